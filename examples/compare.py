@@ -1,0 +1,162 @@
+"""Compares SGD, SAM and multi-step SAM on noisy labels, several seeds each.
+
+    python -m examples.compare --output_dir=demo
+
+Every run is one of train.py, and every flag of train.py may be given; runs
+that are already finished are not repeated. The defaults train a small
+convolutional network on 8x8 digits, 30 % of whose training labels are wrong.
+They are ordinary values, not tuned for any method. Runs share the machine, so
+compare their seconds with each other only. SAM is sharpness-aware minimization.
+"""
+
+import concurrent.futures
+import contextlib
+import csv
+import functools
+import multiprocessing
+import os
+import pathlib
+import re
+import types
+
+import tensorflow as tf
+from absl import app
+from absl import flags
+
+from examples import data
+from examples import options
+from examples import runs
+from examples import summary
+from examples import train
+
+METHODS = {
+    "SGD": {"ascent_steps": 0},
+    "SAM": {"ascent_steps": 1},
+    "multi-step SAM, n = 3": {"ascent_steps": 3, "descent": "last"},
+    "multi-step SAM, n = 3, mean": {"ascent_steps": 3, "descent": "mean"},
+}
+_VARIED = ("seed", "noise_seed", "ascent_steps", "descent")
+
+FLAGS = flags.FLAGS
+flags.DEFINE_integer("seeds", 5, "Runs of each method.", lower_bound=1)
+flags.DEFINE_integer(
+    "workers",
+    None,
+    "Runs at once; default: one a core, or one with a GPU.",
+    lower_bound=1,
+)
+flags.adopt_module_key_flags(options)
+
+
+def plan(settings, seeds):
+    """Returns (method, seed, settings) of every run.
+
+    A seed draws label noise, initial weights and data order, the same for
+    every method.
+    """
+    root = pathlib.Path(settings.output_dir) / "runs"
+    planned = []
+    for seed in range(seeds):
+        for method, changes in METHODS.items():
+            changes = {
+                **changes,
+                "seed": seed,
+                "noise_seed": seed,
+                "output_dir": str(root / f"{_file_name(method)}-seed-{seed}"),
+            }
+            run = types.SimpleNamespace(**{**vars(settings), **changes})
+            planned.append((method, seed, run))
+    return planned
+
+
+def _file_name(method):
+    return re.sub(r"\W+", "-", method.lower())
+
+
+def run_one(settings):
+    """Trains one model; its log goes to a file."""
+    folder = pathlib.Path(settings.output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "log.txt").open("a") as log, contextlib.redirect_stdout(log):
+        return train.train(settings)
+
+
+def run_all(planned, workers):
+    """Runs the plan; returns {method: [result of each seed]}."""
+    results = {method: [] for method in METHODS}
+    with concurrent.futures.ProcessPoolExecutor(
+        workers,
+        # TensorFlow does not survive a fork.
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=functools.partial(_share_cores, workers),
+    ) as pool:
+        finished = pool.map(run_one, [settings for _, _, settings in planned])
+        for (method, seed, _), result in zip(planned, finished, strict=True):
+            results[method].append(result)
+            print(
+                f"{method}, seed {seed}: "
+                f"test accuracy {result['test_accuracy']:.4f}, "
+                f"{result['train_seconds']:.1f} s",
+                flush=True,
+            )
+    return results
+
+
+def _share_cores(workers):
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def report(results, settings):
+    """Writes the comparison and prints its table."""
+    folder = pathlib.Path(settings.output_dir)
+    rows = summary.summarize(results)
+    common = {k: v for k, v in vars(settings).items() if k not in _VARIED}
+    runs.write_json(
+        folder / "comparison.json",
+        {
+            "rows": rows,
+            "test_accuracies": {
+                method: [result["test_accuracy"] for result in of_method]
+                for method, of_method in results.items()
+            },
+            "settings": {
+                k: v for k, v in common.items() if k not in options.PLACES
+            },
+            "methods": METHODS,
+        },
+    )
+    with (folder / "comparison.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    summary.plot(
+        results,
+        folder / "curves.png",
+        f"{settings.model} on {settings.dataset}, "
+        f"{settings.label_noise:.0%} wrong training labels, "
+        f"mean ± deviation of {rows[0]['seeds']} seeds",
+    )
+    print(f"\n{summary.table(rows)}\n")
+    print(f"See {folder}/comparison.json and {folder}/curves.png")
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments: {argv[1:]}")
+    given = [f"--{name}" for name in _VARIED if FLAGS[name].present]
+    if given:
+        raise app.UsageError(f"The comparison itself sets {', '.join(given)}.")
+    settings = options.settings()
+    data.load(settings.dataset, settings.data_dir)  # Once, before the workers.
+    gpus = tf.config.list_physical_devices("GPU")
+    workers = FLAGS.workers or (1 if gpus else os.cpu_count() or 1)
+    planned = plan(settings, FLAGS.seeds)
+    report(run_all(planned, min(workers, len(planned))), settings)
+
+
+if __name__ == "__main__":
+    FLAGS.set_default("label_noise", 0.3)
+    FLAGS.set_default("tensorboard", False)
+    app.run(main)

@@ -1,0 +1,231 @@
+"""The command line of the examples: every flag, its check, what names mean.
+
+Flags that set an argument of SAM (sharpness-aware minimization) take its
+default from SAM itself.
+"""
+
+import inspect
+import types
+
+import keras
+import tensorflow as tf
+from absl import flags
+
+import keras_sam
+from examples import models
+
+_FLAGS = flags.FLAGS
+_SAM = {
+    name: parameter.default
+    for name, parameter in inspect.signature(
+        keras_sam.SAM.__init__
+    ).parameters.items()
+}
+_ETA = inspect.signature(keras_sam.directions.Adaptive).parameters["eta"]
+
+# What a name on the command line builds; `s` holds the value of every flag.
+DIRECTIONS = {
+    "normalized": lambda s: keras_sam.directions.Normalized(),
+    "unnormalized": lambda s: keras_sam.directions.Unnormalized(),
+    "adaptive": lambda s: keras_sam.directions.Adaptive(eta=s.eta),
+    "layerwise": lambda s: keras_sam.directions.Layerwise(),
+}
+DESCENTS = {
+    "last": lambda s: keras_sam.descents.Last(),
+    "mean": lambda s: keras_sam.descents.Mean(),
+}
+XLA = {"auto": "auto", "true": True, "false": False}
+STRATEGIES = {
+    "none": lambda s: tf.distribute.get_strategy(),
+    "mirrored": lambda s: tf.distribute.MirroredStrategy(),
+}
+SCHEDULES = {
+    "cosine": lambda s, steps: keras.optimizers.schedules.CosineDecay(
+        0.0 if s.warmup_epochs else s.learning_rate,
+        decay_steps=(s.epochs - s.warmup_epochs) * steps,
+        warmup_target=s.learning_rate if s.warmup_epochs else None,
+        warmup_steps=s.warmup_epochs * steps,
+    ),
+    "step": lambda s, steps: keras.optimizers.schedules.PiecewiseConstantDecay(
+        [int(part * s.epochs * steps) for part in (0.3, 0.6, 0.8)],
+        [s.learning_rate * 0.2**power for power in range(4)],
+    ),
+    "constant": lambda s, steps: s.learning_rate,
+}
+
+# Where a run reads and writes: not part of what it computes.
+PLACES = ("output_dir", "data_dir", "tensorboard")
+
+flags.DEFINE_string("output_dir", None, "Folder of the results.")
+flags.DEFINE_string(
+    "data_dir", None, "Folder of TFDS; None is its own default."
+)
+flags.DEFINE_bool("tensorboard", True, "Write TensorBoard logs.")
+
+flags.DEFINE_string("dataset", "digits", "A TFDS image classification set.")
+flags.DEFINE_enum(
+    "augment",
+    "auto",
+    ["auto", "true", "false"],
+    "Random shifts and flips; auto augments CIFAR only.",
+)
+flags.DEFINE_float(
+    "label_noise",
+    0.0,
+    "Fraction of training labels replaced by another class.",
+    lower_bound=0.0,
+    upper_bound=1.0,
+)
+flags.DEFINE_integer("noise_seed", 0, "Seed of the label noise.", lower_bound=0)
+
+flags.DEFINE_string("model", "cnn", "mlp, cnn, resnet-18 or wrn-D-K.")
+flags.DEFINE_float(
+    "dropout", 0.0, "Rate of dropout before the last layer.", lower_bound=0.0
+)
+flags.DEFINE_integer(
+    "seed", 0, "Seed of weights, data order, dropout.", lower_bound=0
+)
+flags.DEFINE_enum(
+    "mixed_precision",
+    "float32",
+    ["float32", "mixed_float16", "mixed_bfloat16"],
+    "Keras dtype policy.",
+)
+
+flags.DEFINE_integer(
+    "epochs", 30, "Passes over the training data.", lower_bound=1
+)
+flags.DEFINE_integer(
+    "batch_size", 128, "Images a step, over all replicas.", lower_bound=1
+)
+flags.DEFINE_float("learning_rate", 0.1, "Peak learning rate.", lower_bound=0.0)
+flags.DEFINE_enum("lr_schedule", "cosine", list(SCHEDULES), "Its schedule.")
+flags.DEFINE_integer(
+    "warmup_epochs",
+    0,
+    "Epochs of linear warm-up before the cosine.",
+    lower_bound=0,
+)
+flags.DEFINE_float("momentum", 0.9, "Momentum of SGD.", lower_bound=0.0)
+flags.DEFINE_bool("nesterov", False, "Nesterov's momentum.")
+flags.DEFINE_float(
+    "weight_decay",
+    0.0005,
+    "Decoupled, as in Keras: w -= learning_rate * weight_decay * w. An L2 "
+    "term or PyTorch's weight_decay passes through the momentum and so acts "
+    "1 / (1 - momentum) times as strongly.",
+    lower_bound=0.0,
+)
+flags.DEFINE_bool(
+    "no_weight_decay_on_bn", False, "Leave batch normalization undecayed."
+)
+flags.DEFINE_float(
+    "gradient_clipping",
+    None,
+    "Largest global norm of a gradient.",
+    lower_bound=0.0,
+)
+flags.DEFINE_float(
+    "ema_decay", None, "Test an exponential moving average of the weights."
+)
+flags.DEFINE_float(
+    "label_smoothing",
+    0.0,
+    "Label smoothing; the reported losses include it.",
+    lower_bound=0.0,
+)
+flags.DEFINE_bool(
+    "deterministic",
+    False,
+    "Deterministic kernels: slower, and only a GPU needs them for runs that "
+    "repeat to the bit.",
+)
+flags.DEFINE_integer(
+    "steps_per_execution", 1, "Steps a call of tf.function.", lower_bound=1
+)
+flags.DEFINE_enum(
+    "strategy", "none", list(STRATEGIES), "tf.distribute strategy."
+)
+
+flags.DEFINE_float("rho", _SAM["rho"], "Radius of the climb.", lower_bound=0.0)
+flags.DEFINE_integer(
+    "ascent_steps",
+    _SAM["ascent_steps"],
+    "Steps of the climb; 0 is SGD.",
+    lower_bound=0,
+)
+flags.DEFINE_enum(
+    "radius",
+    _SAM["radius"],
+    ["split", "full", "projected", "matched"],
+    "Length of a step: rho / n, rho, rho within the ball, 2 rho / (n + 1).",
+)
+flags.DEFINE_enum(
+    "direction",
+    type(_SAM["direction"]).__name__.lower(),
+    list(DIRECTIONS),
+    "Where a step of the climb points.",
+)
+flags.DEFINE_float(
+    "eta", _ETA.default, "The eta of --direction=adaptive.", lower_bound=0.0
+)
+flags.DEFINE_enum(
+    "descent",
+    type(_SAM["descent"]).__name__.lower(),
+    list(DESCENTS),
+    "How the gradients met on the climb become one.",
+)
+flags.DEFINE_integer(
+    "num_batch_splits",
+    _SAM["num_batch_splits"],
+    "Parts of a batch that climb on their own (m-sharpness).",
+    lower_bound=1,
+)
+flags.DEFINE_string(
+    "perturb",
+    _SAM["perturb"],
+    "Regular expression of the variable paths that move; None is all.",
+)
+flags.DEFINE_bool(
+    "sync_perturbations",
+    _SAM["sync_perturbations"],
+    "Average the climb over replicas.",
+)
+flags.DEFINE_enum(
+    "xla", str(_SAM["xla"]).lower(), list(XLA), "Compile with XLA."
+)
+
+flags.mark_flag_as_required("output_dir")
+flags.register_validator(
+    "model",
+    models.is_known,
+    "must be mlp, cnn, resnet-18 or wrn-D-K, D = 6n + 4",
+)
+for _name in ("dropout", "momentum", "label_smoothing", "ema_decay"):
+    flags.register_validator(
+        _name,
+        lambda value: value is None or 0 <= value < 1,
+        "must be in [0, 1)",
+    )
+flags.register_validator(
+    "gradient_clipping",
+    lambda value: value is None or value > 0,
+    "must be above 0",
+)
+
+
+@flags.multi_flags_validator(
+    ["warmup_epochs", "epochs", "lr_schedule"],
+    "--warmup_epochs needs --lr_schedule=cosine and must be below --epochs",
+)
+def _check_warmup(values):
+    return values["warmup_epochs"] == 0 or (
+        values["lr_schedule"] == "cosine"
+        and values["warmup_epochs"] < values["epochs"]
+    )
+
+
+def settings():
+    """Returns the value of every flag above, as attributes."""
+    defined = _FLAGS.flags_by_module_dict()[__name__]
+    return types.SimpleNamespace(**{flag.name: flag.value for flag in defined})

@@ -1,0 +1,205 @@
+r"""Trains an image classifier with sharpness-aware minimization (SAM).
+
+    python -m examples.train --output_dir=runs/sam
+    python -m examples.train --output_dir=runs/mean --ascent_steps=3 \
+        --descent=mean
+    python -m examples.train --output_dir=runs/cifar --dataset=cifar10 \
+        --model=wrn-28-10 --epochs=200 --lr_schedule=step
+
+The same command continues an interrupted run, with the result of an
+uninterrupted one (to the bit on a CPU; on a GPU add `--deterministic`), and
+prints the result of a finished one. `--ascent_steps=0` is plain SGD. `--help`
+lists the flags; options.py has what their names stand for.
+"""
+
+import importlib.util
+import json
+import pathlib
+
+import keras
+import tensorflow as tf
+from absl import app
+from absl import flags
+from absl import logging
+
+import keras_sam
+from examples import data
+from examples import models
+from examples import options
+from examples import runs
+
+flags.adopt_module_key_flags(options)
+
+
+def train(settings):
+    """Trains, tests and saves one model, or picks up where it was left.
+
+    Args:
+        settings: The flags of options.py, as attributes.
+
+    Returns:
+        The content of `result.json`.
+    """
+    folder = pathlib.Path(settings.output_dir)
+    kept = {k: v for k, v in vars(settings).items() if k not in options.PLACES}
+    runs.claim(folder, kept)
+    result = folder / "result.json"
+    if result.exists():
+        logging.info("%s is finished; nothing to do.", folder)
+        return json.loads(result.read_text())
+
+    keras.utils.clear_session()  # Several runs in one process: all alike.
+    keras.utils.set_random_seed(settings.seed)
+    keras.config.set_dtype_policy(settings.mixed_precision)
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    arrays = load_data(settings)
+    model = build(settings, arrays)
+    checkpoint = runs.Checkpoint(model, folder / "checkpoints")
+    fit(model, settings, arrays, checkpoint)
+    test = model.evaluate(
+        data.test_batches(arrays, settings.batch_size),
+        return_dict=True,
+        verbose=0,
+    )
+    model.model.save(folder / "model.keras")
+    content = {
+        "test_accuracy": test["accuracy"],
+        "test_loss": test["loss"],
+        **runs.cost(
+            settings, steps_per_epoch(settings, arrays), checkpoint.history
+        ),
+        **runs.environment(model),
+        "settings": kept,
+        "history": checkpoint.history,
+    }
+    runs.write_json(result, content)
+    return content
+
+
+def load_data(settings):
+    """Loads the data set and spoils the training labels as asked."""
+    arrays = data.load(settings.dataset, settings.data_dir)
+    images, labels = arrays.train
+    labels = data.with_label_noise(
+        labels, settings.label_noise, arrays.num_classes, settings.noise_seed
+    )
+    arrays = data.Arrays((images, labels), arrays.test, arrays.num_classes)
+    steps = steps_per_epoch(settings, arrays)
+    if not steps or steps % settings.steps_per_execution:
+        raise ValueError(
+            f"{len(labels)} training images in batches of "
+            f"--batch_size={settings.batch_size} make {steps} steps an epoch, "
+            "which must be a positive multiple of --steps_per_execution="
+            f"{settings.steps_per_execution}"
+        )
+    return arrays
+
+
+def steps_per_epoch(settings, arrays):
+    """Full batches in an epoch."""
+    return len(arrays.train[1]) // settings.batch_size
+
+
+def build(settings, arrays):
+    """Returns the compiled model, a network inside SAM, ready to restore."""
+    with options.STRATEGIES[settings.strategy](settings).scope():
+        network = models.build(
+            settings.model,
+            arrays.train[0].shape[1:],
+            arrays.num_classes,
+            settings.dropout,
+        )
+        model = keras_sam.SAM(
+            network,
+            settings.rho,
+            settings.num_batch_splits,
+            ascent_steps=settings.ascent_steps,
+            radius=settings.radius,
+            direction=options.DIRECTIONS[settings.direction](settings),
+            descent=options.DESCENTS[settings.descent](settings),
+            perturb=settings.perturb,
+            sync_perturbations=settings.sync_perturbations,
+            xla=options.XLA[settings.xla],
+        )
+        model.compile(
+            optimizer=optimizer(settings, steps_per_epoch(settings, arrays)),
+            loss=keras.losses.CategoricalCrossentropy(
+                from_logits=True, label_smoothing=settings.label_smoothing
+            ),
+            metrics=[keras.metrics.CategoricalAccuracy("accuracy")],
+            steps_per_execution=settings.steps_per_execution,
+        )
+        # Now, and in the scope, so that a checkpoint finds all variables.
+        model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def optimizer(settings, steps):
+    """Returns SGD as the flags describe it, for `steps` steps an epoch."""
+    averaging = settings.ema_decay is not None
+    sgd = keras.optimizers.SGD(
+        options.SCHEDULES[settings.lr_schedule](settings, steps),
+        momentum=settings.momentum,
+        nesterov=settings.nesterov,
+        weight_decay=settings.weight_decay or None,
+        global_clipnorm=settings.gradient_clipping,
+        use_ema=averaging,
+        **({"ema_momentum": settings.ema_decay} if averaging else {}),
+    )
+    if settings.weight_decay and settings.no_weight_decay_on_bn:
+        sgd.exclude_from_weight_decay(var_names=["gamma", "beta"])
+    return sgd
+
+
+def fit(model, settings, arrays, checkpoint):
+    """Runs the epochs that are still to run."""
+    callbacks = [checkpoint]
+    if settings.tensorboard:
+        if importlib.util.find_spec("tensorboard") is None:
+            raise ModuleNotFoundError(
+                "TensorBoard logs need the package `tensorboard`. Install it, "
+                "or pass --notensorboard."
+            )
+        logs = pathlib.Path(settings.output_dir) / "tensorboard"
+        callbacks.append(keras.callbacks.TensorBoard(logs))
+    epochs = range(len(checkpoint.history), settings.epochs)
+    if not epochs:  # Only the end is missing: what `fit` would do there.
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+        return
+    if epochs.start:
+        logging.info("Continuing after epoch %d.", epochs.start)
+    model.fit(
+        data.train_batches(
+            arrays,
+            settings.batch_size,
+            settings.seed,
+            epochs,
+            data.augmentation(settings.dataset, settings.augment),
+        ),
+        initial_epoch=epochs.start,
+        epochs=epochs.stop,
+        steps_per_epoch=steps_per_epoch(settings, arrays),
+        validation_data=data.test_batches(arrays, settings.batch_size),
+        callbacks=callbacks,
+        shuffle=False,  # train_batches has done it.
+        verbose=2,
+    )
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments: {argv[1:]}")
+    settings = options.settings()
+    result = train(settings)
+    print(
+        f"Test accuracy {result['test_accuracy']:.4f}, "
+        f"test loss {result['test_loss']:.4f}, "
+        f"{result['gradient_evaluations']} gradient evaluations, "
+        f"{result['train_seconds']:.1f} s of training. "
+        f"See {settings.output_dir}/result.json"
+    )
+
+
+if __name__ == "__main__":
+    app.run(main)

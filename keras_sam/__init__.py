@@ -1,0 +1,9 @@
+"""Sharpness-aware minimization (SAM) for Keras 3."""
+
+from keras_sam import descents as descents
+from keras_sam import directions as directions
+from keras_sam.model import SharpnessAwareMinimization as SharpnessAwareMinimization
+from keras_sam.parts import Part as Part
+
+SAM = SharpnessAwareMinimization
+__version__ = "0.1.0"

@@ -1,0 +1,77 @@
+"""What Keras 3 gets wrong under tf.distribute, and the remedies.
+
+Keras clips gradients, and looks for overflows, on each replica before adding
+up. Both belong after it: the sum of clipped gradients is longer than the clip
+norm, and an overflow on one replica must be seen by all.
+"""
+
+import tensorflow as tf
+
+
+def replicas():
+    """Returns the number of replicas in sync."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def mean(tensors):
+    """Returns the mean over replicas of each float tensor of a list."""
+    if replicas() == 1:
+        return tensors
+    context = tf.distribute.get_replica_context()
+    floats = [t for t in tensors if t.dtype.is_floating]
+    means = iter(context.all_reduce("mean", floats) if floats else ())
+    return [next(means) if t.dtype.is_floating else t for t in tensors]
+
+
+def compiles(xla):
+    """Whether gradient evaluations are compiled with XLA.
+
+    Args:
+        xla: True, False, or "auto": on where there is anything but a CPU, on
+            which TensorFlow's own kernels are faster.
+    """
+    if isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy):
+        return False  # The strategy compiles the whole step.
+    if xla != "auto":
+        return xla
+    return any(d.device_type != "CPU" for d in tf.config.list_logical_devices())
+
+
+def final(grads, optimizer, loss_scaled):
+    """Returns gradients such that an optimizer does on the mean what it says.
+
+    The optimizer adds up over replicas, last of all. Where it does more than
+    that, the mean is taken, and clipped, here; what the optimizer repeats of
+    it changes nothing. Elsewhere the gradients are left as they are.
+
+    Args:
+        grads: List of tensors, true gradients of this replica.
+        optimizer: Keras optimizer.
+        loss_scaled: Whether the optimizer looks for overflows.
+    """
+    clipping = getattr(optimizer, "inner_optimizer", optimizer)
+    clips = (clipping.clipnorm, clipping.clipvalue, clipping.global_clipnorm)
+    if replicas() == 1 or not (loss_scaled or any(clips)):
+        return grads
+    return clipping._clip_gradients(mean(grads))
+
+
+def check(model):
+    """Raises ValueError if a model lives in another strategy than this one."""
+    here = tf.distribute.get_strategy()
+    # A variable without the attribute is on one device, in any strategy.
+    homes = [model.distribute_strategy] + [
+        getattr(v.value, "distribute_strategy", None if replicas() > 1 else here)
+        for v in model.variables
+    ]
+    for home in homes:
+        if home is not here:
+            raise ValueError(
+                "`model` must be wrapped in the strategy scope that it was "
+                f"made in. Received a model of {_name(home)}, wrapped under "
+                f"{_name(here)}"
+            )
+
+
+def _name(strategy):
+    return "no strategy" if strategy is None else type(strategy).__name__

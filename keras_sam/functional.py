@@ -1,0 +1,246 @@
+"""A Keras model as a pure function of its weights.
+
+This module alone knows how Keras holds weights and how TensorFlow
+differentiates and compiles.
+"""
+
+from typing import Any
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+from keras import tree
+
+
+class Batch(NamedTuple):
+    """What `keras.utils.unpack_x_y_sample_weight` returns."""
+
+    x: Any
+    y: Any = None
+    sample_weight: Any = None
+
+
+class Point(NamedTuple):
+    """A place in the space of weights, and the model there on one batch.
+
+    Attributes:
+        params: List of tensors: a value of each of `Evaluator.params`.
+        loss: Scalar tensor, the mean over the batch.
+        grads: List of tensors shaped like `params`, the gradient of `loss`:
+            dense, without loss scale, zeros where there is none.
+        y_pred: The outputs of the model, any structure.
+        state: List of tensors, the new value of each of `Evaluator.state`; the
+            old one where the pass leaves a variable alone.
+        overwrites: List of tensors, the new value of each of
+            `Evaluator.overwritten`.
+    """
+
+    params: list
+    loss: Any
+    grads: list
+    y_pred: Any
+    state: list
+    overwrites: list
+
+
+class Evaluator:
+    """Evaluates a model, and its gradient, at weights passed as tensors.
+
+    No variable changes. Every call starts from the state that it is given,
+    hence with the same dropout mask.
+
+    Args:
+        model: `keras.Model`, built and compiled.
+        replicas: Number of replicas in sync; Keras divides losses by it.
+        compiled: Whether to compile evaluations with XLA.
+
+    Attributes:
+        params: List of Keras variables, those trained by gradients.
+        overwritten: List of the other trainable variables, whose "gradient" is
+            a new value (float8 scales).
+        state: List of all other variables that a pass updates. It grows during
+            the first call by those that Keras does not list.
+        accumulators: Slice of `state`: metrics, which add up over examples.
+        loss_scaled: Whether the optimizer scales losses and skips overflows.
+    """
+
+    def __init__(self, model, replicas, compiled):
+        self.params = trained(model)
+        self.overwritten = [
+            v for v in model.trainable_variables if v.overwrite_with_gradient
+        ]
+        self.state = _unique(model.non_trainable_variables)
+        states = len(self.state)
+        self.state = _unique([*self.state, *model.metrics_variables])
+        self.accumulators = slice(states, len(self.state))
+        self._listed = len(self.state)
+        self._updated = set()
+        self._connected = None
+        self._model = model
+        self._replicas = replicas
+        # A float, or a tensor where the scale is dynamic.
+        self._loss_scale = model.optimizer.scale_loss(1.0)
+        self.loss_scaled = not isinstance(self._loss_scale, float)
+        self._function = self._evaluate
+        if not tf.executing_eagerly():
+            # Traced, and with XLA compiled, once for all points of a climb.
+            self._function = tf.function(
+                self._evaluate, jit_compile=compiled or None, autograph=False
+            )
+
+    def __call__(self, params, state, batch):
+        """Returns the `Point` of a batch at params and state."""
+        loss, grads, y_pred, masks, state, overwrites = self._function(
+            params,
+            state[: self._listed],
+            read(self.overwritten),
+            self._loss_scale,
+            batch,
+        )
+        # A mask is an attribute, which a tf.function does not return.
+        tree.map_structure_up_to(y_pred, _set_mask, y_pred, masks)
+        unit = self._unit()
+        if self.loss_scaled or unit != 1.0:
+            grads = [grad / _as(unit, grad) for grad in grads]
+        return Point(params, loss, grads, y_pred, state, overwrites)
+
+    def _evaluate(self, params, state, overwritten, loss_scale, batch):
+        scope = _Scope(
+            [
+                *zip(self.params, params, strict=True),
+                *zip(self.overwritten, overwritten, strict=True),
+                *zip(self.state[: self._listed], state, strict=True),
+            ],
+            collect_losses=True,
+        )
+        with tf.GradientTape() as tape:
+            tape.watch([params, overwritten])
+            with scope:
+                y_pred = self._model(batch.x, training=True)
+                loss = self._model.compute_loss(
+                    x=batch.x,
+                    y=batch.y,
+                    y_pred=y_pred,
+                    sample_weight=batch.sample_weight,
+                    training=True,
+                )
+                scaled = loss * _as(loss_scale, loss)
+        _check_known(tape.watched_variables())
+        grads, overwrites = tape.gradient(scaled, (params, overwritten))
+        self._connected = [grad is not None for grad in grads]
+        self.state = _unique([*self.state, *scope.updated])
+        self._updated = {id(variable) for variable in scope.updated}
+        return (
+            loss * tf.cast(self._replicas, loss.dtype),
+            _total(grads, params),
+            y_pred,
+            tree.map_structure(lambda t: getattr(t, "_keras_mask", None), y_pred),
+            scope.values(self.state),
+            _total(overwrites, overwritten),
+        )
+
+    def write(self, state):
+        """Assigns what a pass has made of the state."""
+        for variable, value in zip(self.state, state, strict=True):
+            if id(variable) in self._updated:
+                variable.assign(value)
+
+    def grads_and_variables(self, grads, overwrites):
+        """Returns what `optimizer.apply_gradients` takes, in Keras's units."""
+        unit = self._unit()
+        grads = [
+            grad * _as(unit, grad) if connected else None
+            for grad, connected in zip(grads, self._connected, strict=True)
+        ]
+        return [
+            *zip(grads, self.params, strict=True),
+            *zip(overwrites, self.overwritten, strict=True),
+        ]
+
+    def _unit(self):
+        """Returns Keras's gradients over true ones."""
+        return self._loss_scale / self._replicas
+
+
+class _Scope(keras.StatelessScope):
+    """Also remembers which variables were updated, even unlisted ones."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.updated = []
+
+    def add_update(self, update):
+        self.updated.append(update[0])
+        super().add_update(update)
+
+    def values(self, variables):
+        # Within the scope, that is what the pass has made of them.
+        with self:
+            return read(variables)
+
+
+def build(model, data):
+    """Creates all variables of a compiled model, from the shapes of `data`.
+
+    None can be created in an `Evaluator`. Keras itself calls `_symbolic_build`
+    before stateless train steps, on other backends.
+    """
+    model._symbolic_build(data_batch=data)
+
+
+def trained(model):
+    """Returns the variables that a model trains by their gradients."""
+    return [
+        v for v in model.trainable_variables if not v.overwrite_with_gradient
+    ]
+
+
+def seeds(model):
+    """Returns the state variables of all seed generators of a model."""
+    weights = {id(variable) for variable in model.weights}
+    return _unique(v for v in model.variables if id(v) not in weights)
+
+
+def read(variables):
+    """Returns the present values of Keras variables, a list of tensors."""
+    return [tf.convert_to_tensor(variable.value) for variable in variables]
+
+
+def outside_graphs():
+    """Returns a context in which tensors have values, even while tracing."""
+    return tf.init_scope()
+
+
+def _check_known(watched):
+    # Keras's own are read from the scope, not from their tf.Variable.
+    if watched:
+        raise ValueError(
+            "`model` must hold its trainable weights as Keras variables "
+            "(`add_weight`, or layers in attributes): others can be neither "
+            "perturbed nor trained. Received a model that uses the "
+            f"`tf.Variable`s {[v.name for v in watched]}"
+        )
+
+
+def _total(grads, params):
+    # Rows of an embedding that a batch uses twice are added up by converting.
+    return [
+        tf.zeros_like(param) if grad is None else tf.convert_to_tensor(grad)
+        for param, grad in zip(params, grads, strict=True)
+    ]
+
+
+def _as(number, tensor):
+    # A float is converted exactly; a tensor of it would be a rounded float32.
+    if isinstance(number, float):
+        return number
+    return tf.cast(number, tensor.dtype)
+
+
+def _set_mask(tensor, mask):
+    if mask is not None:
+        tensor._keras_mask = mask
+
+
+def _unique(variables):
+    return list({id(variable): variable for variable in variables}.values())

@@ -1,0 +1,78 @@
+"""The memory of directions and descents, as weights of the model."""
+
+import functools
+
+from keras import ops
+from keras import tree
+
+from keras_sam import distribution
+from keras_sam import functional
+from keras_sam import parts
+from keras_sam import vectors
+
+
+class Memory:
+    """Holds the memory of some parts in non-trainable weights of a layer.
+
+    Args:
+        layer: Keras layer that gets the weights.
+        owners: List of (part, list of the Keras variables that it works on).
+    """
+
+    def __init__(self, layer, owners):
+        self._paths = _paths(owners)
+        with functional.outside_graphs():
+            self._structure = [
+                parts.init(part, [ops.zeros(v.shape, v.dtype) for v in variables])
+                for part, variables in owners
+            ]
+        self._weights = [
+            layer.add_weight(
+                shape=tensor.shape,
+                dtype=tensor.dtype,
+                initializer=functools.partial(_initial, owners, index),
+                trainable=False,
+                autocast=False,
+                name=f"memory_{index}",
+            )
+            for index, tensor in enumerate(tree.flatten(self._structure))
+        ]
+
+    def read(self, owners):
+        """Returns the memory of each part, in a list.
+
+        Raises:
+            ValueError: If the variables are not those of the constructor.
+        """
+        if self._weights and _paths(owners) != self._paths:
+            raise ValueError(
+                "A direction or descent with a memory needs the variables that "
+                "were trainable when the wrapper was built. Wrap the model "
+                f"again after freezing layers. Expected: {self._paths}. "
+                f"Received: {_paths(owners)}"
+            )
+        weights = functional.read(self._weights)
+        return tree.pack_sequence_as(self._structure, weights)
+
+    def write(self, memory):
+        """Assigns the mean over replicas, or nothing after an overflow."""
+        if not self._weights:
+            return
+        new = distribution.mean(tree.flatten(memory))
+        finite = vectors.all_finite(new)
+        for weight, value in zip(self._weights, new, strict=True):
+            weight.assign(ops.where(finite, value, weight.value))
+
+
+def _initial(owners, index, shape, dtype):
+    # When Keras asks for it, the variables have their values.
+    del shape
+    memory = [
+        parts.init(part, functional.read(variables))
+        for part, variables in owners
+    ]
+    return ops.cast(tree.flatten(memory)[index], dtype)
+
+
+def _paths(owners):
+    return [[v.path for v in variables] for _, variables in owners]

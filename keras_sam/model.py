@@ -1,0 +1,319 @@
+"""The model wrapper: sharpness-aware minimization in Keras's train step."""
+
+import math
+import re
+
+import keras
+from keras import ops
+from keras import tree
+
+from keras_sam import ascent
+from keras_sam import checks
+from keras_sam import distribution
+from keras_sam import functional
+from keras_sam import parts
+from keras_sam import splits
+from keras_sam import vectors
+from keras_sam.descents import Last
+from keras_sam.directions import Normalized
+from keras_sam.memory import Memory
+
+
+@keras.saving.register_keras_serializable(package="keras_sam")
+class SharpnessAwareMinimization(keras.Model):
+    """Sharpness-aware minimization (SAM) of a Keras model.
+
+    Each train step climbs from the weights w to points of higher loss on the
+    batch, and descends from w with the gradients met there:
+
+        z_0 = w,  g_i = gradient at z_i
+        z_i = z_{i-1} + r * direction(g_{i-1}, z_{i-1}),    i = 1, ..., n
+        w  <- optimizer(w, descent(g_0, ..., g_n))
+
+    All else is Keras's: `compile` the wrapper, then `fit`, `evaluate`,
+    `predict`, `save`. The inner model is trained in place; save or export
+    `sam.model` alone once training is over. Metrics, the logged loss, batch
+    statistics and seeds are those of the clean pass, the one at w. Clipping,
+    weight decay, averages and constraints act on the final gradient.
+
+    Args:
+        model: `keras.Model`, built or not. Its `train_step`, `test_step`,
+            `predict_step`, `compute_loss` and `compute_metrics` must be
+            Keras's; override those of the wrapper. Under `tf.distribute` it
+            must be wrapped in the strategy scope that it was made in.
+        rho: Float, at least 0, or a `LearningRateSchedule` of the optimizer's
+            iterations. The radius of the climb, in the Euclidean norm over all
+            perturbed variables (in the metric of `direction`, for others than
+            `Normalized`). 0 is plain training at the cost of the climb.
+        num_batch_splits: Int, at least 1, or None. Parts of the batch of a
+            replica that climb on their own (m-sharpness); their gradients are
+            averaged, weighted by size. Batch statistics are those of the
+            parts, averaged; every part has the dropout mask of the first.
+        ascent_steps: Int, at least 0: the number of steps, n. A train step
+            evaluates n + 1 gradients. 0 is plain training.
+        radius: The length r of a step: "split" rho / n; "full" rho;
+            "projected" rho, after which z_i is moved back into the Euclidean
+            ball of radius rho around w; "matched" 2 rho / (n + 1), with which
+            `Mean` descends, to first order, with the gradient at distance rho.
+        direction: One of `keras_sam.directions`, or any callable like them.
+        descent: One of `keras_sam.descents`, or any callable like them.
+        perturb: Which trainable variables move: None for all, a regular
+            expression that is searched for in `variable.path`, or a predicate
+            of a Keras variable. The norm is over those that move. All are
+            trained.
+        sync_perturbations: Bool. False: each replica climbs on its own part
+            of the batch. True: on gradients averaged over replicas, which
+            equals one device with the whole batch.
+        xla: "auto", True or False: whether to compile gradient evaluations
+            with XLA, also where `jit_compile` does not (under a strategy).
+            "auto" is True unless there is only a CPU.
+        name: String, the name of the model.
+
+    Raises:
+        TypeError: If an argument is of a wrong type.
+        ValueError: If an argument is out of range, two contradict each other,
+            `perturb` matches nothing, or `model` cannot be wrapped as it is.
+
+    Reference: Foret et al., arXiv:2010.01412, algorithm 1 (`ascent_steps=1`);
+    Kim et al., arXiv:2302.10181 (`ascent_steps=n`, with `descent=Last()` the
+    multi-step SAM it studies, with `descent=Mean()` the modification it
+    proposes, as inferred from the authors' public code).
+
+    Example:
+
+    ```python
+    sam = keras_sam.SAM(model, rho=0.05, ascent_steps=3)
+    sam.compile("sgd", "mse")
+    sam.fit(x, y)
+    ```
+    """
+
+    def __init__(
+        self,
+        model,
+        rho=0.05,
+        num_batch_splits=None,
+        *,
+        ascent_steps=1,
+        radius="split",
+        direction=Normalized(),
+        descent=Last(),
+        perturb=None,
+        sync_perturbations=False,
+        xla="auto",
+        name=None,
+    ):
+        checks.model(model)
+        distribution.check(model)
+        arguments = checks.arguments(
+            rho=rho,
+            num_batch_splits=num_batch_splits,
+            ascent_steps=ascent_steps,
+            radius=radius,
+            direction=direction,
+            descent=descent,
+            perturb=perturb,
+            sync_perturbations=sync_perturbations,
+            xla=xla,
+        )
+        # `autocast=False`: the inner model itself converts its inputs.
+        super().__init__(name=name, dtype=model.dtype_policy, autocast=False)
+        self.model = model
+        for argument, value in arguments.items():
+            setattr(self, argument, value)
+        self._memory = None
+        if model.built:
+            self.built = True
+            self._ensure_memory()
+
+    def call(self, inputs, training=None):
+        """Calls the inner model, which inherits `training`."""
+        del training
+        outputs = self.model(inputs)
+        self._ensure_memory()
+        return outputs
+
+    def train_step(self, data):
+        """Climbs, combines the gradients met, and descends from the weights.
+
+        The clean pass alone decides on metrics and state (batch statistics,
+        seeds). The passes of the climb start from the same state, hence with
+        the same dropout mask, and change nothing.
+        """
+        functional.build(self, data)
+        batch = functional.Batch(*keras.utils.unpack_x_y_sample_weight(data))
+        evaluator = functional.Evaluator(
+            self, distribution.replicas(), distribution.compiles(self.xla)
+        )
+        outcome = splits.mean(
+            lambda part, state: self._climb(evaluator, part, state),
+            batch,
+            self.num_batch_splits or 1,
+            functional.read(evaluator.state),
+            evaluator.accumulators,
+        )
+        grads = distribution.final(
+            outcome.grads, self.optimizer, evaluator.loss_scaled
+        )
+        self.optimizer.apply_gradients(
+            evaluator.grads_and_variables(grads, outcome.overwrites)
+        )
+        evaluator.write(outcome.state)
+        self._memory.write(outcome.memory)
+        return self._report(batch, outcome)
+
+    @property
+    def metrics(self):
+        """The metrics of the wrapper, and those that the inner model holds."""
+        # Keras leaves out what belongs to a nested model itself.
+        held = keras.layers.Layer.metrics.fget(self.model)
+        return list(dict.fromkeys([*super().metrics, *held]))
+
+    @property
+    def output_names(self):
+        """The inner model's, so that losses and metrics may be dicts of it."""
+        return self.model.output_names
+
+    def get_config(self):
+        """Returns the arguments of the constructor, serialized.
+
+        Raises:
+            ValueError: If one of them cannot be saved.
+        """
+        saved = {
+            name: checks.saved(name, getattr(self, name))
+            for name in ("rho", "direction", "descent", "perturb")
+        }
+        return {
+            **super().get_config(),
+            **saved,
+            "model": keras.saving.serialize_keras_object(self.model),
+            "num_batch_splits": self.num_batch_splits,
+            "ascent_steps": self.ascent_steps,
+            "radius": self.radius,
+            "sync_perturbations": self.sync_perturbations,
+            "xla": self.xla,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Returns the model with the given serialized arguments."""
+        config = {
+            name: keras.saving.deserialize_keras_object(value, custom_objects)
+            for name, value in config.items()
+        }
+        dtype, trainable = config.pop("dtype"), config.pop("trainable")
+        model = cls(**config)
+        # Not every inner model brings its dtype policy back, on which depends
+        # whether `compile` scales losses.
+        model.dtype_policy = dtype
+        model.trainable = trainable
+        return model
+
+    def save_own_variables(self, store):
+        """Saves memory and seeds (Keras leaves out those of inner layers)."""
+        super().save_own_variables(store)
+        for index, seed in enumerate(functional.seeds(self)):
+            store[f"seed_{index}"] = seed
+
+    def load_own_variables(self, store):
+        """Loads what `save_own_variables` saved."""
+        loaded = {name: store[name] for name in store.keys()}
+        for index, seed in enumerate(functional.seeds(self)):
+            seed.assign(loaded.pop(f"seed_{index}"))
+        super().load_own_variables(loaded)
+
+    def _climb(self, evaluator, batch, state):
+        """Returns the `Outcome` of one climb on one batch."""
+        finite = []
+
+        def evaluate(params):
+            point = evaluator(params, state, batch)
+            if self.sync_perturbations:
+                point = point._replace(grads=distribution.mean(point.grads))
+            if evaluator.loss_scaled:
+                finite.append(vectors.all_finite(point.grads))
+            return point
+
+        clean = evaluate(functional.read(evaluator.params))
+        grads, memory = self._combine(evaluate, clean)
+        if evaluator.loss_scaled:
+            # An overflow in any pass makes the optimizer skip the step.
+            factor = ops.where(ops.all(ops.stack(finite)), 1.0, math.nan)
+            grads = vectors.scale(factor, grads)
+        return splits.Outcome(
+            clean.loss,
+            grads,
+            clean.y_pred,
+            clean.state,
+            clean.overwrites,
+            memory,
+        )
+
+    def _combine(self, evaluate, clean):
+        """Returns the gradient to descend with, and the new memory."""
+        owners = self._owners()
+        memory = self._memory.read(owners)
+        if self.ascent_steps == 0:
+            return clean.grads, memory
+        rho = self.rho
+        if callable(rho):
+            rho = rho(self.optimizer.iterations)
+        climb = ascent.Climb(
+            evaluate,
+            clean,
+            self._perturbed(),
+            self.direction,
+            memory[0],
+            rho,
+            self.ascent_steps,
+            self.radius,
+        )
+        grads, descent_memory = parts.call(
+            self.descent, clean, iter(climb), memory=memory[1]
+        )
+        return grads, [climb.memory, descent_memory]
+
+    def _report(self, batch, outcome):
+        """Updates the metrics, and returns them, by name."""
+        first = next(t for t in tree.flatten(batch.x) if t is not None)
+        self.metrics[0].update_state(  # The first is the loss.
+            outcome.loss, sample_weight=ops.shape(first)[0]
+        )
+        return self.compute_metrics(
+            batch.x,
+            batch.y,
+            outcome.y_pred,
+            sample_weight=batch.sample_weight,
+        )
+
+    def _perturbed(self):
+        """Returns the indices of the trained variables that climb."""
+        variables = functional.trained(self)
+        if not variables:
+            raise ValueError(
+                "`model` must have trainable weights. Received a "
+                f"{type(self.model).__name__} without any"
+            )
+        chosen = self.perturb or (lambda variable: True)
+        if isinstance(self.perturb, str):
+            pattern = re.compile(self.perturb)
+            chosen = lambda variable: pattern.search(variable.path)  # noqa: E731
+        indices = [i for i, v in enumerate(variables) if chosen(v)]
+        if not indices:
+            raise ValueError(
+                "`perturb` must match a trainable variable. Received: "
+                f"{self.perturb!r}, which matches none of "
+                f"{[v.path for v in variables]}"
+            )
+        return indices
+
+    def _owners(self):
+        """Returns the parts, each with the variables that it works on."""
+        variables = functional.trained(self)
+        perturbed = [variables[i] for i in self._perturbed()]
+        return [(self.direction, perturbed), (self.descent, variables)]
+
+    def _ensure_memory(self):
+        if self._memory is None and functional.trained(self):
+            self._memory = Memory(self, self._owners())

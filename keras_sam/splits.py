@@ -1,0 +1,113 @@
+"""m-sharpness on one device: parts of a batch that climb on their own."""
+
+import functools
+from typing import Any
+from typing import NamedTuple
+
+import keras
+from keras import ops
+from keras import tree
+
+from keras_sam import vectors
+
+
+class Outcome(NamedTuple):
+    """What one climb, or the mean over the parts of a batch, amounts to.
+
+    Attributes:
+        loss: Scalar tensor, the clean loss.
+        grads: List of tensors, the gradient to descend with.
+        y_pred: The clean outputs.
+        state: List of tensors, the state that the clean pass leaves.
+        overwrites: List of tensors, see `functional.Point`.
+        memory: List of the memories of direction and descent.
+    """
+
+    loss: Any
+    grads: list
+    y_pred: Any
+    state: list
+    overwrites: list
+    memory: list
+
+
+def mean(climb, batch, parts, state, accumulators):
+    """Climbs on each part of a batch; returns the mean weighted by size.
+
+    As on replicas, all parts start from the same state, and what they make of
+    it is averaged; of integer state (seeds) the first part's is kept. Only
+    metrics are handed on from part to part.
+
+    Args:
+        climb: Function from a `Batch` and state to an `Outcome`.
+        batch: `Batch` whose tensors share their first axis.
+        parts: Number of parts; 1 climbs on the batch as it is.
+        state: List of tensors.
+        accumulators: Slice of the state that holds metrics.
+
+    Returns:
+        `Outcome`.
+    """
+    if parts == 1:
+        return climb(batch, state)
+    outcomes, shares, y_preds = [], [], []
+    for piece, rows, share in split(batch, parts):
+        outcome = climb(piece, state)
+        counted = [
+            ops.where(share > 0, new, old)
+            for new, old in zip(
+                outcome.state[accumulators], state[accumulators], strict=True
+            )
+        ]
+        state = [*state[: accumulators.start], *counted]
+        y_preds.append(tree.map_structure(lambda t: t[:rows], outcome.y_pred))
+        outcomes.append(outcome._replace(y_pred=()))
+        shares.append(share)
+    average = tree.map_structure(
+        lambda *values: _average(values, shares), *outcomes
+    )
+    average.state[accumulators] = counted
+    concatenated = tree.map_structure(
+        lambda *values: ops.concatenate(values), *y_preds
+    )
+    return average._replace(y_pred=concatenated)
+
+
+def split(batch, parts):
+    """Yields the parts of a batch, their rows, and their share of the batch.
+
+    Where there are fewer examples than parts, some parts hold an example that
+    is another's too and count for nothing: 0 rows, share 0.
+    """
+    tensors = [t for t in tree.flatten(batch) if t is not None]
+    if not all(len(t.shape) for t in tensors):
+        raise ValueError(
+            "`num_batch_splits` needs tensors with a batch axis. Received: "
+            f"{batch}"
+        )
+    size = ops.shape(tensors[0])[0]
+    larger = max if isinstance(size, int) else ops.maximum
+    for part in range(parts):
+        start, stop = size * part // parts, size * (part + 1) // parts
+        rows = slice(start, larger(start + 1, stop))
+        piece = tree.map_structure(
+            functools.partial(_rows, rows=rows), batch
+        )
+        yield piece, stop - start, (stop - start) / size
+
+
+def _rows(tensor, rows):
+    return None if tensor is None else tensor[rows]
+
+
+def _average(values, shares):
+    if not keras.backend.is_float_dtype(values[0].dtype):
+        return values[0]
+    # `where`, since a part of no share may hold what is not a number.
+    return functools.reduce(
+        ops.add,
+        [
+            ops.where(share > 0, vectors.scale(share, [value])[0], 0)
+            for share, value in zip(shares, values, strict=True)
+        ],
+    )

@@ -1,0 +1,68 @@
+"""Arithmetic on lists of tensors: all weights of a model as one vector."""
+
+import functools
+
+from keras import ops
+
+_HALF = ("float16", "bfloat16")
+
+
+def add(a, b):
+    """Returns `a + b`."""
+    return [x + y for x, y in zip(a, b, strict=True)]
+
+
+def subtract(a, b):
+    """Returns `a - b`."""
+    return [x - y for x, y in zip(a, b, strict=True)]
+
+
+def scale(factor, a):
+    """Returns `factor * a`, each tensor in its own dtype.
+
+    Args:
+        factor: Python number, or scalar tensor of any float dtype.
+        a: List of tensors.
+    """
+    # A Python number stays one: as a tensor it would be rounded to float32.
+    if isinstance(factor, (int, float)):
+        return [factor * x for x in a]
+    return [ops.cast(factor, x.dtype) * x for x in a]
+
+
+def dot(a, b):
+    """Returns the inner product, a scalar of at least float32."""
+    products = [
+        ops.sum(_wide(x) * _wide(y)) for x, y in zip(a, b, strict=True)
+    ]
+    return functools.reduce(ops.add, products)
+
+
+def norm(a):
+    """Returns the Euclidean length, a scalar of at least float32."""
+    return ops.sqrt(dot(a, a))
+
+
+def unit(a):
+    """Returns `a / norm(a)`; zeros for a vector without length.
+
+    The squares of a float32 vector shorter than about 1e-19 are zero, so it
+    has none.
+    """
+    return scale(reciprocal(norm(a)), a)
+
+
+def reciprocal(x):
+    """Returns `1 / x`, and 0 where x is 0."""
+    return ops.where(x == 0, 0.0 * x, 1.0 / ops.where(x == 0, x + 1.0, x))
+
+
+def all_finite(a):
+    """Returns a scalar bool: whether every float element is finite."""
+    finite = [ops.all(ops.isfinite(x)) for x in a]
+    return functools.reduce(ops.logical_and, finite)
+
+
+def _wide(x):
+    # The square of a float16 number overflows above 256.
+    return ops.cast(x, "float32") if x.dtype in _HALF else x

@@ -1,0 +1,119 @@
+"""Shared by the tests: two logical CPUs, small data, comparisons.
+
+Import this before anything touches TensorFlow's devices. The devices are set
+here, not in a conftest, so that a test file also runs alone.
+"""
+
+import os
+
+os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
+
+# How `compile` makes a step run: Keras's own switches.
+MODES = {
+    "eager": {"run_eagerly": True},
+    "graph": {},
+    "xla": {"jit_compile": True},
+}
+
+
+def two_replicas():
+    """Returns a MirroredStrategy of two logical CPUs."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+def data(examples=24, features=6, classes=3, seed=0):
+    """Returns (x, y): float32 features and integer labels."""
+    random = np.random.RandomState(seed)
+    x = random.normal(size=(examples, features)).astype("float32")
+    return x, random.randint(0, classes, examples)
+
+
+def dense_net(features=6, hidden=8, classes=3):
+    """Returns a Functional model without state, dropout or regularizers."""
+    inputs = keras.Input((features,))
+    x = keras.layers.Dense(hidden, activation="tanh", name="hidden")(inputs)
+    outputs = keras.layers.Dense(classes, name="logits")(x)
+    return keras.Model(inputs, outputs)
+
+
+def full_net(features=6, hidden=8, classes=3):
+    """Returns a Functional model with everything that a pass may update."""
+    inputs = keras.Input((features,))
+    x = keras.layers.Dense(
+        hidden, kernel_regularizer=keras.regularizers.L2(0.01), name="hidden"
+    )(inputs)
+    x = keras.layers.BatchNormalization(name="norm")(x)
+    x = keras.layers.Activation(
+        "relu", activity_regularizer=keras.regularizers.L1(0.01)
+    )(x)
+    x = keras.layers.Dropout(0.3, seed=7)(x)
+    outputs = keras.layers.Dense(
+        classes,
+        kernel_constraint=keras.constraints.MaxNorm(1.0),
+        name="logits",
+    )(x)
+    return keras.Model(inputs, outputs)
+
+
+def cross_entropy():
+    """Returns the loss of the nets above."""
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def train(
+    make, wrap=lambda model: model, optimizer="sgd", fit=None, **compiling
+):
+    """Trains a model from fixed seeds.
+
+    Args:
+        make: Function that returns the inner model.
+        wrap: Function from the inner model to the one that is trained.
+        optimizer: Keras optimizer, or a function that returns one.
+        fit: Dict of arguments for `fit`, over the defaults here.
+        **compiling: Arguments for `compile`, over the defaults here.
+
+    Returns:
+        (trained model, dict of history).
+    """
+    keras.utils.set_random_seed(1)
+    model = wrap(make())
+    if callable(optimizer):
+        optimizer = optimizer()
+    compiling = {"loss": cross_entropy(), "metrics": ["accuracy"], **compiling}
+    model.compile(optimizer, **compiling)
+    x, y = data()
+    fit = {"x": x, "y": y, "batch_size": 8, "epochs": 2, **(fit or {})}
+    history = model.fit(shuffle=False, verbose=0, **fit).history
+    return model, history
+
+
+def values(model):
+    """Returns {path: value} of all weights, seeds and optimizer slots."""
+    inner = getattr(model, "model", model)
+    found = {v.path: v.numpy() for v in inner.variables}
+    slots = {
+        f"optimizer/{i}": v.numpy()
+        for i, v in enumerate(model.optimizer.variables)
+    }
+    return {**found, **slots}
+
+
+def assert_same(first, second, atol=0.0):
+    """Asserts that two results of `train` agree, by default to the bit."""
+    for a, b in ((values(first[0]), values(second[0])), (first[1], second[1])):
+        a, b = list(a.items()), list(b.items())
+        assert len(a) == len(b)
+        for (name, one), (_, two) in zip(a, b, strict=True):
+            np.testing.assert_allclose(
+                one, two, rtol=0, atol=atol, err_msg=str(name)
+            )
