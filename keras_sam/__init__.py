@@ -1,8 +1,11 @@
 """Sharpness-aware minimization (SAM) for Keras 3."""
 
+from keras_sam import backend as _backend  # noqa: F401, I001  Before the rest.
 from keras_sam import descents as descents
 from keras_sam import directions as directions
-from keras_sam.model import SharpnessAwareMinimization as SharpnessAwareMinimization
+from keras_sam.model import (
+    SharpnessAwareMinimization as SharpnessAwareMinimization,
+)
 from keras_sam.parts import Part as Part
 
 SAM = SharpnessAwareMinimization

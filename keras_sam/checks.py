@@ -1,6 +1,7 @@
 """Checks of the arguments of SharpnessAwareMinimization, with clear errors."""
 
 import math
+import numbers
 import operator
 import re
 
@@ -22,8 +23,8 @@ def model(value):
     if not isinstance(value, keras.Model):
         raise TypeError(f"`model` must be a `keras.Model`. Received: {value!r}")
     for name in _OVERRIDES:
-        method = getattr(type(value), name)
-        if not method.__module__.startswith("keras.src."):
+        module = getattr(getattr(value, name), "__module__", "")
+        if not module.startswith("keras.src."):
             raise ValueError(
                 f"`model` must leave `{name}` to Keras, since the wrapper "
                 "would not call it; override it in a subclass of "
@@ -63,22 +64,21 @@ def arguments(**given):
 
 
 def _rho(value):
-    """Returns a float, or a LearningRateSchedule as it is."""
-    schedule = isinstance(
-        value, keras.optimizers.schedules.LearningRateSchedule
-    )
-    number = value(0) if schedule else value
-    try:
-        number = math.nan if isinstance(number, bool) else float(number)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not 0 <= number < math.inf:
-        raise ValueError(
-            "`rho` must be a finite number, at least 0, or a "
-            "`keras.optimizers.schedules.LearningRateSchedule` that starts "
-            f"with one. Received: {value!r}"
+    """Returns a float, or a schedule as it is."""
+    schedule = isinstance(value, keras.optimizers.schedules.LearningRateSchedule)
+    first = float(value(0)) if schedule else value
+    if isinstance(first, bool) or not isinstance(first, numbers.Real):
+        raise TypeError(
+            "`rho` must be a number or a "
+            "`keras.optimizers.schedules.LearningRateSchedule`. "
+            f"Received: {value!r}"
         )
-    return value if schedule else number
+    if not 0 <= first < math.inf:
+        raise ValueError(
+            "`rho` must be finite and at least 0, a schedule from its start. "
+            f"Received: {value!r}"
+        )
+    return value if schedule else float(value)
 
 
 def _integer(name, value, minimum):
@@ -90,9 +90,7 @@ def _integer(name, value, minimum):
     if number is None:
         raise TypeError(f"`{name}` must be an integer. Received: {value!r}")
     if number < minimum:
-        raise ValueError(
-            f"`{name}` must be at least {minimum}. Received: {value!r}"
-        )
+        raise ValueError(f"`{name}` must be at least {minimum}. Received: {value!r}")
     return number
 
 

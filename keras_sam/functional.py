@@ -190,9 +190,7 @@ def build(model, data):
 
 def trained(model):
     """Returns the variables that a model trains by their gradients."""
-    return [
-        v for v in model.trainable_variables if not v.overwrite_with_gradient
-    ]
+    return [v for v in model.trainable_variables if not v.overwrite_with_gradient]
 
 
 def seeds(model):

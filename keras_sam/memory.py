@@ -68,8 +68,7 @@ def _initial(owners, index, shape, dtype):
     # When Keras asks for it, the variables have their values.
     del shape
     memory = [
-        parts.init(part, functional.read(variables))
-        for part, variables in owners
+        parts.init(part, functional.read(variables)) for part, variables in owners
     ]
     return ops.cast(tree.flatten(memory)[index], dtype)
 

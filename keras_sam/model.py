@@ -152,9 +152,7 @@ class SharpnessAwareMinimization(keras.Model):
             functional.read(evaluator.state),
             evaluator.accumulators,
         )
-        grads = distribution.final(
-            outcome.grads, self.optimizer, evaluator.loss_scaled
-        )
+        grads = distribution.final(outcome.grads, self.optimizer, evaluator.loss_scaled)
         self.optimizer.apply_gradients(
             evaluator.grads_and_variables(grads, outcome.overwrites)
         )

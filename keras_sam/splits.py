@@ -63,13 +63,9 @@ def mean(climb, batch, parts, state, accumulators):
         y_preds.append(tree.map_structure(lambda t: t[:rows], outcome.y_pred))
         outcomes.append(outcome._replace(y_pred=()))
         shares.append(share)
-    average = tree.map_structure(
-        lambda *values: _average(values, shares), *outcomes
-    )
+    average = tree.map_structure(lambda *values: _average(values, shares), *outcomes)
     average.state[accumulators] = counted
-    concatenated = tree.map_structure(
-        lambda *values: ops.concatenate(values), *y_preds
-    )
+    concatenated = tree.map_structure(lambda *values: ops.concatenate(values), *y_preds)
     return average._replace(y_pred=concatenated)
 
 
@@ -82,17 +78,14 @@ def split(batch, parts):
     tensors = [t for t in tree.flatten(batch) if t is not None]
     if not all(len(t.shape) for t in tensors):
         raise ValueError(
-            "`num_batch_splits` needs tensors with a batch axis. Received: "
-            f"{batch}"
+            f"`num_batch_splits` needs tensors with a batch axis. Received: {batch}"
         )
     size = ops.shape(tensors[0])[0]
     larger = max if isinstance(size, int) else ops.maximum
     for part in range(parts):
         start, stop = size * part // parts, size * (part + 1) // parts
         rows = slice(start, larger(start + 1, stop))
-        piece = tree.map_structure(
-            functools.partial(_rows, rows=rows), batch
-        )
+        piece = tree.map_structure(functools.partial(_rows, rows=rows), batch)
         yield piece, stop - start, (stop - start) / size
 
 

@@ -32,9 +32,7 @@ def scale(factor, a):
 
 def dot(a, b):
     """Returns the inner product, a scalar of at least float32."""
-    products = [
-        ops.sum(_wide(x) * _wide(y)) for x, y in zip(a, b, strict=True)
-    ]
+    products = [ops.sum(_wide(x) * _wide(y)) for x, y in zip(a, b, strict=True)]
     return functools.reduce(ops.add, products)
 
 

@@ -1,0 +1,288 @@
+"""The wrapper as a Keras model: cost, counting, and what users call."""
+
+import sys
+
+import pytest
+
+from tests import testing  # isort: skip
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import keras_sam
+from keras_sam import descents
+
+
+class Counter(keras.layers.Layer):
+    """Counts its calls: when traced, and when executed."""
+
+    def __init__(self):
+        super().__init__()
+        self.traced = 0
+        self.executed = 0
+
+    def call(self, inputs):
+        self.traced += 1
+
+        def count():
+            self.executed += 1
+            return np.float32(0.0)
+
+        zero = tf.numpy_function(count, [], tf.float32, stateful=True)
+        return inputs + tf.ensure_shape(zero, [])
+
+
+def counted(**arguments):
+    counter = Counter()
+    net = keras.Sequential(
+        [keras.Input((6,)), keras.layers.Dense(3), counter]
+    )
+    return keras_sam.SAM(net, rho=0.1, **arguments), counter
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph"])
+@pytest.mark.parametrize("steps", range(4))
+@pytest.mark.parametrize("descent", [descents.Last(), descents.Mean()], ids=str)
+def test_a_step_evaluates_once_more_than_it_climbs(mode, steps, descent):
+    sam, counter = counted(ascent_steps=steps, descent=descent)
+    sam.compile("sgd", testing.cross_entropy(), **testing.MODES[mode])
+    x, y = testing.data()
+    sam.train_on_batch(x, y)
+    counter.executed = 0
+    sam.train_on_batch(x, y)
+    assert counter.executed == steps + 1
+
+
+def test_each_split_evaluates_as_much():
+    sam, counter = counted(ascent_steps=2, num_batch_splits=4)
+    sam.compile("sgd", testing.cross_entropy())
+    x, y = testing.data()
+    sam.train_on_batch(x, y)
+    counter.executed = 0
+    sam.train_on_batch(x, y)
+    assert counter.executed == 4 * 3
+
+
+@pytest.mark.parametrize("xla", [False, True])
+def test_xla_compiles_one_evaluation_for_all_steps(xla):
+    sam = keras_sam.SAM(testing.dense_net(), ascent_steps=4, xla=xla)
+    sam.compile("sgd", testing.cross_entropy())
+    x, y = testing.data()
+    sam.train_on_batch(x, y)
+    batch = (tf.constant(x), tf.constant(y))
+    graph = tf.function(sam.train_step).get_concrete_function(batch).graph
+    definition = graph.as_graph_def()
+    compiled = {
+        function.signature.name
+        for function in definition.library.function
+        if function.attr["_XlaMustCompile"].b
+    }
+    calls = [
+        node
+        for node in definition.node
+        if node.op.endswith("PartitionedCall")
+        and node.attr["f"].func.name in compiled
+    ]
+    assert len(compiled) == xla
+    assert len(calls) == 5 * xla
+
+
+@pytest.mark.parametrize("steps", [0, 3])
+def test_a_second_batch_retraces_nothing(steps):
+    sam, counter = counted(ascent_steps=steps)
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5)
+    sam.rho = schedule
+    sam.compile("sgd", testing.cross_entropy())
+    x, y = testing.data()
+    sam.fit(x, y, batch_size=8, epochs=1, verbose=0)
+    traced = counter.traced
+    sam.fit(x, y, batch_size=8, epochs=3, verbose=0)
+    assert counter.traced == traced
+
+
+@pytest.mark.parametrize("mode", testing.MODES)
+def test_the_climb_changes_nothing_but_the_weights(mode):
+    """Learning rate 0: after a step only the clean pass shows."""
+
+    def after_one_step(wrap):
+        model, history = testing.train(
+            testing.full_net,
+            wrap,
+            lambda: keras.optimizers.SGD(0.0),
+            fit={"epochs": 1, "batch_size": 24},
+            **testing.MODES[mode],
+        )
+        return model, history
+
+    plain = after_one_step(lambda model: model)
+    climbing = after_one_step(
+        lambda model: keras_sam.SAM(model, rho=10.0, ascent_steps=3)
+    )
+    testing.assert_same(plain, climbing)
+
+
+def test_rho_matters():
+    def weights(rho):
+        model, _ = testing.train(
+            testing.full_net, lambda model: keras_sam.SAM(model, rho=rho)
+        )
+        return model.get_weights()
+
+    pairs = zip(weights(0.0), weights(0.5), strict=True)
+    assert all((a != b).any() for a, b in pairs if a.dtype == np.float32)
+
+
+class Spread(keras_sam.Part):
+    """Descends with the largest difference between gradients of the path."""
+
+    def __call__(self, clean, path):
+        differences = [
+            tf.reduce_max(tf.abs(a - b))
+            for point in path
+            for a, b in zip(clean.grads, point.grads, strict=True)
+        ]
+        largest = tf.reduce_max(tf.stack(differences))
+        return [tf.fill(tf.shape(g), largest) for g in clean.grads]
+
+
+@pytest.mark.parametrize("mode", testing.MODES)
+def test_every_pass_sees_the_same_dropout_mask(mode):
+    """With rho = 0, gradients could differ by nothing but the mask."""
+    inputs = keras.Input((6,))
+    x = keras.layers.Dropout(0.5)(keras.layers.Dense(16)(inputs))
+    net = keras.Model(inputs, keras.layers.Dense(3)(x))
+    sam = keras_sam.SAM(net, rho=0.0, ascent_steps=2, descent=Spread())
+    sam.compile(
+        keras.optimizers.SGD(1.0),
+        testing.cross_entropy(),
+        **testing.MODES[mode],
+    )
+    before = net.get_weights()
+    sam.train_on_batch(*testing.data())
+    for a, b in zip(before, net.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_callback_may_freeze_and_compile_again():
+    sam = keras_sam.SAM(testing.dense_net(), rho=0.1)
+    sam.compile("sgd", testing.cross_entropy())
+    x, y = testing.data()
+    sam.fit(x, y, verbose=0)
+    sam.model.get_layer("hidden").trainable = False
+    sam.compile("sgd", testing.cross_entropy())
+    kept = sam.model.get_layer("hidden").get_weights()
+    sam.fit(x, y, verbose=0)
+    for a, b in zip(
+        kept, sam.model.get_layer("hidden").get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_recipes_of_perturb():
+    """Those of the README: norm only, no biases, last block."""
+    paths = [v.path for v in testing.full_net().trainable_variables]
+
+    def moving(perturb):
+        sam = keras_sam.SAM(testing.full_net(), perturb=perturb)
+        return [paths[i] for i in sam._perturbed()]
+
+    assert moving("norm") == ["norm/gamma", "norm/beta"]
+    assert moving(r"kernel|gamma") == [
+        "hidden/kernel",
+        "norm/gamma",
+        "logits/kernel",
+    ]
+    assert moving("^logits/") == ["logits/kernel", "logits/bias"]
+
+
+def test_the_inner_model_is_the_trained_one():
+    net = testing.dense_net()
+    sam = keras_sam.SAM(net)
+    assert sam.model is net
+    sam.compile("sgd", testing.cross_entropy())
+    x, y = testing.data()
+    before = net.get_weights()
+    sam.fit(x, y, verbose=0)
+    assert all(
+        (a != b).any() for a, b in zip(before, net.get_weights(), strict=True)
+    )
+    np.testing.assert_array_equal(
+        sam.predict(x, verbose=0), net.predict(x, verbose=0)
+    )
+
+
+def test_summary_counts_the_inner_model(capsys):
+    net = testing.full_net()
+    lines = []
+    keras_sam.SAM(net).summary(print_fn=lines.append)
+    printed = "\n".join(map(str, lines))
+    assert f"Total params: {net.count_params()}" in printed
+    assert net.name in printed
+
+
+# What tf_keras tests of its class of the same name, in our words.
+
+
+def make_wrapper(**arguments):
+    model = keras.Sequential(
+        [keras.layers.Dense(8, activation="relu"), keras.layers.Dense(3)]
+    )
+    return keras_sam.SharpnessAwareMinimization(model, **arguments)
+
+
+def test_call():
+    sam = make_wrapper()
+    assert sam(np.ones((4, 6), "float32")).shape == (4, 3)
+
+
+@pytest.mark.parametrize("num_batch_splits", [None, 4])
+def test_fit(num_batch_splits):
+    sam = make_wrapper(num_batch_splits=num_batch_splits)
+    sam.compile("sgd", testing.cross_entropy(), metrics=["accuracy"])
+    x, y = testing.data()
+    history = sam.fit(x, y, batch_size=8, epochs=2, verbose=0).history
+    assert set(history) == {"loss", "accuracy"}
+    assert np.isfinite(history["loss"]).all()
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
+@pytest.mark.parametrize("num_batch_splits", [None, 4])
+def test_save(ending, num_batch_splits, tmp_path):
+    sam = make_wrapper(rho=0.1, num_batch_splits=num_batch_splits)
+    sam.compile("sgd", testing.cross_entropy())
+    x, y = testing.data()
+    sam.fit(x, y, verbose=0)
+    path = tmp_path / f"model{ending}"
+    if ending == ".keras":
+        sam.save(path)
+        loaded = keras.saving.load_model(path)
+    else:
+        sam.save_weights(path)
+        loaded = make_wrapper(rho=0.1, num_batch_splits=num_batch_splits)
+        loaded(x)
+        loaded.load_weights(path)
+    assert loaded.rho == 0.1
+    assert loaded.num_batch_splits == num_batch_splits
+    np.testing.assert_array_equal(loaded(x), sam(x))
+
+
+def test_checkpoint(tmp_path):
+    sam = make_wrapper()
+    sam.compile("adam", testing.cross_entropy())
+    x, y = testing.data()
+    sam.fit(
+        x,
+        y,
+        verbose=0,
+        callbacks=keras.callbacks.ModelCheckpoint(tmp_path / "best.keras"),
+    )
+    loaded = keras.saving.load_model(tmp_path / "best.keras")
+    for model in (sam, loaded):
+        model.fit(x, y, verbose=0, shuffle=False)
+    for a, b in zip(sam.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__]))

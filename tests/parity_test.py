@@ -1,0 +1,430 @@
+"""Tests that without a climb, or with radius 0, the wrapper is plain Keras.
+
+Equal means to the bit: weights, batch statistics, seeds, optimizer slots and
+history. A tolerance stands beside the reason for it.
+"""
+
+import sys
+
+from tests import testing
+
+# isort: split
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+from keras import ops
+from keras import optimizers
+
+import keras_sam
+
+NO_STEPS = {"ascent_steps": 0}
+NO_RADIUS = {"rho": 0.0, "ascent_steps": 2}
+
+
+def assert_parity(case, *wrappers, atol=0.0):
+    """Asserts that training with and without the wrapper is the same.
+
+    Args:
+        case: Function that returns arguments for `testing.train`.
+        *wrappers: Dicts of arguments for the wrapper, one training for each.
+        atol: Float, how far weights and history may differ.
+    """
+    plain = testing.train(**case())
+    for arguments in wrappers:
+        model, history = testing.train(
+            wrap=lambda m, a=arguments: keras_sam.SAM(m, **a), **case()
+        )
+        assert set(history) == set(plain[1])
+        history = {name: history[name] for name in plain[1]}
+        testing.assert_same(plain, (model, history), atol)
+
+
+# Layers and models.
+
+
+class Noise(layers.Layer):
+    """Adds noise, from seeds of its own or from Keras's global ones."""
+
+    def __init__(self, own):
+        super().__init__()
+        self.seeds = keras.random.SeedGenerator(3) if own else None
+
+    def call(self, inputs, training=False):
+        if not training:
+            return inputs
+        return inputs + keras.random.normal(ops.shape(inputs), seed=self.seeds)
+
+
+class AddedLoss(layers.Layer):
+    def call(self, inputs):
+        self.add_loss(0.1 * ops.mean(inputs**2))
+        return inputs
+
+
+class Idle(layers.Layer):
+    """Has a weight that it does not use."""
+
+    def build(self, input_shape):
+        self.idle = self.add_weight(shape=input_shape[1:])
+
+    def call(self, inputs):
+        return inputs
+
+
+class Scaled(layers.Layer):
+    """Uses its state after updating it."""
+
+    def build(self, input_shape):
+        self.size = self.add_weight(trainable=False)
+
+    def call(self, inputs):
+        self.size.assign(ops.mean(ops.abs(inputs)))
+        return inputs / self.size
+
+
+class Subclass(keras.Model):
+    """Updates a metric of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = layers.Dense(8, activation="relu")
+        self.norm = layers.BatchNormalization()
+        self.drop = layers.Dropout(0.3)
+        self.logits = layers.Dense(3)
+        self.size = keras.metrics.Mean(name="size")
+
+    def call(self, inputs, training=None):
+        hidden = self.drop(self.norm(self.hidden(inputs)))
+        self.size.update_state(ops.mean(ops.abs(hidden)))
+        return self.logits(hidden)
+
+
+class WithoutTraining(Subclass):
+    """Is, for Keras, never in training mode."""
+
+    def call(self, inputs):
+        return super().call(inputs)
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        x, y = testing.data(seed=index)
+        return x[:8], y[:8]
+
+
+def net(*hidden, shape=(6,), batch_size=None):
+    """Returns a classifier with the given hidden layers."""
+    inputs = keras.Input(shape, batch_size)
+    return keras.Sequential([inputs, *hidden, layers.Dense(3)])
+
+
+def built():
+    model = Subclass()
+    model.build((None, 6))
+    return model
+
+
+def unbuilt():
+    return keras.Sequential([layers.Dense(8), layers.Dropout(0.3)])
+
+
+def frozen():
+    model = testing.full_net()
+    model.get_layer("hidden").trainable = False
+    model.get_layer("norm").trainable = False
+    return model
+
+
+def lora():
+    model = testing.dense_net()
+    model.get_layer("hidden").enable_lora(2)
+    return model
+
+
+def quantized(mode):
+    model = testing.dense_net()
+    model.quantize(mode, filters=["hidden", "logits"])
+    return model
+
+
+def nested():
+    block = net(layers.Dense(8), layers.Dropout(0.3), Noise(own=True))
+    inputs = keras.Input((6,))
+    return keras.Model(inputs, layers.Dense(3)(block(inputs)))
+
+
+def shared_weights():
+    first, second = keras.Input((6,)), keras.Input((6,))
+    hidden = layers.Dense(8, activation="tanh")
+    x = layers.Concatenate()([hidden(first), hidden(second)])
+    return keras.Model([first, second], layers.Dense(3)(x))
+
+
+def attention():
+    inputs = keras.Input((5, 6))
+    x = layers.MultiHeadAttention(2, 3, dropout=0.2)(inputs, inputs)
+    x = layers.LayerNormalization()(x + inputs)
+    return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(x)))
+
+
+def words():
+    inputs = keras.Input((), dtype="string")
+    vocabulary = ["up", "down", "left"]
+    first = layers.TextVectorization(
+        vocabulary=vocabulary, output_mode="multi_hot"
+    )
+    second = layers.StringLookup(vocabulary=vocabulary, output_mode="one_hot")
+    x = layers.Concatenate()([first(inputs), second(inputs)])
+    return keras.Model(inputs, layers.Dense(3)(x))
+
+
+def list_outputs():
+    inputs = keras.Input((6,))
+    x = layers.Dense(8, activation="tanh")(inputs)
+    outputs = [layers.Dense(n, name=f"out{n}")(x) for n in (3, 1)]
+    return keras.Model(inputs, outputs)
+
+
+def dict_outputs():
+    inputs = {name: keras.Input((6,), name=name) for name in "ab"}
+    x = layers.Concatenate()(list(inputs.values()))
+    x = layers.Dense(8, activation="tanh")(x)
+    outputs = {
+        "class": layers.Dense(3, name="class")(x),
+        "value": layers.Dense(1, name="value")(x),
+    }
+    return keras.Model(inputs, outputs)
+
+
+# Cases: functions that return arguments for `testing.train`.
+
+
+def sequences():
+    """Returns 24 sequences of 5 vectors of length 6."""
+    return testing.data(24 * 5)[0].reshape(24, 5, 6)
+
+
+def case(make=testing.dense_net, fit=None, **compiling):
+    return {"make": make, "fit": fit, **compiling}
+
+
+def dicts():
+    x, y = testing.data()
+    weights = {"class": x[:, 0] ** 2, "value": x[:, 1] ** 2}
+    return case(
+        dict_outputs,
+        fit={
+            "x": {"a": x, "b": x[::-1]},
+            "y": {"class": y, "value": x[:, :1]},
+            "sample_weight": weights,
+        },
+        loss={"class": testing.cross_entropy(), "value": "mse"},
+        loss_weights={"class": 0.7, "value": 0.3},
+        metrics={"class": ["accuracy"], "value": ["mae"]},
+        weighted_metrics={"value": ["mse"]},
+    )
+
+
+def lists():
+    x, y = testing.data()
+    return case(
+        list_outputs,
+        fit={"y": [y, x[:, :1]]},
+        loss=[testing.cross_entropy(), "mse"],
+        metrics=[["accuracy"], ["mae"]],
+    )
+
+
+def strings():
+    x = tf.constant(["up", "left", "down", "up left"] * 6)
+    return case(words, fit={"x": x})
+
+
+def dataset():
+    data = tf.data.Dataset.from_tensor_slices(testing.data()).batch(8)
+    return case(fit={"x": data, "y": None, "batch_size": None})
+
+
+def py_dataset():
+    return case(fit={"x": Batches(), "y": None, "batch_size": None})
+
+
+def generator():
+    batches = (Batches()[index % 3] for index in range(100))
+    return case(
+        fit={
+            "x": batches,
+            "y": None,
+            "batch_size": None,
+            "steps_per_epoch": 3,
+        }
+    )
+
+
+def callbacks():
+    rates = keras.callbacks.LearningRateScheduler(lambda e: 0.1 / (1 + e))
+    stop = keras.callbacks.EarlyStopping("accuracy", min_delta=1.0)
+    return case(fit={"epochs": 5, "callbacks": [rates, stop]})
+
+
+def images():
+    layer = layers.Conv2D(4, 3)
+    make = lambda: net(layer, layers.Flatten(), shape=(5, 6, 1))  # noqa: E731
+    return case(make, fit={"x": sequences()[..., None]})
+
+
+def recurrent(layer):
+    # TODO
+    return case(
+        lambda: net(layer(), shape=(5, 6), batch_size=8),
+        fit={"x": sequences()},
+    )
+
+
+FEATURES = {
+    "added loss": lambda: case(lambda: net(AddedLoss(), layers.Dense(4))),
+    "attention": lambda: case(attention, fit={"x": sequences()}),
+    "built subclass": lambda: case(built),
+    "callbacks": callbacks,
+    "class weight": lambda: case(fit={"class_weight": {0: 1, 1: 2, 2: 0.5}}),
+    "convolution": lambda: case(
+        lambda: net(layers.Conv2D(4, 3), layers.Flatten(), shape=(5, 6, 1)),
+        fit={"x": sequences()[..., None]},
+    ),
+    "dataset": dataset,
+    "dicts": dicts,
+    "float8": lambda: case(lambda: quantized("float8")),
+    "frozen layers": lambda: case(frozen),
+    "generator": generator,
+    "global seeds": lambda: case(lambda: net(Noise(own=False))),
+    "gru": lambda: case(
+        lambda: net(layers.GRU(4, dropout=0.2), shape=(5, 6)),
+        fit={"x": sequences()},
+    ),
+    "idle weight": lambda: case(lambda: net(Idle())),
+    "initial epoch": lambda: case(fit={"initial_epoch": 1}),
+    "int8": lambda: case(lambda: quantized("int8")),
+    "lists": lists,
+    "lora": lambda: case(lora),
+    "nested": lambda: case(nested),
+    "py dataset": py_dataset,
+    "sample weight": lambda: case(
+        fit={"sample_weight": testing.data()[0][:, 0] ** 2},
+        weighted_metrics=["accuracy"],
+    ),
+    "seed generator": lambda: case(lambda: net(Noise(own=True))),
+    "shared weights": lambda: case(
+        shared_weights, fit={"x": [testing.data()[0]] * 2}
+    ),
+    "spectral normalization": lambda: case(
+        lambda: net(layers.SpectralNormalization(layers.Dense(8)))
+    ),
+    "state used after update": lambda: case(lambda: net(Scaled())),
+    "stateful lstm": lambda: case(
+        lambda: net(
+            layers.LSTM(4, stateful=True), shape=(5, 6), batch_size=8
+        ),
+        fit={"x": sequences()},
+    ),
+    "steps per execution": lambda: case(steps_per_execution=2),
+    "strings": strings,
+    "subclass": lambda: case(Subclass),
+    "unbuilt": lambda: case(unbuilt),
+    "uneven batch": lambda: case(fit={"batch_size": 7}),
+    "unseeded dropout": lambda: case(lambda: net(layers.Dropout(0.3))),
+    "validation": lambda: case(
+        testing.full_net, fit={"validation_data": testing.data(10)}
+    ),
+    "without training": lambda: case(WithoutTraining),
+}
+
+OPTIMIZERS = {
+    **{
+        name: getattr(optimizers, name)
+        for name in (
+            "Adadelta",
+            "Adafactor",
+            "Adagrad",
+            "Adam",
+            "AdamW",
+            "Adamax",
+            "Ftrl",
+            "Lamb",
+            "Lion",
+            "Muon",
+            "Nadam",
+            "RMSprop",
+            "SGD",
+            "ScheduleFreeAdamW",
+        )
+    },
+    "LossScaleOptimizer": lambda: optimizers.LossScaleOptimizer(
+        optimizers.SGD(), initial_scale=1024.0, dynamic_growth_steps=2
+    ),
+    "MultiOptimizer": lambda: optimizers.MultiOptimizer(
+        optimizers.OptimizerMap(
+            optimizers.SGD(), {".*hidden.*": optimizers.Adam()}
+        )
+    ),
+    "clipnorm": lambda: optimizers.SGD(clipnorm=0.1),
+    "clipvalue": lambda: optimizers.SGD(clipvalue=0.01),
+    "global_clipnorm": lambda: optimizers.SGD(global_clipnorm=0.1),
+    "gradient accumulation": lambda: optimizers.Adam(
+        gradient_accumulation_steps=2
+    ),
+    "loss scale": lambda: optimizers.SGD(loss_scale_factor=8.0),
+    "moving average": lambda: optimizers.SGD(
+        use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=2
+    ),
+    "schedule": lambda: optimizers.SGD(
+        optimizers.schedules.CosineDecay(0.1, 6), momentum=0.9, nesterov=True
+    ),
+    "weight decay": lambda: optimizers.Adam(weight_decay=0.1),
+}
+
+
+@pytest.mark.parametrize("mode", testing.MODES)
+def test_mode(mode):
+    assert_parity(
+        lambda: case(
+            testing.full_net, optimizer="adam", **testing.MODES[mode]
+        ),
+        NO_STEPS,
+        NO_RADIUS,
+    )
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_feature(name):
+    assert_parity(FEATURES[name], NO_RADIUS)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizer(name):
+    assert_parity(
+        lambda: case(
+            optimizer=OPTIMIZERS[name], run_eagerly=True
+        ),
+        NO_STEPS,
+        NO_RADIUS,
+    )
+
+
+def test_every_optimizer_is_tested():
+    base = optimizers.Optimizer
+    shipped = {
+        name
+        for name, value in vars(optimizers).items()
+        if isinstance(value, type) and issubclass(value, base)
+    }
+    assert shipped - {"Optimizer"} <= set(OPTIMIZERS)
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__]))
