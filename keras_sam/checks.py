@@ -65,7 +65,9 @@ def arguments(**given):
 
 def _rho(value):
     """Returns a float, or a schedule as it is."""
-    schedule = isinstance(value, keras.optimizers.schedules.LearningRateSchedule)
+    schedule = isinstance(
+        value, keras.optimizers.schedules.LearningRateSchedule
+    )
     first = float(value(0)) if schedule else value
     if isinstance(first, bool) or not isinstance(first, numbers.Real):
         raise TypeError(
@@ -90,7 +92,9 @@ def _integer(name, value, minimum):
     if number is None:
         raise TypeError(f"`{name}` must be an integer. Received: {value!r}")
     if number < minimum:
-        raise ValueError(f"`{name}` must be at least {minimum}. Received: {value!r}")
+        raise ValueError(
+            f"`{name}` must be at least {minimum}. Received: {value!r}"
+        )
     return number
 
 
@@ -108,8 +112,8 @@ def _part(name, value):
     """Returns a direction or a descent."""
     if isinstance(value, type) or not callable(value):
         raise TypeError(
-            f"`{name}` must be an instance from `keras_sam.{name}s`, or another "
-            f"callable. Received: {value!r}"
+            f"`{name}` must be an instance from `keras_sam.{name}s`, or "
+            f"another callable. Received: {value!r}"
         )
     return value
 

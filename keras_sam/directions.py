@@ -73,12 +73,15 @@ class Adaptive(Part):
             or not 0 <= self.eta < math.inf
         ):
             raise ValueError(
-                f"`eta` must be a finite number, at least 0. Received: {self.eta!r}"
+                "`eta` must be a finite number, at least 0. "
+                f"Received: {self.eta!r}"
             )
 
     def __call__(self, grads, params):
         metric = [ops.abs(w) + self.eta for w in params]
-        scaled = vectors.unit([t * g for t, g in zip(metric, grads, strict=True)])
+        scaled = vectors.unit(
+            [t * g for t, g in zip(metric, grads, strict=True)]
+        )
         return [t * g for t, g in zip(metric, scaled, strict=True)]
 
 

@@ -61,7 +61,9 @@ def check(model):
     here = tf.distribute.get_strategy()
     # A variable without the attribute is on one device, in any strategy.
     homes = [model.distribute_strategy] + [
-        getattr(v.value, "distribute_strategy", None if replicas() > 1 else here)
+        getattr(
+            v.value, "distribute_strategy", None if replicas() > 1 else here
+        )
         for v in model.variables
     ]
     for home in homes:

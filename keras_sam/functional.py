@@ -105,16 +105,16 @@ class Evaluator:
         return Point(params, loss, grads, y_pred, state, overwrites)
 
     def _evaluate(self, params, state, overwritten, loss_scale, batch):
-        scope = _Scope(
-            [
-                *zip(self.params, params, strict=True),
-                *zip(self.overwritten, overwritten, strict=True),
-                *zip(self.state[: self._listed], state, strict=True),
-            ],
-            collect_losses=True,
-        )
         with tf.GradientTape() as tape:
             tape.watch([params, overwritten])
+            scope = _Scope(
+                [
+                    *zip(self.params, params, strict=True),
+                    *zip(self.overwritten, overwritten, strict=True),
+                    *zip(self.state[: self._listed], state, strict=True),
+                ],
+                tape,
+            )
             with scope:
                 y_pred = self._model(batch.x, training=True)
                 loss = self._model.compute_loss(
@@ -126,15 +126,23 @@ class Evaluator:
                 )
                 scaled = loss * _as(loss_scale, loss)
         _check_known(tape.watched_variables())
-        grads, overwrites = tape.gradient(scaled, (params, overwritten))
+        values = [
+            [param, *scope.assigned(variable)]
+            for variable, param in zip(self.params, params, strict=True)
+        ]
+        grads, overwrites = tape.gradient(scaled, (values, overwritten))
+        grads = [_sum(parts) for parts in grads]
         self._connected = [grad is not None for grad in grads]
-        self.state = _unique([*self.state, *scope.updated])
-        self._updated = {id(variable) for variable in scope.updated}
+        updated = [variable for variable, _ in scope.updates]
+        self.state = _unique([*self.state, *updated])
+        self._updated = {id(variable) for variable in updated}
         return (
             loss * tf.cast(self._replicas, loss.dtype),
             _total(grads, params),
             y_pred,
-            tree.map_structure(lambda t: getattr(t, "_keras_mask", None), y_pred),
+            tree.map_structure(
+                lambda t: getattr(t, "_keras_mask", None), y_pred
+            ),
             scope.values(self.state),
             _total(overwrites, overwritten),
         )
@@ -163,15 +171,26 @@ class Evaluator:
 
 
 class _Scope(keras.StatelessScope):
-    """Also remembers which variables were updated, even unlisted ones."""
+    """Also remembers updates, even of unlisted variables.
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.updated = []
+    As with variables, no gradient flows into what is assigned, and the
+    gradient of what is read later is the variable's.
+    """
+
+    def __init__(self, state_mapping, tape):
+        super().__init__(state_mapping, collect_losses=True)
+        self.updates = []
+        self._tape = tape
 
     def add_update(self, update):
-        self.updated.append(update[0])
-        super().add_update(update)
+        variable, value = update[0], tf.stop_gradient(update[1])
+        if variable.trainable:
+            self._tape.watch(value)
+        self.updates.append((variable, value))
+        super().add_update((variable, value))
+
+    def assigned(self, variable):
+        return [value for v, value in self.updates if v is variable]
 
     def values(self, variables):
         # Within the scope, that is what the pass has made of them.
@@ -190,7 +209,9 @@ def build(model, data):
 
 def trained(model):
     """Returns the variables that a model trains by their gradients."""
-    return [v for v in model.trainable_variables if not v.overwrite_with_gradient]
+    return [
+        v for v in model.trainable_variables if not v.overwrite_with_gradient
+    ]
 
 
 def seeds(model):
@@ -226,6 +247,13 @@ def _total(grads, params):
         tf.zeros_like(param) if grad is None else tf.convert_to_tensor(grad)
         for param, grad in zip(params, grads, strict=True)
     ]
+
+
+def _sum(grads):
+    grads = [grad for grad in grads if grad is not None]
+    if len(grads) < 2:
+        return grads[0] if grads else None
+    return tf.add_n([tf.convert_to_tensor(grad) for grad in grads])
 
 
 def _as(number, tensor):

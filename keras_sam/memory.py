@@ -23,7 +23,9 @@ class Memory:
         self._paths = _paths(owners)
         with functional.outside_graphs():
             self._structure = [
-                parts.init(part, [ops.zeros(v.shape, v.dtype) for v in variables])
+                parts.init(
+                    part, [ops.zeros(v.shape, v.dtype) for v in variables]
+                )
                 for part, variables in owners
             ]
         self._weights = [
@@ -54,12 +56,18 @@ class Memory:
         weights = functional.read(self._weights)
         return tree.pack_sequence_as(self._structure, weights)
 
-    def write(self, memory):
-        """Assigns the mean over replicas, or nothing after an overflow."""
+    def write(self, memory, grads=()):
+        """Assigns the mean over replicas, or nothing after an overflow.
+
+        Args:
+            memory: List of the memory of each part.
+            grads: List of tensors, the same on all replicas. If they are not
+                finite, the optimizer skips the step.
+        """
         if not self._weights:
             return
         new = distribution.mean(tree.flatten(memory))
-        finite = vectors.all_finite(new)
+        finite = vectors.all_finite([*new, *grads])
         for weight, value in zip(self._weights, new, strict=True):
             weight.assign(ops.where(finite, value, weight.value))
 
@@ -68,7 +76,8 @@ def _initial(owners, index, shape, dtype):
     # When Keras asks for it, the variables have their values.
     del shape
     memory = [
-        parts.init(part, functional.read(variables)) for part, variables in owners
+        parts.init(part, functional.read(variables))
+        for part, variables in owners
     ]
     return ops.cast(tree.flatten(memory)[index], dtype)
 

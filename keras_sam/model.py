@@ -1,5 +1,6 @@
 """The model wrapper: sharpness-aware minimization in Keras's train step."""
 
+import inspect
 import math
 import re
 
@@ -127,9 +128,14 @@ class SharpnessAwareMinimization(keras.Model):
             self._ensure_memory()
 
     def call(self, inputs, training=None):
-        """Calls the inner model, which inherits `training`."""
+        """Calls the inner model, which inherits `training`.
+
+        In Keras the layers of a model whose `call` has no such argument do not
+        learn of it (and are in inference mode).
+        """
         del training
-        outputs = self.model(inputs)
+        taken = "training" in inspect.signature(self.model.call).parameters
+        outputs = self.model(inputs, **({} if taken else {"training": None}))
         self._ensure_memory()
         return outputs
 
@@ -152,12 +158,17 @@ class SharpnessAwareMinimization(keras.Model):
             functional.read(evaluator.state),
             evaluator.accumulators,
         )
-        grads = distribution.final(outcome.grads, self.optimizer, evaluator.loss_scaled)
+        grads = distribution.final(
+            outcome.grads, self.optimizer, evaluator.loss_scaled
+        )
+        # State first: a layer may assign weights (SpectralNormalization).
+        evaluator.write(outcome.state)
         self.optimizer.apply_gradients(
             evaluator.grads_and_variables(grads, outcome.overwrites)
         )
-        evaluator.write(outcome.state)
-        self._memory.write(outcome.memory)
+        self._memory.write(
+            outcome.memory, grads if evaluator.loss_scaled else []
+        )
         return self._report(batch, outcome)
 
     @property

@@ -60,12 +60,17 @@ def mean(climb, batch, parts, state, accumulators):
             )
         ]
         state = [*state[: accumulators.start], *counted]
-        y_preds.append(tree.map_structure(lambda t: t[:rows], outcome.y_pred))
+        real = functools.partial(_rows, rows=slice(rows))
+        y_preds.append(tree.map_structure(real, outcome.y_pred))
         outcomes.append(outcome._replace(y_pred=()))
         shares.append(share)
-    average = tree.map_structure(lambda *values: _average(values, shares), *outcomes)
+    average = tree.map_structure(
+        lambda *values: _average(values, shares), *outcomes
+    )
     average.state[accumulators] = counted
-    concatenated = tree.map_structure(lambda *values: ops.concatenate(values), *y_preds)
+    concatenated = tree.map_structure(
+        lambda *values: ops.concatenate(values), *y_preds
+    )
     return average._replace(y_pred=concatenated)
 
 
@@ -78,7 +83,8 @@ def split(batch, parts):
     tensors = [t for t in tree.flatten(batch) if t is not None]
     if not all(len(t.shape) for t in tensors):
         raise ValueError(
-            f"`num_batch_splits` needs tensors with a batch axis. Received: {batch}"
+            "`num_batch_splits` needs tensors with a batch axis. "
+            f"Received: {batch}"
         )
     size = ops.shape(tensors[0])[0]
     larger = max if isinstance(size, int) else ops.maximum

@@ -3,17 +3,15 @@
 import itertools
 import sys
 
-import pytest
-
-from tests import testing  # isort: skip
-
 import keras
 import numpy as np
+import pytest
 
 import keras_sam
 from keras_sam import descents
 from keras_sam import directions
 from tests import oracle
+from tests import testing
 
 DIRECTIONS = {
     "normalized": (directions.Normalized(), oracle.sam),
@@ -51,7 +49,9 @@ def descent_of_library(mode="eager", batch=None, **arguments):
     """Returns what one step of SGD with learning rate 1 subtracts."""
     sam = keras_sam.SAM(testing.dense_net(), **arguments)
     sam.compile(
-        keras.optimizers.SGD(1.0), testing.cross_entropy(), **testing.MODES[mode]
+        keras.optimizers.SGD(1.0),
+        testing.cross_entropy(),
+        **testing.MODES[mode],
     )
     sam.set_weights(weights())
     sam.train_on_batch(*(batch or data()))
@@ -136,7 +136,9 @@ def test_perturbed_variables_alone_move_and_have_the_norm(direction):
 @pytest.mark.parametrize("parts", [1, 2, 5, 13])
 def test_splits(mode, parts):
     """13 examples: uneven parts, and one example a part."""
-    actual = descent_of_library(mode, rho=0.3, ascent_steps=2, num_batch_splits=parts)
+    actual = descent_of_library(
+        mode, rho=0.3, ascent_steps=2, num_batch_splits=parts
+    )
     expected = oracle.m_sharpness(
         weights(), *data(), parts, oracle.sam, "split", 0.3, 2
     )
@@ -164,7 +166,9 @@ def test_schedule_of_rho_follows_the_optimizer():
     expected = weights()
     for rho in (0.5, 0.25, 0.125, 0.125):
         sam.train_on_batch(*data())
-        _, gradients = oracle.climb(expected, *data(), oracle.sam, "split", rho, 1)
+        _, gradients = oracle.climb(
+            expected, *data(), oracle.sam, "split", rho, 1
+        )
         expected = [a - b for a, b in zip(expected, gradients[-1])]
         assert_close(sam.get_weights(), expected)
 

@@ -2,17 +2,15 @@
 
 import sys
 
-import pytest
-
-from tests import testing  # isort: skip
-
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import keras_sam
 from keras_sam import descents
 from keras_sam import directions
+from tests import testing
 
 _DECAY = keras.optimizers.schedules.ExponentialDecay
 

@@ -4,12 +4,9 @@ import gc
 import sys
 import weakref
 
-import pytest
-
-from tests import testing as _  # noqa: F401  # isort: skip
-
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
 from keras_sam import descents

@@ -2,12 +2,9 @@
 
 import sys
 
-import pytest
-
-from tests import testing as _  # noqa: F401  # isort: skip
-
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
 from keras_sam import directions

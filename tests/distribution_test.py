@@ -1,11 +1,13 @@
 """Training under MirroredStrategy, with two replicas on two logical CPUs.
 
 Replicas add up in another order than one device, and matrix products of
-another shape round otherwise: `ATOL` is some units in the last place of float32
-weights and gradients near 1. Where it is not given, numbers agree to the bit.
+another shape round otherwise: `ATOL` is a few units in the last place of
+float32 weights and gradients near 1. Where it is not given, numbers agree to
+the bit.
 """
 
 import dataclasses
+import functools
 import itertools
 import sys
 
@@ -23,8 +25,9 @@ from keras_sam import descents
 from keras_sam import directions
 
 ATOL = 1e-6
-STRATEGY = testing.two_replicas()
 RHO = 0.5
+SGD = functools.partial(keras.optimizers.SGD, 1.0)
+STRATEGY = testing.two_replicas()
 
 DIRECTIONS = (
     directions.Normalized(),
@@ -32,18 +35,28 @@ DIRECTIONS = (
     directions.Adaptive(),
     directions.Layerwise(),
 )
-DESCENTS = (descents.Last(), descents.Mean())
-every_part = pytest.mark.parametrize(
-    ("direction", "descent", "steps"),
-    itertools.product(DIRECTIONS, DESCENTS, (1, 3)),
-    ids=repr,
-)
+# For one step, `Mean` is `Last`.
+DESCENTS = ((1, descents.Last()), (3, descents.Last()), (3, descents.Mean()))
+CLIMBS = [
+    {"direction": direction, "descent": descent, "ascent_steps": steps}
+    for direction, (steps, descent) in itertools.product(DIRECTIONS, DESCENTS)
+] + [
+    {"ascent_steps": 3, "radius": radius}
+    for radius in ("full", "projected", "matched")
+]
+
+
+def _name(arguments):
+    return " ".join(str(value) for value in arguments.values())
+
+
+every_climb = pytest.mark.parametrize("climb", CLIMBS, ids=_name)
 
 
 @keras.saving.register_keras_serializable(package="tests")
 @dataclasses.dataclass(frozen=True)
 class Averaged(keras_sam.Part):
-    """Climbs along the moving average of clean gradients."""
+    """Climbs along the moving average of the gradients that it is given."""
 
     decay: float = 0.75
 
@@ -69,24 +82,33 @@ def replicated(*arguments, strategy=STRATEGY, **kwargs):
         return testing.train(*arguments, **kwargs)
 
 
-def one_step(train, wrap, rows=slice(None), make=testing.dense_net, **kwargs):
+def one_step(train, wrap, *, make=testing.dense_net, rows=slice(8), **kwargs):
     """Returns the weights after one step on some rows of a batch of 8."""
     x, y = testing.data(8)
-    x, y = x[rows], y[rows]
-    optimizer = kwargs.pop("optimizer", lambda: keras.optimizers.SGD(1.0))
-    model, _ = train(
-        make,
-        wrap,
-        optimizer,
-        fit={"x": x, "y": y, "epochs": 1},
-        metrics=None,
+    kwargs = {
+        "optimizer": SGD,
+        "fit": {"x": x[rows], "y": y[rows], "epochs": 1},
+        "metrics": None,
         **kwargs,
-    )
-    return weights(model)
+    }
+    return weights(train(make, wrap, **kwargs)[0])
+
+
+def mean_of_halves(wrap, **kwargs):
+    """Returns weights moved by the mean of two steps, one on each half."""
+    halves = [
+        one_step(testing.train, wrap, rows=rows, run_eagerly=True, **kwargs)
+        for rows in (slice(0, 4), slice(4, 8))
+    ]
+    return [(one + two) / 2 for one, two in zip(*halves, strict=True)]
 
 
 def weights(model):
     return [v.numpy() for v in model.trainable_variables]
+
+
+def memory(model):
+    return [v for v in model.variables if "memory" in v.path]
 
 
 def assert_close(first, second, atol=ATOL):
@@ -96,23 +118,13 @@ def assert_close(first, second, atol=ATOL):
 
 def copies(variable):
     """Returns the values that the replicas hold."""
-    values = STRATEGY.experimental_local_results(variable.value)
-    return [value.numpy() for value in values]
+    held = STRATEGY.experimental_local_results(variable.value)
+    return [copy.numpy() for copy in held]
 
 
 def assert_replicas_agree(variables):
     for variable in variables:
-        first, second = copies(variable)
-        np.testing.assert_array_equal(first, second, err_msg=variable.path)
-
-
-def mean_of_halves(wrap, **kwargs):
-    """Returns weights that moved by the mean of two steps, one a half."""
-    halves = [
-        one_step(testing.train, wrap, rows, run_eagerly=True, **kwargs)
-        for rows in (slice(4), slice(4, None))
-    ]
-    return [(one + two) / 2 for one, two in zip(*halves, strict=True)]
+        np.testing.assert_array_equal(*copies(variable), variable.path)
 
 
 # No climb: plain Keras under the same strategy.
@@ -120,59 +132,449 @@ def mean_of_halves(wrap, **kwargs):
 
 def two_heads():
     inputs = keras.Input((6,))
-    x = keras.layers.Dense(8, activation="tanh", name="hidden")(inputs)
-    return keras.Model(
-        inputs,
-        {
-            "class": keras.layers.Dense(3, name="class")(x),
-            "size": keras.layers.Dense(1, name="size")(x),
-        },
-    )
-
-
-def two_targets():
-    x, y = testing.data()
-    return {
-        "optimizer": "adam",
-        "fit": {"y": {"class": y, "size": x[:, :1]}, "batch_size": 10},
-        "loss": {"class": testing.cross_entropy(), "size": "mse"},
-        "loss_weights": {"class": 0.5, "size": 2.0},
-        "metrics": {"class": ["accuracy"], "size": ["mae"]},
-    }
+    x = keras.layers.Dense(8, activation="tanh")(inputs)
+    a = keras.layers.Dense(3, name="a")(x)
+    b = keras.layers.Dense(1, name="b")(x)
+    return keras.Model(inputs, {"a": a, "b": b})
 
 
 def stateless_net():
-    """Has dropout and regularizers, but no batch statistics."""
+    """Has dropout and a regularizer, but no batch statistics."""
     inputs = keras.Input((6,))
     x = keras.layers.Dense(8, "relu", kernel_regularizer="l2")(inputs)
     x = keras.layers.Dropout(0.3, seed=7)(x)
     return keras.Model(inputs, keras.layers.Dense(3)(x))
 
 
-NO_CLIMB = {
-    "no steps": {"ascent_steps": 0},
-    "no radius": {"rho": 0.0, "ascent_steps": 2},
-    "no radius, synced": {"rho": 0.0, "sync_perturbations": True},
-}
-SETTINGS = {
-    "everything": lambda: {"optimizer": "adam", "fit": {"batch_size": 10}},
-    "sample weights": lambda: {
-        "fit": {"sample_weight": np.linspace(0, 2, 24)},
+def everything():
+    """An uneven last batch of weighted examples, halved unevenly."""
+    x, y = testing.data(23)
+    weight = np.linspace(0, 2, 23)
+    fit = {"x": x, "y": y, "sample_weight": weight, "batch_size": 10}
+    return {
+        "make": testing.full_net,
+        "optimizer": "adam",
+        "fit": fit,
         "weighted_metrics": ["accuracy"],
-    },
-    "class weights": lambda: {
-        "fit": {"class_weight": {0: 1.0, 1: 0.5, 2: 3.0}}
-    },
-    "clipping off": lambda: {"optimizer": keras.optimizers.AdamW},
-    "two heads": two_targets,
+    }
+
+
+def empty_replica():
+    """A last batch of one example, which leaves a replica without any."""
+    x, y = testing.data(17)
+    return {
+        "make": stateless_net,
+        "fit": {"x": x, "y": y, "class_weight": {0: 1.0, 1: 0.5, 2: 3.0}},
+    }
+
+
+def several_losses():
+    x, y = testing.data()
+    return {
+        "make": two_heads,
+        "fit": {"y": {"a": y, "b": x[:, :1]}},
+        "loss": {"a": testing.cross_entropy(), "b": "mse"},
+        "loss_weights": {"a": 0.5, "b": 2.0},
+        "metrics": None,
+    }
+
+
+def unbuilt_net():
+    layers = keras.layers
+    return keras.Sequential([layers.Dense(8), layers.PReLU(), layers.Dense(3)])
+
+
+def unbuilt():
+    return {"make": unbuilt_net, "optimizer": "adam"}
+
+
+@functools.cache
+def plain(setting, mode):
+    return replicated(**setting(), **testing.MODES[mode])
+
+
+@pytest.mark.parametrize(
+    ("setting", "mode", "arguments"),
+    [
+        (everything, "graph", {"ascent_steps": 0}),
+        (everything, "graph", {"rho": 0.0, "ascent_steps": 2}),
+        (everything, "graph", {"rho": 0.0, "sync_perturbations": True}),
+        (everything, "eager", {"ascent_steps": 0}),
+        (empty_replica, "graph", {"ascent_steps": 0}),
+        (empty_replica, "graph", {"rho": 0.0}),
+        (several_losses, "graph", {"ascent_steps": 0}),
+        (unbuilt, "graph", {"ascent_steps": 0}),
+    ],
+)
+def test_without_a_climb_is_plain_keras(setting, mode, arguments):
+    ours = replicated(wrap=sam(**arguments), **setting(), **testing.MODES[mode])
+    testing.assert_same(plain(setting, mode), ours)
+    assert np.isfinite(ours[1]["loss"]).all()
+
+
+# Without sync: each replica climbs on its own examples.
+
+
+@every_climb
+def test_replicas_take_the_mean_of_their_climbs(climb):
+    wrap = sam(**climb)
+    assert_close(one_step(replicated, wrap), mean_of_halves(wrap))
+
+
+SCALED = {
+    "dynamic": lambda: keras.optimizers.LossScaleOptimizer(SGD()),
+    "factor": lambda: SGD(loss_scale_factor=512.0),
 }
 
 
-@pytest.mark.parametrize("no_climb", NO_CLIMB)
-@pytest.mark.parametrize("setting", SETTINGS)
-def test_without_a_climb_is_plain_keras(setting, no_climb):
-    make = two_heads if setting == "two heads" else testing.full_net
-    plain = replicated(make, **SETTINGS[setting]())
-    ours = replicated(make, sam(**NO_CLIMB[no_climb]), **SETTINGS[setting]())
-    testing.assert_same(plain, ours)
-    assert np.isfinite(plain[1]["loss"]).all()
+@pytest.mark.parametrize("sync", [False, True])
+@pytest.mark.parametrize("optimizer", SCALED)
+def test_climb_does_not_see_the_units_of_keras(optimizer, sync):
+    wrap = sam(direction=directions.Unnormalized(), sync_perturbations=sync)
+    scaled = one_step(replicated, wrap, optimizer=SCALED[optimizer])
+    if sync:
+        expected = one_step(testing.train, wrap, run_eagerly=True)
+    else:
+        expected = mean_of_halves(wrap)
+    assert_close(scaled, expected)
+
+
+def test_replicas_are_batch_splits():
+    """With dropout: a strategy gives all replicas the same mask."""
+    fit = {"batch_size": 8}
+    ours, _ = replicated(testing.full_net, sam(ascent_steps=2), "adam", fit=fit)
+    splits, _ = testing.train(
+        testing.full_net,
+        sam(ascent_steps=2, num_batch_splits=2),
+        "adam",
+        fit=fit,
+    )
+    assert_close(weights(ours), weights(splits), atol=1e-5)
+    for one, two in zip(
+        ours.non_trainable_variables,
+        splits.non_trainable_variables,
+        strict=True,
+    ):
+        assert_close([np.mean(copies(one), axis=0)], [two.numpy()], atol=1e-5)
+
+
+@pytest.mark.parametrize("sync", [False, True])
+def test_empty_replica_does_not_move(sync):
+    x, y = testing.data(9)
+    wrap = sam(ascent_steps=2, sync_perturbations=sync)
+    # Keras wants an even first batch; the last one has half a gradient.
+    rate = keras.optimizers.schedules.PiecewiseConstantDecay([0], [0.0, 2.0])
+    ours = one_step(
+        replicated,
+        wrap,
+        optimizer=lambda: keras.optimizers.SGD(rate),
+        fit={"x": x, "y": y, "epochs": 1},
+    )
+    last = {"x": x[8:], "y": y[8:], "epochs": 1}
+    alone = one_step(testing.train, wrap, fit=last, run_eagerly=True)
+    assert_close(ours, alone)
+
+
+# With sync: one device with the whole batch.
+
+
+@pytest.mark.parametrize("climb", CLIMBS[:12], ids=_name)
+def test_synced_replicas_are_one_device(climb):
+    wrap = sam(**climb, sync_perturbations=True)
+    expected = one_step(testing.train, wrap, run_eagerly=True)
+    assert_close(one_step(replicated, wrap), expected)
+
+
+# The optimizer's part: on the mean over replicas.
+
+CLIPS = {
+    "norm": {"clipnorm": 0.1},
+    "global norm": {"global_clipnorm": 0.1},
+    "value": {"clipvalue": 0.02},
+}
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+@pytest.mark.parametrize("scale", [False, True])
+def test_mean_gradient_is_clipped(clip, scale):
+    def optimizer():
+        clipped = SGD(**CLIPS[clip])
+        return (
+            keras.optimizers.LossScaleOptimizer(clipped) if scale else clipped
+        )
+
+    ours = one_step(replicated, sam(), optimizer=optimizer)
+    split = sam(num_batch_splits=2)
+    expected = one_step(testing.train, split, optimizer=SGD(**CLIPS[clip]))
+    assert_close(ours, expected)
+    unclipped = one_step(testing.train, split, run_eagerly=True)
+    assert np.abs(unclipped[0] - expected[0]).max() > 0.01
+
+
+def test_clipping_without_a_climb_is_that_of_one_device():
+    optimizer = functools.partial(SGD, global_clipnorm=0.1)
+    wrap = sam(ascent_steps=0)
+    ours = one_step(replicated, wrap, optimizer=optimizer)
+    assert_close(
+        ours, one_step(testing.train, lambda m: m, optimizer=optimizer)
+    )
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "arguments"),
+    [
+        ({"global_clipnorm": 0.1}, {}),
+        ({"clipnorm": 0.1, "weight_decay": 0.01}, {"direction": Averaged()}),
+        ({"clipvalue": 0.01, "use_ema": True}, {"sync_perturbations": True}),
+    ],
+)
+def test_replicas_stay_identical(optimizer, arguments):
+    x, y = testing.data(200)
+    model, _ = replicated(
+        stateless_net,
+        sam(**arguments),
+        lambda: keras.optimizers.LossScaleOptimizer(
+            keras.optimizers.Adam(**optimizer), dynamic_growth_steps=7
+        ),
+        fit={"x": x, "y": y, "batch_size": 2, "epochs": 1},
+    )
+    assert model.optimizer.iterations.numpy() > 80
+    assert_replicas_agree(model.variables + model.optimizer.variables)
+
+
+# An overflow on one replica: all skip the step.
+
+
+class Cliff(keras.layers.Layer):
+    """Infinite for examples above 100, but only away from where it started."""
+
+    def build(self, inputs_shape, examples_shape):
+        self.w = self.add_weight(shape=(8,), initializer="ones")
+
+    def call(self, inputs, examples):
+        moved = ops.max(ops.abs(self.w - 1.0)) > 1e-3
+        marked = ops.max(examples, axis=1, keepdims=True) > 100.0
+        return inputs * ops.where(marked & moved, np.inf, self.w)
+
+
+def cliff_net():
+    inputs = keras.Input((6,))
+    x = keras.layers.Dense(8, activation="tanh")(inputs)
+    return keras.Model(inputs, keras.layers.Dense(3)(Cliff()(x, inputs)))
+
+
+def train_cliff(rows, x):
+    return replicated(
+        cliff_net,
+        sam(direction=Averaged()),
+        lambda: keras.optimizers.LossScaleOptimizer(
+            keras.optimizers.SGD(1e-4, momentum=0.9)
+        ),
+        fit={"x": x[rows], "y": testing.data()[1][rows], "epochs": 1},
+    )[0]
+
+
+@functools.cache
+def without_second_batch():
+    return train_cliff([*range(8), *range(16, 24)], testing.data()[0])
+
+
+@pytest.mark.parametrize("row", [9, 14], ids=["replica 0", "replica 1"])
+@pytest.mark.parametrize("value", [np.inf, 1e3], ids=["clean", "climb"])
+def test_overflow_on_one_replica_skips_the_step_on_all(row, value):
+    x, _ = testing.data()
+    x[row] = value
+    model = train_cliff(slice(24), x)
+    expected = without_second_batch()
+    scale = model.optimizer.dynamic_scale.numpy()
+    assert scale == expected.optimizer.dynamic_scale.numpy() / 2
+    assert_replicas_agree(model.variables + model.optimizer.variables)
+    assert len(memory(model)) == 5
+    for one, two in zip(model.variables, expected.variables, strict=True):
+        np.testing.assert_array_equal(one.numpy(), two.numpy(), one.path)
+        assert np.isfinite(one.numpy()).all()
+
+
+# Inner XLA, which Keras itself does not offer on several replicas.
+
+
+def norm_net():
+    inputs = keras.Input((6,))
+    x = keras.layers.Dense(8, kernel_regularizer="l2")(inputs)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.Activation("relu", activity_regularizer="l1")(x)
+    return keras.Model(inputs, keras.layers.Dense(3)(x))
+
+
+def embedding_net():
+    inputs = keras.Input((6,))
+    x = keras.layers.Embedding(4, 5)(ops.cast(ops.abs(inputs), "int32"))
+    x = keras.layers.GlobalAveragePooling1D()(x)
+    return keras.Model(inputs, keras.layers.Dense(3)(x))
+
+
+@pytest.mark.parametrize(
+    ("make", "sync"),
+    [(norm_net, False), (embedding_net, False), (testing.dense_net, True)],
+)
+def test_xla_changes_nothing(make, sync):
+    """But roundings: it fuses operations."""
+    on, off = (
+        one_step(
+            replicated,
+            sam(ascent_steps=2, sync_perturbations=sync, xla=xla),
+            make=make,
+        )
+        for xla in (True, False)
+    )
+    assert_close(on, off)
+
+
+# Memory.
+
+
+@pytest.mark.parametrize("sync", [False, True])
+def test_memory_is_the_mean_over_replicas(sync):
+    wrap = sam(direction=Averaged(), sync_perturbations=sync)
+    x, y = testing.data(8)
+    fit = {"x": x, "y": y, "epochs": 1}
+    model, _ = replicated(testing.dense_net, wrap, fit=fit)
+    keras.utils.set_random_seed(1)
+    initial = testing.dense_net()
+    with tf.GradientTape() as tape:
+        loss = testing.cross_entropy()(y, initial(x))
+    grads = tape.gradient(loss, initial.trainable_weights)
+    held = memory(model)
+    assert_replicas_agree(held)
+    assert_close([m.numpy() for m in held], [g.numpy() / 4 for g in grads])
+
+
+# Scopes.
+
+ANOTHER = testing.two_replicas()
+
+
+@pytest.mark.parametrize("make", [testing.dense_net, keras.Sequential])
+@pytest.mark.parametrize(
+    ("made", "wrapped"),
+    [
+        (STRATEGY, None),
+        (None, STRATEGY),
+        (STRATEGY, ANOTHER),
+        (tf.distribute.OneDeviceStrategy("CPU:1"), STRATEGY),
+    ],
+)
+def test_model_of_another_scope_is_refused(make, made, wrapped):
+    default = tf.distribute.get_strategy()
+    with (made or default).scope():
+        model = make()
+    with (
+        (wrapped or default).scope(),
+        pytest.raises(ValueError, match="strategy scope that it was made in"),
+    ):
+        keras_sam.SAM(model)
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        tf.distribute.OneDeviceStrategy("CPU:0"),
+        tf.distribute.MirroredStrategy(["CPU:0"]),
+    ],
+)
+def test_strategy_of_one_device_is_no_strategy(strategy):
+    arguments = (testing.full_net, sam(direction=Averaged()), "adam")
+    ours = replicated(*arguments, strategy=strategy)
+    testing.assert_same(ours, testing.train(*arguments))
+
+
+# Saving.
+
+
+def trained_on(strategy, **kwargs):
+    return replicated(
+        testing.full_net,
+        sam(direction=Averaged()),
+        "adam",
+        strategy=strategy,
+        **kwargs,
+    )
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_model_moves_between_strategies(tmp_path, there):
+    default = tf.distribute.get_strategy()
+    old, new = (STRATEGY, default) if there else (default, STRATEGY)
+    model, _ = trained_on(old)
+    model.save(tmp_path / "model.keras")
+    with new.scope():
+        loaded = keras.saving.load_model(tmp_path / "model.keras")
+    saved = testing.values(model)
+    testing.assert_same((model, {}), (loaded, {}))
+    x, y = testing.data()
+    loaded.fit(x, y, batch_size=8, verbose=0)
+    moved = testing.values(loaded)
+    assert any(np.any(saved[name] != moved[name]) for name in saved)
+
+
+def test_resumed_training_is_uninterrupted_training(tmp_path):
+    whole, _ = trained_on(STRATEGY)
+    first, _ = trained_on(STRATEGY, fit={"epochs": 1})
+    first.save(tmp_path / "model.keras")
+    x, y = testing.data()
+    with STRATEGY.scope():
+        resumed = keras.saving.load_model(tmp_path / "model.keras")
+        resumed.fit(x, y, batch_size=8, shuffle=False, verbose=0)
+    testing.assert_same((whole, {}), (resumed, {}))
+    assert_replicas_agree(resumed.trainable_variables)
+
+
+# Communication.
+
+
+@pytest.fixture
+def reductions(monkeypatch):
+    """A list that gets the size of every tensor that a replica reduces."""
+    found = []
+    original = tf.distribute.ReplicaContext.all_reduce
+
+    def counted(context, op, value, *args, **kwargs):
+        found.append([t.shape.num_elements() for t in value])
+        return original(context, op, value, *args, **kwargs)
+
+    monkeypatch.setattr(tf.distribute.ReplicaContext, "all_reduce", counted)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("wrap", "expected"),
+    [
+        (lambda model: model, 1),
+        (sam(ascent_steps=0), 1),
+        (sam(ascent_steps=1), 1),
+        (sam(ascent_steps=3), 1),
+        (sam(ascent_steps=3, direction=Averaged()), 2),
+        (sam(ascent_steps=3, sync_perturbations=True), 5),
+    ],
+)
+def test_gradients_are_reduced(reductions, wrap, expected):
+    one_step(replicated, wrap)
+    assert reductions == [[6 * 8, 8, 8 * 3, 3]] * expected * 2
+
+
+# Evaluation.
+
+
+def test_evaluate_and_predict_are_those_of_one_device():
+    model, _ = replicated(testing.full_net, sam())
+    alone = testing.full_net()
+    alone.set_weights(model.model.get_weights())
+    alone.compile(loss=testing.cross_entropy(), metrics=["accuracy"])
+    x, y = testing.data(20)
+    ours = model.evaluate(x, y, batch_size=8, verbose=0)
+    assert_close(ours, alone.evaluate(x, y, batch_size=8, verbose=0))
+    assert_close(model.predict(x, verbose=0), alone.predict(x, verbose=0))
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__]))

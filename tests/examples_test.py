@@ -298,7 +298,6 @@ def test_flags_reach_sam(tiny):
             "--direction=adaptive",
             "--eta=0.2",
             "--descent=mean",
-            "--num_batch_splits=2",
             "--perturb=kernel",
             "--sync_perturbations",
         ),
@@ -309,9 +308,11 @@ def test_flags_reach_sam(tiny):
     assert model.radius == "full"
     assert model.direction == options.DIRECTIONS["adaptive"](parse("--eta=0.2"))
     assert model.descent == options.DESCENTS["mean"](None)
-    assert model.num_batch_splits == 2
+    assert model.num_batch_splits is None
     assert model.perturb == "kernel"
     assert model.sync_perturbations
+    split = train.build(parse("--batch_size=16", "--num_batch_splits=2"), tiny)
+    assert split.num_batch_splits == 2
 
 
 def test_schedules():

@@ -3,17 +3,15 @@
 import dataclasses
 import sys
 
-import pytest
-
-from tests import testing  # isort: skip
-
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
 import keras_sam
 from keras_sam import descents
 from tests import oracle
+from tests import testing
 
 
 @keras.saving.register_keras_serializable(package="tests")

@@ -2,16 +2,14 @@
 
 import sys
 
-import pytest
-
-from tests import testing  # isort: skip
-
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import keras_sam
 from keras_sam import descents
+from tests import testing
 
 
 class Counter(keras.layers.Layer):
@@ -35,9 +33,7 @@ class Counter(keras.layers.Layer):
 
 def counted(**arguments):
     counter = Counter()
-    net = keras.Sequential(
-        [keras.Input((6,)), keras.layers.Dense(3), counter]
-    )
+    net = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3), counter])
     return keras_sam.SAM(net, rho=0.1, **arguments), counter
 
 

@@ -4,11 +4,8 @@ Equal means to the bit: weights, batch statistics, seeds, optimizer slots and
 history. A tolerance stands beside the reason for it.
 """
 
+import functools
 import sys
-
-from tests import testing
-
-# isort: split
 
 import keras
 import numpy as np
@@ -17,6 +14,8 @@ import tensorflow as tf
 from keras import layers
 from keras import ops
 from keras import optimizers
+
+from tests import testing  # isort: skip
 
 import keras_sam
 
@@ -40,6 +39,14 @@ def assert_parity(case, *wrappers, atol=0.0):
         assert set(history) == set(plain[1])
         history = {name: history[name] for name in plain[1]}
         testing.assert_same(plain, (model, history), atol)
+
+
+@pytest.fixture
+def policy():
+    """A function that sets the global dtype policy for one test."""
+    before = keras.config.dtype_policy()
+    yield keras.config.set_dtype_policy
+    keras.config.set_dtype_policy(before)
 
 
 # Layers and models.
@@ -72,6 +79,17 @@ class Idle(layers.Layer):
 
     def call(self, inputs):
         return inputs
+
+
+class Transposed(layers.Layer):
+    """Multiplies with the transposed kernel of another layer."""
+
+    def __init__(self, other):
+        super().__init__()
+        self.other = other
+
+    def call(self, inputs):
+        return inputs @ ops.transpose(self.other.kernel)
 
 
 class Scaled(layers.Layer):
@@ -126,7 +144,7 @@ def net(*hidden, shape=(6,), batch_size=None):
 
 def built():
     model = Subclass()
-    model.build((None, 6))
+    model(testing.data()[0])
     return model
 
 
@@ -161,8 +179,9 @@ def nested():
 
 def shared_weights():
     first, second = keras.Input((6,)), keras.Input((6,))
-    hidden = layers.Dense(8, activation="tanh")
+    hidden = layers.Dense(6, activation="tanh")
     x = layers.Concatenate()([hidden(first), hidden(second)])
+    x = layers.Concatenate()([x, Transposed(hidden)(second)])
     return keras.Model([first, second], layers.Dense(3)(x))
 
 
@@ -208,6 +227,11 @@ def dict_outputs():
 def sequences():
     """Returns 24 sequences of 5 vectors of length 6."""
     return testing.data(24 * 5)[0].reshape(24, 5, 6)
+
+
+def unique_ids():
+    """Returns 24 sequences of 5 ids, each of the 120 once."""
+    return np.random.RandomState(0).permutation(120).reshape(24, 5)
 
 
 def case(make=testing.dense_net, fit=None, **compiling):
@@ -273,20 +297,6 @@ def callbacks():
     return case(fit={"epochs": 5, "callbacks": [rates, stop]})
 
 
-def images():
-    layer = layers.Conv2D(4, 3)
-    make = lambda: net(layer, layers.Flatten(), shape=(5, 6, 1))  # noqa: E731
-    return case(make, fit={"x": sequences()[..., None]})
-
-
-def recurrent(layer):
-    # TODO
-    return case(
-        lambda: net(layer(), shape=(5, 6), batch_size=8),
-        fit={"x": sequences()},
-    )
-
-
 FEATURES = {
     "added loss": lambda: case(lambda: net(AddedLoss(), layers.Dense(4))),
     "attention": lambda: case(attention, fit={"x": sequences()}),
@@ -325,11 +335,11 @@ FEATURES = {
     "spectral normalization": lambda: case(
         lambda: net(layers.SpectralNormalization(layers.Dense(8)))
     ),
-    "state used after update": lambda: case(lambda: net(Scaled())),
+    "state used after update": lambda: case(
+        lambda: net(layers.Dense(4), Scaled())
+    ),
     "stateful lstm": lambda: case(
-        lambda: net(
-            layers.LSTM(4, stateful=True), shape=(5, 6), batch_size=8
-        ),
+        lambda: net(layers.LSTM(4, stateful=True), shape=(5, 6), batch_size=8),
         fit={"x": sequences()},
     ),
     "steps per execution": lambda: case(steps_per_execution=2),
@@ -392,9 +402,7 @@ OPTIMIZERS = {
 @pytest.mark.parametrize("mode", testing.MODES)
 def test_mode(mode):
     assert_parity(
-        lambda: case(
-            testing.full_net, optimizer="adam", **testing.MODES[mode]
-        ),
+        lambda: case(testing.full_net, optimizer="adam", **testing.MODES[mode]),
         NO_STEPS,
         NO_RADIUS,
     )
@@ -409,7 +417,7 @@ def test_feature(name):
 def test_optimizer(name):
     assert_parity(
         lambda: case(
-            optimizer=OPTIMIZERS[name], run_eagerly=True
+            optimizer=OPTIMIZERS[name], fit={"epochs": 1}, run_eagerly=True
         ),
         NO_STEPS,
         NO_RADIUS,
@@ -424,6 +432,165 @@ def test_every_optimizer_is_tested():
         if isinstance(value, type) and issubclass(value, base)
     }
     assert shipped - {"Optimizer"} <= set(OPTIMIZERS)
+
+
+@pytest.mark.parametrize(
+    "precision", ["float64", "mixed_bfloat16", "mixed_float16"]
+)
+def test_precision(policy, precision):
+    policy(precision)
+    assert_parity(lambda: case(Subclass), NO_RADIUS)
+
+
+def test_xla_inside_and_outside():
+    assert_parity(lambda: case(jit_compile=True), {**NO_RADIUS, "xla": True})
+
+
+def test_xla_inside_alone():
+    # XLA rounds differently.
+    assert_parity(case, {**NO_RADIUS, "xla": True}, atol=1e-6)
+
+
+def test_frozen_after_wrapping():
+    def freeze(wrap):
+        def wrapped(model):
+            trained = wrap(model)
+            model.get_layer("hidden").trainable = False
+            return trained
+
+        return wrapped
+
+    plain = testing.train(testing.full_net, freeze(lambda m: m))
+    sam = testing.train(
+        testing.full_net, freeze(lambda m: keras_sam.SAM(m, **NO_RADIUS))
+    )
+    testing.assert_same(plain, sam)
+
+
+# Embeddings: the gradients here are dense, Keras's are sparse.
+
+
+def test_masking():
+    def make():
+        return keras.Sequential(
+            [
+                layers.Embedding(6, 4, mask_zero=True),
+                layers.LSTM(4, return_sequences=True),
+                layers.Dense(3),
+            ]
+        )
+
+    ids = unique_ids() % 6
+    # Keras adds up the rows of an id in another order.
+    assert_parity(
+        lambda: case(
+            make,
+            fit={"x": ids, "y": ids % 3},
+            weighted_metrics=["accuracy"],
+        ),
+        NO_STEPS,
+        NO_RADIUS,
+        atol=1e-6,
+    )
+
+
+class DenseEmbedding(layers.Embedding):
+    """An embedding whose gradient is dense in Keras, too."""
+
+    def call(self, inputs):
+        return ops.one_hot(inputs, self.input_dim) @ self.embeddings
+
+
+def classify_ids(embedding):
+    return keras.Sequential(
+        [embedding(120, 4), layers.Flatten(), layers.Dense(3)]
+    )
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_unique_ids(optimizer):
+    assert_parity(
+        lambda: case(
+            lambda: classify_ids(layers.Embedding),
+            fit={"x": unique_ids()},
+            optimizer=optimizer,
+        ),
+        NO_RADIUS,
+        atol=1e-6,
+    )
+
+
+def test_repeated_ids_in_adam():
+    # Keras squares the rows of an id on their own.
+    fit = {"x": unique_ids() % 7}
+    plain = testing.train(
+        lambda: classify_ids(DenseEmbedding), optimizer="adam", fit=fit
+    )
+    sam = testing.train(
+        lambda: classify_ids(layers.Embedding),
+        lambda model: keras_sam.SAM(model, **NO_RADIUS),
+        optimizer="adam",
+        fit=fit,
+    )
+    testing.assert_same(plain, sam, atol=1e-6)
+
+
+# What a climb leaves alone.
+
+
+def one_step(make, **arguments):
+    """Returns (plain model, history), (wrapped, history) after one batch."""
+    x, y = testing.data(8)
+    fit = {"x": x, "y": y, "epochs": 1}
+    wrap = functools.partial(keras_sam.SAM, **arguments)
+    plain = testing.train(make, fit=fit)
+    return plain, testing.train(make, wrap, fit=fit)
+
+
+def test_climb_keeps_state_and_metrics():
+    (plain, plain_history), (sam, history) = one_step(
+        testing.full_net, rho=1.0, ascent_steps=3
+    )
+    assert history == plain_history
+    for a, b in zip(plain.variables, sam.model.variables, strict=True):
+        assert np.array_equal(a, b) == (not a.trainable), a.path
+
+
+def test_climb_does_not_move_float8_scales():
+    moved = []
+    (plain, _), (sam, _) = one_step(
+        lambda: quantized("float8"),
+        rho=1.0,
+        perturb=lambda variable: moved.append(variable) or True,
+    )
+    moved = {id(variable) for variable in moved}
+    for a, b in zip(plain.variables, sam.model.variables, strict=True):
+        scale = a.overwrite_with_gradient
+        assert np.array_equal(a, b) == scale, a.path
+        assert (id(b) in moved) == (not scale), a.path
+
+
+# Keras's other loops.
+
+
+def test_loops_other_than_fit():
+    plain = testing.train(testing.full_net)[0]
+    sam = testing.train(
+        testing.full_net, lambda model: keras_sam.SAM(model, **NO_RADIUS)
+    )[0]
+    x, y = testing.data(seed=1)
+    for name, arguments in (
+        ("evaluate", (x, y)),
+        ("train_on_batch", (x, y)),
+        ("test_on_batch", (x, y)),
+        ("predict", (x,)),
+        ("predict_on_batch", (x,)),
+    ):
+        np.testing.assert_array_equal(
+            getattr(plain, name)(*arguments),
+            getattr(sam, name)(*arguments),
+            err_msg=name,
+        )
 
 
 if __name__ == "__main__":

@@ -2,11 +2,8 @@
 
 import sys
 
-import pytest
-
-from tests import testing as _  # noqa: F401  # isort: skip
-
 import numpy as np
+import pytest
 from keras import ops
 
 from keras_sam import vectors
@@ -59,9 +56,7 @@ def test_squares_of_half_precision_do_not_overflow(dtype):
     huge = [ops.convert_to_tensor([3e4, 4e4], dtype)]
     assert float(vectors.norm(huge)) == pytest.approx(5e4, rel=1e-2)
     (unit,) = vectors.unit(huge)
-    np.testing.assert_allclose(
-        ops.cast(unit, "float32"), [0.6, 0.8], rtol=1e-2
-    )
+    np.testing.assert_allclose(ops.cast(unit, "float32"), [0.6, 0.8], rtol=1e-2)
 
 
 def test_dtypes_may_differ_within_a_vector():
