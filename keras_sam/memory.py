@@ -39,6 +39,9 @@ class Memory:
             )
             for index, tensor in enumerate(tree.flatten(self._structure))
         ]
+        for weight in self._weights:
+            # The only place where tf.train.Checkpoint looks for weights.
+            setattr(layer, f"_{weight.name}", weight)
 
     def read(self, owners):
         """Returns the memory of each part, in a list.
@@ -56,7 +59,7 @@ class Memory:
         weights = functional.read(self._weights)
         return tree.pack_sequence_as(self._structure, weights)
 
-    def write(self, memory, grads=()):
+    def write(self, memory, grads):
         """Assigns the mean over replicas, or nothing after an overflow.
 
         Args:

@@ -219,6 +219,14 @@ class SharpnessAwareMinimization(keras.Model):
         model.trainable = trainable
         return model
 
+    def save(self, filepath, *args, **kwargs):
+        """Saves the model; an argument that cannot be saved is an error.
+
+        In that case nothing is written: Keras would empty the file first.
+        """
+        self.get_config()
+        super().save(filepath, *args, **kwargs)
+
     def save_own_variables(self, store):
         """Saves memory and seeds (Keras leaves out those of inner layers)."""
         super().save_own_variables(store)

@@ -27,7 +27,13 @@ def scale(factor, a):
     # A Python number stays one: as a tensor it would be rounded to float32.
     if isinstance(factor, (int, float)):
         return [factor * x for x in a]
-    return [ops.cast(factor, x.dtype) * x for x in a]
+    return [_scale(factor, x) for x in a]
+
+
+def _scale(factor, x):
+    # Not in float16, in which one over the norm of a long vector is zero.
+    wide = _wide(x)
+    return ops.cast(ops.cast(factor, wide.dtype) * wide, x.dtype)
 
 
 def dot(a, b):

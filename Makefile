@@ -1,0 +1,82 @@
+# Needs make, Python 3.11 or newer, and a package index; all else is installed.
+#
+#   make demo          Trains on real digits, compares methods, draws.
+#   make test          Runs the tests.
+#   make lint          Checks style, the one of BUILD where there is npm.
+#   make format        Puts it right.
+#   make test-oldest   Runs the tests with the oldest versions supported.
+#   make lock          Renews requirements_lock.txt, which Bazel installs.
+#   make wheel         Builds the wheel into dist/.
+#   make clean         Deletes what these leave, but for environments and demo/.
+#
+# Another interpreter: make test VENV=.venv-3.12 PYTHON=python3.12
+
+PYTHON = python3
+VENV = .venv
+OLDEST = .venv-oldest
+RUN = $(VENV)/bin/python -m
+PYTEST = pytest -n 2 --dist loadfile
+
+define buildifier
+@if command -v npx >/dev/null; then set -x; \
+    npx --yes @bazel/buildifier@8.2.1 $(1) BUILD MODULE.bazel; \
+else \
+    echo "SKIPPED: BUILD and MODULE.bazel, since npm is not installed"; \
+fi
+endef
+
+# A TensorFlow built for TPUs otherwise looks for one on the network.
+export TPU_SKIP_MDS_QUERY = 1
+
+.PHONY: demo test lint format test-oldest lock wheel clean
+
+demo: $(VENV)/.installed
+	$(RUN) examples.compare --output_dir=demo
+
+test: $(VENV)/.installed
+	$(RUN) $(PYTEST)
+
+lint: $(VENV)/.installed
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(call buildifier,-mode=check -lint=warn)
+
+format: $(VENV)/.installed
+	$(RUN) ruff check --fix
+	$(RUN) ruff format
+	$(call buildifier,-mode=fix -lint=fix)
+
+test-oldest: $(OLDEST)/.installed
+	$(OLDEST)/bin/python -m $(PYTEST)
+
+lock: $(VENV)/.installed
+	$(RUN) pip install --quiet --dry-run --ignore-installed \
+	    --report $(VENV)/lock.json '.[tensorflow-cpu,test]'
+	$(VENV)/bin/python -c 'import json, sys; \
+	    found = [i["metadata"] for i in json.load(sys.stdin)["install"]]; \
+	    print("# Made by `make lock`, for Bazel."); \
+	    print(*sorted(m["name"].lower() + "==" + m["version"] \
+	    for m in found if m["name"] != "keras-sam"), sep="\n")' \
+	    <$(VENV)/lock.json >requirements_lock.txt
+
+wheel: $(VENV)/.installed
+	$(RUN) pip wheel . --no-deps --wheel-dir dist
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache
+	find examples keras_sam tests -name __pycache__ -prune -exec rm -rf {} +
+
+# Renewed whenever pyproject.toml changes.
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) pip install --editable '.[tensorflow-cpu,dev]'
+	touch $@
+
+# Turns every lower bound into the version itself.
+$(OLDEST)/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(OLDEST)
+	sed -nE 's/^ +"([a-z-]+)>=([0-9.]+)".*/\1==\2/p' pyproject.toml \
+	    >$(OLDEST)/oldest.txt
+	$(OLDEST)/bin/python -m pip install --editable '.[tensorflow-cpu,test]' \
+	    --constraint $(OLDEST)/oldest.txt
+	touch $@
