@@ -54,7 +54,7 @@ lock: $(VENV)/.installed
 	    --report $(VENV)/lock.json '.[tensorflow-cpu,test]'
 	$(VENV)/bin/python -c 'import json, sys; \
 	    found = [i["metadata"] for i in json.load(sys.stdin)["install"]]; \
-	    print("# Made by `make lock`, for Bazel."); \
+	    print("# Made by `make lock` on Linux, for Bazel."); \
 	    print(*sorted(m["name"].lower() + "==" + m["version"] \
 	    for m in found if m["name"] != "keras-sam"), sep="\n")' \
 	    <$(VENV)/lock.json >requirements_lock.txt

@@ -37,7 +37,7 @@ def compiles(xla):
     return any(d.device_type != "CPU" for d in tf.config.list_logical_devices())
 
 
-def final(grads, optimizer, loss_scaled):
+def final(grads, variables, optimizer, loss_scaled):
     """Returns gradients such that an optimizer does on the mean what it says.
 
     The optimizer adds up over replicas, last of all. Where it does more than
@@ -46,14 +46,38 @@ def final(grads, optimizer, loss_scaled):
 
     Args:
         grads: List of tensors, true gradients of this replica.
-        optimizer: Keras optimizer.
+        variables: List of the Keras variables that they are of.
+        optimizer: Keras optimizer, built.
         loss_scaled: Whether the optimizer looks for overflows.
     """
-    clipping = getattr(optimizer, "inner_optimizer", optimizer)
-    clips = (clipping.clipnorm, clipping.clipvalue, clipping.global_clipnorm)
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    clips = [_clips(o) for o in getattr(optimizer, "optimizers", [optimizer])]
     if replicas() == 1 or not (loss_scaled or any(clips)):
         return grads
-    return clipping._clip_gradients(mean(grads))
+    grads = mean(grads)
+    for clipping, indices in _groups(optimizer, variables):
+        clipped = clipping._clip_gradients([grads[i] for i in indices])
+        for i, grad in zip(indices, clipped, strict=True):
+            grads[i] = grad
+    return grads
+
+
+def _clips(optimizer):
+    return any(
+        (optimizer.clipnorm, optimizer.clipvalue, optimizer.global_clipnorm)
+    )
+
+
+def _groups(optimizer, variables):
+    """Returns (optimizer, indices of its variables), many of MultiOptimizer."""
+    groups = {}
+    for i, variable in enumerate(variables):
+        owner = optimizer
+        if hasattr(optimizer, "optimizers"):
+            key = optimizer._var_key(variable)
+            owner = optimizer.optimizers[optimizer._var_to_optimizer_idx[key]]
+        groups.setdefault(id(owner), (owner, []))[1].append(i)
+    return list(groups.values())
 
 
 def check(model):

@@ -159,7 +159,10 @@ class SharpnessAwareMinimization(keras.Model):
             evaluator.accumulators,
         )
         grads = distribution.final(
-            outcome.grads, self.optimizer, evaluator.loss_scaled
+            outcome.grads,
+            evaluator.params,
+            self.optimizer,
+            evaluator.loss_scaled,
         )
         # State first: a layer may assign weights (SpectralNormalization).
         evaluator.write(outcome.state)

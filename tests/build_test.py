@@ -130,12 +130,10 @@ def test_no_other_targets():
     "source", [source for source in SOURCES if source.endswith("_test.py")]
 )
 def test_bazel_runs_the_tests_of_a_file(source):
-    main = (
-        'if __name__ == "__main__":\n    sys.exit(pytest.main([__file__]))\n'
-    )
+    main = 'if __name__ == "__main__":\n    sys.exit(pytest.main([__file__]))\n'
     assert (ROOT / source).read_text().endswith(f"\n{main}"), (
-        "Bazel runs the file as a script, which without these last lines passes "
-        f"and tests nothing:\n\n{main}"
+        "Bazel runs the file as a script, which passes and tests nothing "
+        f"without these last lines:\n\n{main}"
     )
 
 

@@ -432,7 +432,6 @@ def test_optimizer(name):
             optimizer=OPTIMIZERS[name], fit={"epochs": 1}, run_eagerly=True
         ),
         NO_STEPS,
-        NO_RADIUS,
     )
 
 

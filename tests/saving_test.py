@@ -220,12 +220,12 @@ ARGUMENTS = {
     [(name, value) for name, values in ARGUMENTS.items() for value in values],
 )
 def test_argument_is_saved(name, value, tmp_path):
-    sam = keras_sam.SAM(net(), **{name: value})
+    sam = keras_sam.SAM(testing.dense_net(), **{name: value})
     loaded = saved_and_loaded(sam, tmp_path)
     assert json.dumps(loaded.get_config()) == json.dumps(sam.get_config())
     value = keras.saving.serialize_keras_object(value)
     got = keras.saving.serialize_keras_object(getattr(loaded, name))
-    default = getattr(keras_sam.SAM(net()), name)
+    default = getattr(keras_sam.SAM(testing.dense_net()), name)
     assert got == value != keras.saving.serialize_keras_object(default)
 
 
