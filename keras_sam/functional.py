@@ -181,9 +181,16 @@ class _Scope(keras.StatelessScope):
         super().__init__(state_mapping, collect_losses=True)
         self.updates = []
         self._tape = tape
+        self._graph = tf.compat.v1.get_default_graph()
 
     def add_update(self, update):
         variable, value = update[0], tf.stop_gradient(update[1])
+        if tf.compat.v1.get_default_graph() is not self._graph:
+            raise NotImplementedError(
+                "A layer of `model` must not assign its variables inside of a "
+                "conditional or a loop: the new value cannot leave it. "
+                f"Received an assignment of {variable.path}"
+            )
         if variable.trainable:
             self._tape.watch(value)
         self.updates.append((variable, value))

@@ -230,6 +230,10 @@ class SharpnessAwareMinimization(keras.Model):
         self.get_config()
         super().save(filepath, *args, **kwargs)
 
+    def export(self, filepath, *args, **kwargs):
+        """Exports the inner model, for inference."""
+        self.model.export(filepath, *args, **kwargs)
+
     def save_own_variables(self, store):
         """Saves memory and seeds (Keras leaves out those of inner layers)."""
         super().save_own_variables(store)

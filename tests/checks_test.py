@@ -131,6 +131,30 @@ def test_raw_variables(run_eagerly):
     assert_refuses(keras_sam.SAM(net), "`model` must hold", run_eagerly)
 
 
+class Sometimes(keras.layers.Layer):
+    """Assigns inside of a conditional."""
+
+    def build(self, input_shape):
+        self.count = self.add_weight(shape=(), trainable=False, name="count")
+
+    def call(self, inputs):
+        largest = keras.ops.max(inputs)
+        keras.ops.cond(
+            largest > 0, lambda: self.count.assign(largest), lambda: self.count
+        )
+        return inputs
+
+
+def test_an_assignment_that_cannot_be_seen():
+    net = keras.Sequential(
+        [keras.Input((6,)), keras.layers.Dense(3), Sometimes()]
+    )
+    sam = keras_sam.SAM(net)
+    sam.compile("sgd", testing.cross_entropy())
+    with pytest.raises(NotImplementedError, match="assignment of .*/count"):
+        sam.train_on_batch(*testing.data())
+
+
 def assert_refuses(sam, match, run_eagerly):
     sam.compile("adam", testing.cross_entropy(), run_eagerly=run_eagerly)
     before = [v.numpy() for v in sam.variables]

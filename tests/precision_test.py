@@ -113,8 +113,14 @@ def test_policy_is_that_of_the_inner_model():
     assert isinstance(copy.optimizer, keras.optimizers.LossScaleOptimizer)
 
 
-@pytest.mark.parametrize("mode", ["graph", "xla"])
-@pytest.mark.parametrize("name", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("mixed_float16", "graph"),
+        ("mixed_float16", "xla"),
+        ("mixed_bfloat16", "graph"),
+    ],
+)
 def test_mixed_precision_without_a_climb_is_plain_keras(name, mode):
     """Also while the first loss scale is too large, and steps are skipped."""
 

@@ -290,7 +290,7 @@ def test_inner_model_is_saved_as_a_plain_one(tmp_path):
 
 def test_inner_model_is_exported(tmp_path):
     sam, _ = trained({})
-    sam.model.export(tmp_path / "model", verbose=False)
+    sam.export(tmp_path / "model", verbose=False)
     loaded = tf.saved_model.load(tmp_path / "model")
     x, _ = testing.data()
     # Compiled in another way.
