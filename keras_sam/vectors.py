@@ -50,15 +50,17 @@ def norm(a):
 def unit(a):
     """Returns `a / norm(a)`; zeros for a vector without length.
 
-    The squares of a float32 vector shorter than about 1e-19 are zero, so it
-    has none.
+    In float32 the squares of a vector shorter than about 1e-19 are zero, so it
+    has none; those of one longer than 1e19 overflow, which gives NaN.
     """
     return scale(reciprocal(norm(a)), a)
 
 
 def reciprocal(x):
-    """Returns `1 / x`, and 0 where x is 0."""
-    return ops.where(x == 0, 0.0 * x, 1.0 / ops.where(x == 0, x + 1.0, x))
+    """Returns `1 / x`, but 0 where x is 0, and NaN where x is infinite."""
+    defined = ops.logical_and(x != 0, ops.isfinite(x))
+    # x - x is 0 for 0, and NaN for what is not finite.
+    return ops.where(defined, 1.0 / ops.where(defined, x, 1.0), x - x)
 
 
 def all_finite(a):

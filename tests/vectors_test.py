@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from keras_sam import vectors
@@ -70,6 +71,14 @@ def test_zero_has_no_direction():
     np.testing.assert_array_equal(
         vectors.reciprocal(ops.convert_to_tensor([0.0, -2.0])), [0.0, -0.5]
     )
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_length_that_overflows_stays_visible(compiled):
+    """Else a finite gradient would silently give no step."""
+    unit = tf.function(vectors.unit, jit_compile=compiled)
+    assert np.isnan(unit([tf.fill((2,), 1e20)])[0]).all()
+    np.testing.assert_array_equal(unit([tf.zeros(2)])[0], [0.0, 0.0])
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
