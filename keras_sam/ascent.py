@@ -1,8 +1,5 @@
 """The climb: from the weights to points of higher loss, step by step."""
 
-from typing import Any
-from typing import NamedTuple
-
 from keras import ops
 
 from keras_sam import parts
@@ -17,21 +14,6 @@ RADII = {
 }
 
 
-class Point(NamedTuple):
-    """A place in the space of weights, and what the loss looks like there.
-
-    Attributes:
-        params: List of tensors, the trainable variables at this point.
-        loss: Scalar tensor, the loss of the batch.
-        grads: List of tensors, its true gradient: shaped like `params`,
-            without loss scale, mean over the batch.
-    """
-
-    params: list
-    loss: Any
-    grads: list
-
-
 class Climb:
     """Iterates over the points z_1, ..., z_n above a clean point z_0.
 
@@ -42,8 +24,8 @@ class Climb:
     reached: the gradient that a descent sees there also takes the next step.
 
     Args:
-        evaluate: Function from params to a `Point`.
-        clean: The `Point` z_0.
+        evaluate: Function from params to a `functional.Point`.
+        clean: The `functional.Point` z_0.
         perturbed: Indices of the variables that move; the others stay.
         direction: See `directions.py`.
         memory: Memory of the direction; the attribute of this name holds it
@@ -72,7 +54,11 @@ class Climb:
         point = self._clean
         for _ in range(self._steps):
             step, self.memory = parts.call(
-                self._direction, self._pick(point.grads), z, memory=self.memory
+                self._direction,
+                self._pick(point.grads),
+                z,
+                memory=self.memory,
+                returns=len(z),
             )
             z = vectors.add(z, vectors.scale(length, step))
             if self._radius == "projected":

@@ -1,10 +1,10 @@
 """How the gradients met on the climb become the one to descend with.
 
-A descent is called with the clean `Point` and with the path, an iterator over
-the points of the climb. A point is evaluated when the iterator reaches it, so
-a descent that folds gradients as they come needs no more memory for more
-steps. It returns gradients of all trainable variables, a list of tensors.
-`parts.py` says how a descent keeps a memory.
+A descent is called with the clean `functional.Point` and with the path, an
+iterator over the points of the climb. A point is evaluated when the iterator
+reaches it, so a descent that folds gradients as they come needs no more memory
+for more steps. It returns gradients of all trainable variables, a list of
+tensors. `parts.py` says how a descent keeps a memory.
 """
 
 import dataclasses

@@ -52,8 +52,8 @@ class Adaptive(Part):
     The length of a step is one in the metric `||T^-1 step||`, hence usually far
     below one in the Euclidean norm: radii are about ten times those of
     `Normalized`. `w` is the current point of the climb. T acts on every
-    perturbed variable; the authors' code leaves biases and normalization out
-    (T = 1), for which there is `perturb`.
+    perturbed variable. (The authors' code has T = 1 for biases; `perturb` can
+    keep them from moving at all.)
 
     Args:
         eta: Float, at least 0. Keeps weights near zero movable.

@@ -98,7 +98,7 @@ class Evaluator:
             batch,
         )
         # A mask is an attribute, which a tf.function does not return.
-        tree.map_structure_up_to(y_pred, _set_mask, y_pred, masks)
+        tree.map_structure_up_to(y_pred, set_mask, y_pred, masks)
         unit = self._unit()
         if self.loss_scaled or unit != 1.0:
             grads = [grad / _as(unit, grad) for grad in grads]
@@ -117,7 +117,9 @@ class Evaluator:
             )
             with scope:
                 y_pred = self._model(batch.x, training=True)
-                loss = self._model.compute_loss(
+                watched = tape.watched_variables()
+                # Also calls an override that does not take `training`.
+                loss = self._model._compute_loss(
                     x=batch.x,
                     y=batch.y,
                     y_pred=y_pred,
@@ -125,7 +127,7 @@ class Evaluator:
                     training=True,
                 )
                 scaled = loss * _as(loss_scale, loss)
-        _check_known(tape.watched_variables())
+        _check_known(watched, scope.foreign)
         values = [
             [param, *scope.assigned(variable)]
             for variable, param in zip(self.params, params, strict=True)
@@ -140,9 +142,7 @@ class Evaluator:
             loss * tf.cast(self._replicas, loss.dtype),
             _total(grads, params),
             y_pred,
-            tree.map_structure(
-                lambda t: getattr(t, "_keras_mask", None), y_pred
-            ),
+            tree.map_structure(mask, y_pred),
             scope.values(self.state),
             _total(overwrites, overwritten),
         )
@@ -180,6 +180,7 @@ class _Scope(keras.StatelessScope):
     def __init__(self, state_mapping, tape):
         super().__init__(state_mapping, collect_losses=True)
         self.updates = []
+        self.foreign = []
         self._tape = tape
         self._graph = tf.compat.v1.get_default_graph()
 
@@ -196,6 +197,12 @@ class _Scope(keras.StatelessScope):
         self.updates.append((variable, value))
         super().add_update((variable, value))
 
+    def get_current_value(self, variable):
+        value = super().get_current_value(variable)
+        if value is None:
+            self.foreign.append(variable)
+        return value
+
     def assigned(self, variable):
         return [value for v, value in self.updates if v is variable]
 
@@ -210,8 +217,30 @@ def build(model, data):
 
     None can be created in an `Evaluator`. Keras itself calls `_symbolic_build`
     before stateless train steps, on other backends.
+
+    Raises:
+        ValueError: If a layer compiles its own `call`.
     """
-    model._symbolic_build(data_batch=data)
+    layers = list(model._flatten_layers())
+    _, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+    if (
+        tf.executing_eagerly()
+        and all(layer.built for layer in layers)
+        and not tree.is_nested(y)
+    ):
+        # Some models only run eagerly, which a symbolic call is not.
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+    else:
+        model._symbolic_build(data_batch=data)
+    for layer in layers:
+        if isinstance(layer.call, tf.types.experimental.PolymorphicFunction):
+            raise ValueError(
+                "The layers of `model` must not compile their own `call` with "
+                "`tf.function`, which would keep the weights of an earlier "
+                "pass; `fit` compiles all of it. Received: "
+                f"{layer.name!r} (a {type(layer).__name__})"
+            )
 
 
 def trained(model):
@@ -232,13 +261,35 @@ def read(variables):
     return [tf.convert_to_tensor(variable.value) for variable in variables]
 
 
+def mask(tensor):
+    """Returns the mask that Keras attached to a tensor, or None."""
+    return getattr(tensor, "_keras_mask", None)
+
+
+def set_mask(tensor, value):
+    """Attaches a mask, if it is one, as Keras does."""
+    if value is not None:
+        tensor._keras_mask = value
+
+
 def outside_graphs():
     """Returns a context in which tensors have values, even while tracing."""
     return tf.init_scope()
 
 
-def _check_known(watched):
-    # Keras's own are read from the scope, not from their tf.Variable.
+def _check_known(watched, foreign):
+    # Those of the model are read from the scope, not from their tf.Variable;
+    # those of another Keras model are its own affair.
+    strategy = tf.distribute.get_strategy()
+    known = {
+        id(part)
+        for variable in foreign
+        for part in (
+            variable.value,
+            *strategy.experimental_local_results(variable.value),
+        )
+    }
+    watched = [variable for variable in watched if id(variable) not in known]
     if watched:
         raise ValueError(
             "`model` must hold its trainable weights as Keras variables "
@@ -268,11 +319,6 @@ def _as(number, tensor):
     if isinstance(number, float):
         return number
     return tf.cast(number, tensor.dtype)
-
-
-def _set_mask(tensor, mask):
-    if mask is not None:
-        tensor._keras_mask = mask
 
 
 def _unique(variables):

@@ -31,7 +31,8 @@ class SharpnessAwareMinimization(keras.Model):
         z_i = z_{i-1} + r * direction(g_{i-1}, z_{i-1}),    i = 1, ..., n
         w  <- optimizer(w, descent(g_0, ..., g_n))
 
-    All else is Keras's: `compile` the wrapper, then `fit`, `evaluate`,
+    The arguments are attributes, and fixed: to change one, wrap the model
+    again. All else is Keras's: `compile` the wrapper, then `fit`, `evaluate`,
     `predict`, `save`. The inner model is trained in place; save or export
     `sam.model` alone once training is over. Metrics, the logged loss, batch
     statistics and seeds are those of the clean pass, the one at w. Clipping,
@@ -59,9 +60,9 @@ class SharpnessAwareMinimization(keras.Model):
         direction: One of `keras_sam.directions`, or any callable like them.
         descent: One of `keras_sam.descents`, or any callable like them.
         perturb: Which trainable variables move: None for all, a regular
-            expression that is searched for in `variable.path`, or a predicate
-            of a Keras variable. The norm is over those that move. All are
-            trained.
+            expression that is searched for in `variable.path` below the inner
+            model, or a predicate of a Keras variable. The norm is over those
+            that move. All are trained.
         sync_perturbations: Bool. False: each replica climbs on its own part
             of the batch. True: on gradients averaged over replicas, which
             equals one device with the whole batch.
@@ -177,9 +178,8 @@ class SharpnessAwareMinimization(keras.Model):
     @property
     def metrics(self):
         """The metrics of the wrapper, and those that the inner model holds."""
-        # Keras leaves out what belongs to a nested model itself.
-        held = keras.layers.Layer.metrics.fget(self.model)
-        return list(dict.fromkeys([*super().metrics, *held]))
+        # Keras leaves out what a nested model itself holds.
+        return [*super().metrics, *self.model._metrics]
 
     @property
     def output_names(self):
@@ -192,19 +192,21 @@ class SharpnessAwareMinimization(keras.Model):
         Raises:
             ValueError: If one of them cannot be saved.
         """
-        saved = {
-            name: checks.saved(name, getattr(self, name))
-            for name in ("rho", "direction", "descent", "perturb")
-        }
         return {
             **super().get_config(),
-            **saved,
+            **self._saved_arguments(),
             "model": keras.saving.serialize_keras_object(self.model),
             "num_batch_splits": self.num_batch_splits,
             "ascent_steps": self.ascent_steps,
             "radius": self.radius,
             "sync_perturbations": self.sync_perturbations,
             "xla": self.xla,
+        }
+
+    def _saved_arguments(self):
+        return {
+            name: checks.saved(name, getattr(self, name))
+            for name in ("rho", "direction", "descent", "perturb")
         }
 
     @classmethod
@@ -227,7 +229,7 @@ class SharpnessAwareMinimization(keras.Model):
 
         In that case nothing is written: Keras would empty the file first.
         """
-        self.get_config()
+        self._saved_arguments()
         super().save(filepath, *args, **kwargs)
 
     def export(self, filepath, *args, **kwargs):
@@ -244,8 +246,10 @@ class SharpnessAwareMinimization(keras.Model):
         """Loads what `save_own_variables` saved."""
         loaded = {name: store[name] for name in store.keys()}
         for index, seed in enumerate(functional.seeds(self)):
-            seed.assign(loaded.pop(f"seed_{index}"))
-        super().load_own_variables(loaded)
+            # Weights may be those of a model with other dropouts.
+            seed.assign(loaded.pop(f"seed_{index}", seed))
+        weights = {k: v for k, v in loaded.items() if k.isdecimal()}
+        super().load_own_variables(weights)
 
     def _climb(self, evaluator, batch, state):
         """Returns the `Outcome` of one climb on one batch."""
@@ -294,14 +298,18 @@ class SharpnessAwareMinimization(keras.Model):
             self.radius,
         )
         grads, descent_memory = parts.call(
-            self.descent, clean, iter(climb), memory=memory[1]
+            self.descent,
+            clean,
+            iter(climb),
+            memory=memory[1],
+            returns=len(clean.grads),
         )
         return grads, [climb.memory, descent_memory]
 
     def _report(self, batch, outcome):
         """Updates the metrics, and returns them, by name."""
         first = next(t for t in tree.flatten(batch.x) if t is not None)
-        self.metrics[0].update_state(  # The first is the loss.
+        self._loss_tracker.update_state(
             outcome.loss, sample_weight=ops.shape(first)[0]
         )
         return self.compute_metrics(
@@ -319,16 +327,25 @@ class SharpnessAwareMinimization(keras.Model):
                 "`model` must have trainable weights. Received a "
                 f"{type(self.model).__name__} without any"
             )
-        chosen = self.perturb or (lambda variable: True)
-        if isinstance(self.perturb, str):
-            pattern = re.compile(self.perturb)
-            chosen = lambda variable: pattern.search(variable.path)  # noqa: E731
-        indices = [i for i, v in enumerate(variables) if chosen(v)]
+        # A model built late has variables below the names of its wrappers, but
+        # not when it is loaded.
+        paths = [
+            v.path.removeprefix(f"{self.name}/").removeprefix(
+                f"{self.model.name}/"
+            )
+            for v in variables
+        ]
+        if callable(self.perturb):
+            chosen = [self.perturb(v) for v in variables]
+        else:
+            pattern = re.compile(self.perturb or "")
+            chosen = [pattern.search(path) for path in paths]
+        indices = [i for i, move in enumerate(chosen) if move]
         if not indices:
             raise ValueError(
                 "`perturb` must match a trainable variable. Received: "
                 f"{self.perturb!r}, which matches none of "
-                f"{[v.path for v in variables]}"
+                f"{paths}"
             )
         return indices
 

@@ -50,8 +50,34 @@ def init(part, params):
     return part.init(params) if hasattr(part, "init") else ()
 
 
-def call(part, *arguments, memory):
-    """Returns what the part returns, and its memory."""
-    if hasattr(part, "init"):
-        return part(*arguments, memory)
-    return part(*arguments), memory
+def call(part, *arguments, memory, returns):
+    """Calls a part, whether or not it has a memory.
+
+    Args:
+        part: Direction or descent.
+        *arguments: Its arguments, without the memory.
+        memory: Its memory.
+        returns: How many tensors it has to return.
+
+    Returns:
+        (list of tensors, memory).
+
+    Raises:
+        ValueError: If the part returns something else.
+    """
+    if not hasattr(part, "init"):
+        result = (part(*arguments), memory)
+    else:
+        result = part(*arguments, memory)
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise ValueError(
+                f"{part!r} has `init`, so it must return its tensors and its "
+                f"memory. Received: {result!r}"
+            )
+    tensors = result[0]
+    if not isinstance(tensors, (list, tuple)) or len(tensors) != returns:
+        raise ValueError(
+            f"{part!r} must return a list of {returns} tensors, one for each "
+            f"variable. Received: {tensors!r}"
+        )
+    return result

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 from keras import tree
 
+from keras_sam import functional
 from keras_sam import vectors
 
 
@@ -60,18 +61,22 @@ def mean(climb, batch, parts, state, accumulators):
             )
         ]
         state = [*state[: accumulators.start], *counted]
-        real = functools.partial(_rows, rows=slice(rows))
-        y_preds.append(tree.map_structure(real, outcome.y_pred))
+        counts = functools.partial(_rows, rows=slice(rows))
+        y_preds.append(tree.map_structure(counts, outcome.y_pred))
         outcomes.append(outcome._replace(y_pred=()))
         shares.append(share)
     average = tree.map_structure(
         lambda *values: _average(values, shares), *outcomes
     )
     average.state[accumulators] = counted
-    concatenated = tree.map_structure(
-        lambda *values: ops.concatenate(values), *y_preds
+    return average._replace(
+        y_pred=tree.map_structure(_concatenate, *y_preds),
+        # As Keras does over accumulated steps: they are largest magnitudes.
+        overwrites=[
+            functools.reduce(ops.maximum, values)
+            for values in zip(*(o.overwrites for o in outcomes), strict=True)
+        ],
     )
-    return average._replace(y_pred=concatenated)
 
 
 def split(batch, parts):
@@ -81,10 +86,15 @@ def split(batch, parts):
     is another's too and count for nothing: 0 rows, share 0.
     """
     tensors = [t for t in tree.flatten(batch) if t is not None]
-    if not all(len(t.shape) for t in tensors):
+    known = {t.shape[0] for t in tensors if len(t.shape)} - {None}
+    if (
+        len(known) > 1
+        or not all(len(t.shape) for t in tensors)
+        or not all(hasattr(t, "__getitem__") for t in tensors)
+    ):
         raise ValueError(
-            "`num_batch_splits` needs tensors with a batch axis. "
-            f"Received: {batch}"
+            "`num_batch_splits` needs dense or ragged tensors with one batch "
+            f"axis in common. Received: {batch}"
         )
     size = ops.shape(tensors[0])[0]
     larger = max if isinstance(size, int) else ops.maximum
@@ -92,11 +102,28 @@ def split(batch, parts):
         start, stop = size * part // parts, size * (part + 1) // parts
         rows = slice(start, larger(start + 1, stop))
         piece = tree.map_structure(functools.partial(_rows, rows=rows), batch)
-        yield piece, stop - start, (stop - start) / size
+        yield piece, stop - start, (stop - start) / larger(size, 1)
 
 
 def _rows(tensor, rows):
-    return None if tensor is None else tensor[rows]
+    if tensor is None:
+        return None
+    if len(tensor.shape) == 0:
+        raise ValueError(
+            "`num_batch_splits` needs outputs with a batch axis. "
+            f"Received: {tensor}"
+        )
+    part = tensor[rows]
+    functional.set_mask(part, _rows(functional.mask(tensor), rows))
+    return part
+
+
+def _concatenate(*tensors):
+    masks = [functional.mask(tensor) for tensor in tensors]
+    result = ops.concatenate(tensors)
+    if masks[0] is not None:
+        functional.set_mask(result, ops.concatenate(masks))
+    return result
 
 
 def _average(values, shares):

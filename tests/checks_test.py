@@ -190,5 +190,50 @@ def test_numbers_may_be_numpys():
     assert {type(v) for v in (sam.ascent_steps, sam.num_batch_splits)} == {int}
 
 
+class Compiled(keras.layers.Layer):
+    """Compiles its own call."""
+
+    def build(self, input_shape):
+        self.factor = self.add_weight(shape=(), initializer="ones", name="a")
+
+    @tf.function
+    def call(self, inputs, training=None):
+        return self.factor * inputs
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_a_layer_that_compiles_itself(run_eagerly):
+    net = keras.Sequential(
+        [keras.Input((6,)), keras.layers.Dense(3), Compiled()]
+    )
+    assert_refuses(keras_sam.SAM(net), "must not compile", run_eagerly)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"direction": lambda grads, params: grads[:1]},
+        {"direction": lambda grads, params: None},
+        {"descent": lambda clean, path: next(path).grads[:1]},
+        {"descent": lambda clean, path: next(path)},
+    ],
+)
+def test_a_part_that_returns_something_else(arguments):
+    sam = keras_sam.SAM(testing.dense_net(), **arguments)
+    assert_refuses(sam, "must return a list of 4 tensors", run_eagerly=True)
+
+
+def test_a_part_that_forgets_its_memory():
+    class Forgetful:
+        def init(self, params):
+            return params
+
+        def __call__(self, grads, params, memory):
+            return grads
+
+    sam = keras_sam.SAM(testing.dense_net(), direction=Forgetful())
+    assert_refuses(sam, "has `init`, so it must return", run_eagerly=True)
+
+
 if __name__ == "__main__":
     sys.exit(pytest.main([__file__]))

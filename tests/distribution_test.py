@@ -23,6 +23,7 @@ from keras import ops
 import keras_sam
 from keras_sam import descents
 from keras_sam import directions
+from keras_sam import distribution
 
 ATOL = 1e-6
 RHO = 0.5
@@ -589,6 +590,14 @@ def test_evaluate_and_predict_are_those_of_one_device():
     ours = model.evaluate(x, y, batch_size=8, verbose=0)
     assert_close(ours, alone.evaluate(x, y, batch_size=8, verbose=0))
     assert_close(model.predict(x, verbose=0), alone.predict(x, verbose=0))
+
+
+def test_a_tpu_strategy_compiles_by_itself(monkeypatch):
+    """A stand-in: only the type of the strategy is looked at."""
+    stand_in = object.__new__(tf.distribute.TPUStrategy)
+    monkeypatch.setattr(tf.distribute, "get_strategy", lambda: stand_in)
+    assert not distribution.compiles(True)
+    assert not distribution.compiles("auto")
 
 
 if __name__ == "__main__":

@@ -280,5 +280,95 @@ def test_checkpoint(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+class Logged(keras_sam.SAM):
+    """Overrides what the wrapper calls, as one would in a Keras model."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.largest = keras.metrics.Mean("largest")
+
+    @property
+    def metrics(self):
+        return [self.largest, *super().metrics]
+
+    def compute_loss(self, x, y, y_pred, sample_weight):
+        return 2.0 * super().compute_loss(x, y, y_pred, sample_weight)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        self.largest.update_state(keras.ops.max(y_pred))
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
+
+def test_a_subclass_overrides_loss_and_metrics():
+    fit = {"epochs": 1, "batch_size": 24}
+    _, plain = testing.train(testing.dense_net, keras_sam.SAM, fit=fit)
+    model, logs = testing.train(testing.dense_net, Logged, fit=fit)
+    assert logs["loss"] == [2.0 * plain["loss"][0]]
+    assert logs["accuracy"] == plain["accuracy"]
+    assert logs["largest"] != logs["loss"]
+
+
+class OnlyEager(keras.Model):
+    """Looks at values."""
+
+    def __init__(self):
+        super().__init__()
+        self.logits = keras.layers.Dense(3)
+
+    def call(self, inputs):
+        logits = self.logits(inputs)
+        return logits if float(keras.ops.max(logits)) > 0 else -logits
+
+
+def test_a_model_that_runs_only_eagerly():
+    net = OnlyEager()
+    x, y = testing.data()
+    net(x)
+    sam = keras_sam.SAM(net)
+    sam.compile(
+        "adam", testing.cross_entropy(), metrics=["accuracy"], run_eagerly=True
+    )
+    history = sam.fit(x, y, verbose=0).history
+    assert set(history) == {"loss", "accuracy"}
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph"])
+def test_a_loss_may_use_a_network_of_its_own(mode):
+    teacher = testing.dense_net()
+
+    def distill(y, y_pred):
+        return keras.ops.mean(keras.ops.square(teacher(y) - y_pred))
+
+    x, _ = testing.data()
+    kept = teacher.get_weights()
+    testing.train(
+        testing.dense_net,
+        keras_sam.SAM,
+        fit={"x": x, "y": x},
+        loss=distill,
+        metrics=None,
+        **testing.MODES[mode],
+    )
+    for a, b in zip(kept, teacher.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_layer_may_use_a_network_that_it_does_not_own():
+    foreign = keras.layers.Dense(6)
+    foreign.build((None, 6))
+    net = keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(6),
+            keras.layers.Lambda(lambda x: foreign(x), output_shape=(6,)),
+        ]
+    )
+    x, _ = testing.data()
+    for mode in ("eager", "graph"):
+        sam = keras_sam.SAM(net)
+        sam.compile("sgd", "mse", **testing.MODES[mode])
+        assert np.isfinite(sam.train_on_batch(x, x))
+
+
 if __name__ == "__main__":
     sys.exit(pytest.main([__file__]))

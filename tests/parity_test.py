@@ -603,5 +603,22 @@ def test_loops_other_than_fit():
         )
 
 
+def test_metrics_of_a_compiled_part_are_not_ours():
+    def make():
+        backbone = keras.Sequential([keras.Input((6,)), keras.layers.Dense(6)])
+        backbone.compile("sgd", "mse", metrics=["accuracy"])
+        return keras.Sequential(
+            [keras.Input((6,)), backbone, keras.layers.Dense(3)]
+        )
+
+    validation = {"validation_data": testing.data(), "epochs": 1}
+    plain = testing.train(make, fit=validation)
+    sam = testing.train(
+        make, lambda m: keras_sam.SAM(m, ascent_steps=0), fit=validation
+    )
+    testing.assert_same(plain, sam)
+    assert plain[1].keys() == sam[1].keys()
+
+
 if __name__ == "__main__":
     sys.exit(pytest.main([__file__]))

@@ -314,5 +314,51 @@ def test_resume_from_a_checkpoint_of_tensorflow(tmp_path):
     assert_resumed(trained(arguments, make), resume(sam))
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class LateNorm(keras.Model):
+    """A model that is built by its first batch, with layers of known names."""
+
+    def __init__(self, **arguments):
+        super().__init__(**arguments)
+        self.norm = keras.layers.BatchNormalization(name="norm")
+        self.logits = keras.layers.Dense(3, name="logits")
+
+    def call(self, inputs):
+        return self.logits(self.norm(inputs))
+
+
+@pytest.mark.parametrize("perturb", ["^norm/", "norm", "^logits/kernel$"])
+def test_what_moves_does_not_depend_on_when_a_model_was_built(
+    perturb, tmp_path
+):
+    expected = [0, 1] if "norm" in perturb else [2]
+    net = LateNorm(name="norm_free")
+    sam = keras_sam.SAM(net, perturb=perturb)
+    sam.compile("sgd", testing.cross_entropy())
+    sam.train_on_batch(*testing.data())
+    assert sam._perturbed() == expected
+    sam.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded._perturbed() == expected
+    net = LateNorm(name="norm_free")
+    net(testing.data()[0])
+    assert keras_sam.SAM(net, perturb=perturb)._perturbed() == expected
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_weights_of_a_model_with_other_dropouts_are_loaded(more, tmp_path):
+    def wrapped(dropouts):
+        net = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])
+        for _ in range(dropouts):
+            net.add(keras.layers.Dropout(0.5))
+        return keras_sam.SAM(net)
+
+    saved, loaded = wrapped(1), wrapped(2 if more else 0)
+    saved.save_weights(tmp_path / "model.weights.h5")
+    loaded.load_weights(tmp_path / "model.weights.h5")
+    for a, b in zip(saved.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 if __name__ == "__main__":
     sys.exit(pytest.main([__file__]))

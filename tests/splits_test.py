@@ -108,6 +108,7 @@ def test_losses_by_output():
         return testing.train(
             make,
             lambda model: keras_sam.SAM(model, num_batch_splits=parts),
+            lambda: keras.optimizers.SGD(0.0),
             fit={"x": x, "y": y},
             loss={"a": "mse", "b": "mae"},
             metrics=None,
@@ -117,7 +118,7 @@ def test_losses_by_output():
     assert set(whole) == {"loss", "a_loss", "b_loss"} == set(split)
     for name in whole:
         np.testing.assert_allclose(
-            split[name][0], whole[name][0], rtol=1e-2, err_msg=name
+            split[name], whole[name], rtol=1e-6, err_msg=name
         )
 
 
@@ -145,6 +146,64 @@ def test_state_is_the_mean_over_parts_and_seeds_advance_once(mode):
         atol=1e-6,
     )
     np.testing.assert_array_equal(state["seed_generator_state"], [1, 1])
+
+
+def test_masks_are_kept():
+    """A masked output counts less in a weighted metric."""
+
+    def make():
+        inputs = keras.Input((4,), dtype="int32")
+        x = keras.layers.Embedding(5, 4, mask_zero=True)(inputs)
+        return keras.Model(
+            inputs, keras.layers.LSTM(1, return_sequences=True)(x)
+        )
+
+    def history(parts):
+        random = np.random.RandomState(0)
+        return testing.train(
+            make,
+            lambda model: keras_sam.SAM(model, num_batch_splits=parts),
+            lambda: keras.optimizers.SGD(0.0),
+            fit={
+                "x": random.randint(0, 5, (20, 4)),
+                "y": random.normal(size=(20, 4, 1)),
+                "sample_weight": np.ones((20, 4)),
+                "epochs": 1,
+            },
+            loss="mse",
+            metrics=None,
+            weighted_metrics=["mae"],
+        )[1]["mae"]
+
+    np.testing.assert_allclose(history(3), history(None), rtol=1e-6)
+
+
+def test_an_empty_batch():
+    batch = functional.Batch(tf.zeros((0, 2)))
+    assert [float(s) for _, _, s in splits.split(batch, 2)] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        (tf.ones((4, 2)), tf.ones((3, 2))),
+        tf.sparse.from_dense(tf.ones((4, 2))),
+    ],
+    ids=["unequal", "sparse"],
+)
+def test_what_cannot_be_split(x):
+    with pytest.raises(ValueError, match="`num_batch_splits` needs dense"):
+        list(splits.split(functional.Batch(x), 2))
+
+
+def test_outputs_that_cannot_be_split():
+    inputs = keras.Input((6,))
+    outputs = keras.layers.Lambda(keras.ops.mean, output_shape=())(inputs)
+    net = keras.Model(inputs, [keras.layers.Dense(1)(inputs), outputs])
+    sam = keras_sam.SAM(net, num_batch_splits=2)
+    sam.compile("sgd", ["mse", None], run_eagerly=True)
+    with pytest.raises(ValueError, match="needs outputs with a batch axis"):
+        sam.train_on_batch(testing.data()[0], [np.ones((24, 1)), None])
 
 
 if __name__ == "__main__":
