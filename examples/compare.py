@@ -38,7 +38,7 @@ METHODS = {
 _VARIED = ("seed", "noise_seed", "ascent_steps", "descent")
 
 FLAGS = flags.FLAGS
-flags.DEFINE_integer("seeds", 5, "Runs of each method.", lower_bound=1)
+flags.DEFINE_integer("seeds", 4, "Runs of each method.", lower_bound=1)
 flags.DEFINE_integer(
     "workers",
     None,
