@@ -53,7 +53,6 @@ _DECAY = keras.optimizers.schedules.ExponentialDecay
         ({"xla": None}, ValueError),
         ({"sync_perturbations": True, "num_batch_splits": 2}, ValueError),
     ],
-    ids=str,
 )
 def test_bad_argument(arguments, error):
     name = next(iter(arguments))
