@@ -35,9 +35,9 @@ class Outcome(NamedTuple):
 def mean(climb, batch, parts, state, accumulators):
     """Climbs on each part of a batch; returns the mean weighted by size.
 
-    As on replicas, all parts start from the same state, and what they make of
-    it is averaged; of integer state (seeds) the first part's is kept. Only
-    metrics are handed on from part to part.
+    As on replicas, all parts start from the same state. What they make of it is
+    averaged; of integer state (seeds) the first part's is kept. Only metrics
+    are handed on from part to part.
 
     Args:
         climb: Function from a `Batch` and state to an `Outcome`.

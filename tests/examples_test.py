@@ -23,8 +23,16 @@ from examples import options
 from examples import runs
 from examples import summary
 from examples import train
+from tests import testing
 
 ROOT = pathlib.Path(train.__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def one_strategy(monkeypatch):
+    monkeypatch.setitem(
+        options.STRATEGIES, "mirrored", lambda settings: testing.two_replicas()
+    )
 
 
 @pytest.fixture(scope="module")

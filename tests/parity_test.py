@@ -389,11 +389,6 @@ OPTIMIZERS = {
     "LossScaleOptimizer": lambda: optimizers.LossScaleOptimizer(
         optimizers.SGD(), initial_scale=1024.0, dynamic_growth_steps=2
     ),
-    "MultiOptimizer": lambda: optimizers.MultiOptimizer(
-        optimizers.OptimizerMap(
-            optimizers.SGD(), {".*hidden.*": optimizers.Adam()}
-        )
-    ),
     "clipnorm": lambda: optimizers.SGD(clipnorm=0.1),
     "clipvalue": lambda: optimizers.SGD(clipvalue=0.01),
     "global_clipnorm": lambda: optimizers.SGD(global_clipnorm=0.1),
@@ -409,6 +404,12 @@ OPTIMIZERS = {
     ),
     "weight decay": lambda: optimizers.Adam(weight_decay=0.1),
 }
+if hasattr(optimizers, "MultiOptimizer"):  # Not before Keras 3.15.
+    OPTIMIZERS["MultiOptimizer"] = lambda: optimizers.MultiOptimizer(
+        optimizers.OptimizerMap(
+            optimizers.SGD(), {".*hidden.*": optimizers.Adam()}
+        )
+    )
 
 
 @pytest.mark.parametrize("mode", testing.MODES)

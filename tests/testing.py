@@ -4,6 +4,7 @@ Import this before anything touches TensorFlow's devices. The devices are set
 here, not in a conftest, so that a test file also runs alone.
 """
 
+import functools
 import os
 
 os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
@@ -26,8 +27,11 @@ MODES = {
 }
 
 
+# TensorFlow numbers collectives anew for each strategy: two strategies in one
+# process abort each other where the same number has other shapes.
+@functools.cache
 def two_replicas():
-    """Returns a MirroredStrategy of two logical CPUs."""
+    """Returns the MirroredStrategy of two logical CPUs."""
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
