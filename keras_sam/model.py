@@ -150,7 +150,9 @@ class SharpnessAwareMinimization(keras.Model):
         functional.build(self, data)
         batch = functional.Batch(*keras.utils.unpack_x_y_sample_weight(data))
         evaluator = functional.Evaluator(
-            self, distribution.replicas(), distribution.compiles(self.xla)
+            self,
+            distribution.replicas(),
+            distribution.compiles(self.xla, self.jit_compile),
         )
         outcome = splits.mean(
             lambda part, state: self._climb(evaluator, part, state),
@@ -174,6 +176,27 @@ class SharpnessAwareMinimization(keras.Model):
             outcome.memory, grads if evaluator.loss_scaled else []
         )
         return self._report(batch, outcome)
+
+    def make_train_function(self, force=False):
+        """Makes what `fit` calls: Keras's, unless that fails."""
+        if not distribution.needs_function(self):
+            super().make_train_function(force)
+        elif self.train_function is None or force:
+            self.train_function = distribution.function(self, self.train_step)
+
+    def make_test_function(self, force=False):
+        """Makes what `evaluate` calls: Keras's, unless that fails."""
+        if not distribution.needs_function(self):
+            super().make_test_function(force)
+        elif self.test_function is None or force:
+            self.test_function = distribution.function(self, self.test_step)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras calls this first in `fit` and `evaluate`.
+        if distribution.replicas(self) == 1:
+            super()._maybe_symbolic_build(iterator, data_batch)
+        else:
+            distribution.build(self, iterator, data_batch)
 
     @property
     def metrics(self):

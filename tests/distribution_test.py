@@ -593,6 +593,59 @@ def test_evaluate_and_predict_are_those_of_one_device():
     assert_close(model.predict(x, verbose=0), alone.predict(x, verbose=0))
 
 
+# What Keras itself cannot do on several replicas.
+
+
+def fitted(**compiling):
+    """Five batches an epoch, and validation."""
+    validation = {"validation_data": testing.data(40), "batch_size": 8}
+    with STRATEGY.scope():
+        return testing.train(
+            testing.full_net,
+            lambda model: keras_sam.SAM(model, rho=0.1, ascent_steps=2),
+            fit={"x": testing.data(40)[0], "y": testing.data(40)[1]}
+            | validation,
+            **compiling,
+        )
+
+
+@pytest.mark.parametrize("steps", [2, 3, 8])
+def test_steps_per_execution(steps):
+    testing.assert_same(fitted(), fitted(steps_per_execution=steps))
+
+
+def test_steps_per_execution_is_what_callbacks_see():
+    seen = []
+    callback = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda step, logs: seen.append(step)
+    )
+    model, _ = fitted(steps_per_execution=2)
+    x, y = testing.data(40)
+    model.fit(x, y, batch_size=8, verbose=0, callbacks=[callback])
+    assert seen == [1, 3, 5]
+
+
+def test_jit_compile_compiles_the_evaluations():
+    """Without dropout, which XLA draws otherwise; it also sums otherwise."""
+
+    def losses(**compiling):
+        with STRATEGY.scope():
+            return testing.train(
+                testing.dense_net,
+                lambda model: keras_sam.SAM(model, rho=0.1),
+                **compiling,
+            )
+
+    testing.assert_same(losses(), losses(jit_compile=True), atol=1e-6)
+
+
+def test_jit_compile_means_xla_on_several_replicas():
+    assert not distribution.compiles("auto", jit_compile=True)
+    with STRATEGY.scope():
+        assert distribution.compiles("auto", jit_compile=True)
+        assert not distribution.compiles(False, jit_compile=True)
+
+
 def test_a_tpu_strategy_compiles_by_itself(monkeypatch):
     """A stand-in: only the type of the strategy is looked at."""
     stand_in = object.__new__(tf.distribute.TPUStrategy)
