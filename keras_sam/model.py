@@ -2,7 +2,6 @@
 
 import inspect
 import math
-import re
 
 import keras
 from keras import ops
@@ -13,6 +12,7 @@ from keras_sam import checks
 from keras_sam import distribution
 from keras_sam import functional
 from keras_sam import parts
+from keras_sam import perturbed
 from keras_sam import splits
 from keras_sam import vectors
 from keras_sam.descents import Last
@@ -344,39 +344,17 @@ class SharpnessAwareMinimization(keras.Model):
 
     def _perturbed(self):
         """Returns the indices of the trained variables that climb."""
-        variables = functional.trained(self)
-        if not variables:
-            raise ValueError(
-                "`model` must have trainable weights. Received a "
-                f"{type(self.model).__name__} without any"
-            )
-        # A model built late has variables below the names of its wrappers, but
-        # not when it is loaded.
-        paths = [
-            v.path.removeprefix(f"{self.name}/").removeprefix(
-                f"{self.model.name}/"
-            )
-            for v in variables
-        ]
-        if callable(self.perturb):
-            chosen = [self.perturb(v) for v in variables]
-        else:
-            pattern = re.compile(self.perturb or "")
-            chosen = [pattern.search(path) for path in paths]
-        indices = [i for i, move in enumerate(chosen) if move]
-        if not indices:
-            raise ValueError(
-                "`perturb` must match a trainable variable. Received: "
-                f"{self.perturb!r}, which matches none of "
-                f"{paths}"
-            )
-        return indices
+        return perturbed.indices(
+            self.perturb,
+            functional.trained(self),
+            (f"{self.name}/", f"{self.model.name}/"),
+        )
 
     def _owners(self):
         """Returns the parts, each with the variables that it works on."""
         variables = functional.trained(self)
-        perturbed = [variables[i] for i in self._perturbed()]
-        return [(self.direction, perturbed), (self.descent, variables)]
+        moving = [variables[i] for i in self._perturbed()]
+        return [(self.direction, moving), (self.descent, variables)]
 
     def _ensure_memory(self):
         if self._memory is None and functional.trained(self):
