@@ -1,6 +1,5 @@
 """The model wrapper: sharpness-aware minimization in Keras's train step."""
 
-import inspect
 import math
 
 import keras
@@ -135,7 +134,7 @@ class SharpnessAwareMinimization(keras.Model):
         learn of it (and are in inference mode).
         """
         del training
-        taken = "training" in inspect.signature(self.model.call).parameters
+        taken = self.model._call_has_training_arg
         outputs = self.model(inputs, **({} if taken else {"training": None}))
         self._ensure_memory()
         return outputs
@@ -303,8 +302,8 @@ class SharpnessAwareMinimization(keras.Model):
 
     def _combine(self, evaluate, clean):
         """Returns the gradient to descend with, and the new memory."""
-        owners = self._owners()
-        memory = self._memory.read(owners)
+        moving = self._perturbed()
+        memory = self._memory.read(self._owners(moving))
         if self.ascent_steps == 0:
             return clean.grads, memory
         rho = self.rho
@@ -313,7 +312,7 @@ class SharpnessAwareMinimization(keras.Model):
         climb = ascent.Climb(
             evaluate,
             clean,
-            self._perturbed(),
+            moving,
             self.direction,
             memory[0],
             rho,
@@ -350,12 +349,14 @@ class SharpnessAwareMinimization(keras.Model):
             (f"{self.name}/", f"{self.model.name}/"),
         )
 
-    def _owners(self):
+    def _owners(self, moving):
         """Returns the parts, each with the variables that it works on."""
         variables = functional.trained(self)
-        moving = [variables[i] for i in self._perturbed()]
-        return [(self.direction, moving), (self.descent, variables)]
+        return [
+            (self.direction, [variables[i] for i in moving]),
+            (self.descent, variables),
+        ]
 
     def _ensure_memory(self):
         if self._memory is None and functional.trained(self):
-            self._memory = Memory(self, self._owners())
+            self._memory = Memory(self, self._owners(self._perturbed()))

@@ -6,7 +6,6 @@ float32 weights and gradients near 1. Where it is not given, numbers agree to
 the bit.
 """
 
-import dataclasses
 import functools
 import itertools
 import sys
@@ -31,17 +30,13 @@ SGD = functools.partial(keras.optimizers.SGD, 1.0)
 HALVES = (slice(0, 4), slice(4, 8))
 STRATEGY = testing.two_replicas()
 
-DIRECTIONS = (
-    directions.Normalized(),
-    directions.Unnormalized(),
-    directions.Adaptive(),
-    directions.Layerwise(),
-)
 # For one step, `Mean` is `Last`.
 DESCENTS = ((1, descents.Last()), (3, descents.Last()), (3, descents.Mean()))
 CLIMBS = [
     {"direction": direction, "descent": descent, "ascent_steps": steps}
-    for direction, (steps, descent) in itertools.product(DIRECTIONS, DESCENTS)
+    for direction, (steps, descent) in itertools.product(
+        testing.DIRECTIONS, DESCENTS
+    )
 ] + [
     {"ascent_steps": 3, "radius": radius}
     for radius in ("full", "projected", "matched")
@@ -53,24 +48,6 @@ def _name(arguments):
 
 
 every_climb = pytest.mark.parametrize("climb", CLIMBS, ids=_name)
-
-
-@keras.saving.register_keras_serializable(package="tests")
-@dataclasses.dataclass(frozen=True)
-class Averaged(keras_sam.Part):
-    """Climbs along the moving average of the gradients that it is given."""
-
-    decay: float = 0.75
-
-    def init(self, params):
-        return [ops.zeros_like(w) for w in params]
-
-    def __call__(self, grads, params, memory):
-        average = [
-            self.decay * m + (1 - self.decay) * g
-            for m, g in zip(memory, grads, strict=True)
-        ]
-        return average, average
 
 
 def sam(**arguments):
@@ -346,7 +323,7 @@ def test_clipping_without_a_climb_is_that_of_one_device():
     [
         (
             {"global_clipnorm": 0.1, "weight_decay": 0.01},
-            {"direction": Averaged()},
+            {"direction": testing.Averaged()},
         ),
         ({"clipvalue": 0.01, "use_ema": True}, {"sync_perturbations": True}),
     ],
@@ -389,7 +366,7 @@ def cliff_net():
 def train_cliff(rows, x):
     return replicated(
         cliff_net,
-        sam(direction=Averaged()),
+        sam(direction=testing.Averaged()),
         lambda: keras.optimizers.LossScaleOptimizer(
             keras.optimizers.SGD(1e-4, momentum=0.9, clipvalue=1.0)
         ),
@@ -456,7 +433,7 @@ def test_xla_changes_nothing(make, sync):
 
 @pytest.mark.parametrize("sync", [False, True])
 def test_memory_is_the_mean_over_replicas(sync):
-    wrap = sam(direction=Averaged(), sync_perturbations=sync)
+    wrap = sam(direction=testing.Averaged(), sync_perturbations=sync)
     x, y = testing.data(8)
     fit = {"x": x, "y": y, "epochs": 1}
     model, _ = replicated(testing.dense_net, wrap, fit=fit)
@@ -481,7 +458,7 @@ ANOTHER = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 def trained_on(strategy, epochs=2):
     return replicated(
         testing.full_net,
-        sam(direction=Averaged()),
+        sam(direction=testing.Averaged()),
         "adam",
         strategy=strategy,
         fit={"epochs": epochs},
@@ -570,7 +547,7 @@ def reductions(monkeypatch):
         (sam(ascent_steps=0), 1),
         (sam(ascent_steps=1), 1),
         (sam(ascent_steps=3), 1),
-        (sam(ascent_steps=3, direction=Averaged()), 2),
+        (sam(ascent_steps=3, direction=testing.Averaged()), 2),
         (sam(ascent_steps=3, sync_perturbations=True), 5),
     ],
 )

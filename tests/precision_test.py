@@ -1,7 +1,6 @@
 """Precision: mixed and pure policies, loss scaling, overflows."""
 
 import contextlib
-import dataclasses
 import sys
 
 import pytest
@@ -17,25 +16,9 @@ import keras_sam
 from keras_sam import descents
 from keras_sam import directions
 
-DIRECTIONS = (
-    directions.Normalized(),
-    directions.Unnormalized(),
-    directions.Adaptive(),
-    directions.Layerwise(),
+every_direction = pytest.mark.parametrize(
+    "direction", testing.DIRECTIONS, ids=repr
 )
-every_direction = pytest.mark.parametrize("direction", DIRECTIONS, ids=repr)
-
-
-@dataclasses.dataclass(frozen=True)
-class Averaged(keras_sam.Part):
-    """Climbs along the moving average of the gradients that it is given."""
-
-    def init(self, params):
-        return [ops.zeros_like(w) for w in params]
-
-    def __call__(self, grads, params, memory):
-        average = [0.5 * m + 0.5 * g for m, g in zip(memory, grads)]
-        return average, average
 
 
 @contextlib.contextmanager
@@ -161,7 +144,7 @@ def test_weights_keep_their_dtypes_and_shapes(name):
         return [(v.shape, v.dtype, v.value.dtype) for v in model.variables]
 
     def wrap(model):
-        wrapped = sam(direction=Averaged())(model)
+        wrapped = sam(direction=testing.Averaged(decay=0.5))(model)
         before.extend(kinds(wrapped))
         return wrapped
 
@@ -369,7 +352,7 @@ def test_overflow_skips_the_step(weight, moved, mode):
     model = keras_sam.SAM(
         bomb_net(weight, moved),
         rho=0.5,
-        direction=Averaged(),
+        direction=testing.Averaged(decay=0.5),
         perturb="bomb/w",
         ascent_steps=3,
     )

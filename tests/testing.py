@@ -4,6 +4,7 @@ Import this before anything touches TensorFlow's devices. The devices are set
 here, not in a conftest, so that a test file also runs alone.
 """
 
+import dataclasses
 import functools
 import os
 
@@ -13,10 +14,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
+from keras import ops  # noqa: E402
+
+import keras_sam  # noqa: E402
+from keras_sam import directions  # noqa: E402
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,
+)
+
+DIRECTIONS = (
+    directions.Normalized(),
+    directions.Unnormalized(),
+    directions.Adaptive(),
+    directions.Layerwise(),
 )
 
 # How `compile` makes a step run: Keras's own switches.
@@ -33,6 +45,24 @@ MODES = {
 def two_replicas():
     """Returns the MirroredStrategy of two logical CPUs."""
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@keras.saving.register_keras_serializable(package="tests")
+@dataclasses.dataclass(frozen=True)
+class Averaged(keras_sam.Part):
+    """Climbs along the moving average of the gradients that it is given."""
+
+    decay: float = 0.75
+
+    def init(self, params):
+        return [ops.zeros_like(w) for w in params]
+
+    def __call__(self, grads, params, memory):
+        average = [
+            self.decay * m + (1 - self.decay) * g
+            for m, g in zip(memory, grads, strict=True)
+        ]
+        return average, average
 
 
 def data(examples=24, features=6, classes=3, seed=0):
