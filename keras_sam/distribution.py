@@ -1,14 +1,17 @@
-"""What Keras 3 gets wrong under tf.distribute, and the remedies.
-
-Keras clips gradients, and looks for overflows, on each replica before adding
-up. Both belong after it: the sum of clipped gradients is longer than the clip
-norm, and an overflow on one replica must be seen by all.
-"""
+"""What Keras 3 gets wrong under tf.distribute, and the remedies."""
 
 import tensorflow as tf
 from keras import tree
 
 from keras_sam import functional
+
+SUPPORTED = (
+    tf.distribute.OneDeviceStrategy,
+    tf.distribute.MirroredStrategy,
+    tf.distribute.MultiWorkerMirroredStrategy,
+    tf.distribute.ParameterServerStrategy,
+    tf.distribute.TPUStrategy,
+)
 
 
 def replicas(model=None):
@@ -21,12 +24,61 @@ def replicas(model=None):
 
 def mean(tensors):
     """Returns the mean over replicas of each float tensor of a list."""
+    return _reduced("mean", tensors)
+
+
+def aggregate(outcome, statistics, size, synced):
+    """Returns the mean of outcomes over replicas, moved in one collective.
+
+    As over the parts of a batch, but for loss and outputs, which metrics add
+    up later. Statistics are weighted by size, so that a replica without
+    examples counts for nothing. (Keras keeps those of each replica apart, and
+    saves the first's.)
+
+    Args:
+        outcome: `splits.Outcome` of this replica.
+        statistics: Indices of the state that is averaged.
+        size: Number of examples on this replica.
+        synced: Whether gradients and memory are the same on all replicas.
+    """
+    if replicas() == 1:
+        return outcome
+    own = [] if synced else [outcome.grads, outcome.memory]
+    # Sums of many examples leave the range of float16.
+    values = [_wide(outcome.state[i]) for i in statistics]
+    weighted = [
+        tf.where(size > 0, tf.cast(size, value.dtype) * value, 0)
+        for value in values
+    ]
+    sizes = [tf.cast(size, "float32")] if statistics else []
+    structure = (own, weighted, sizes)
+    sums = _reduced("sum", tree.flatten(structure))
+    own, weighted, sizes = tree.pack_sequence_as(structure, sums)
+    state = list(outcome.state)
+    for i, value in zip(statistics, weighted, strict=True):
+        mean = value / tf.cast(sizes[0], value.dtype)
+        state[i] = tf.cast(mean, state[i].dtype)
+    if synced:
+        return outcome._replace(state=state)
+    grads, memory = tree.map_structure(_over_replicas, own)
+    return outcome._replace(grads=grads, memory=memory, state=state)
+
+
+def _reduced(operation, tensors):
     if replicas() == 1:
         return tensors
     context = tf.distribute.get_replica_context()
     floats = [t for t in tensors if t.dtype.is_floating]
-    means = iter(context.all_reduce("mean", floats) if floats else ())
-    return [next(means) if t.dtype.is_floating else t for t in tensors]
+    found = iter(context.all_reduce(operation, floats) if floats else ())
+    return [next(found) if t.dtype.is_floating else t for t in tensors]
+
+
+def _over_replicas(total):
+    return total / replicas() if total.dtype.is_floating else total
+
+
+def _wide(tensor):
+    return tf.cast(tensor, "float32") if tensor.dtype.size < 4 else tensor
 
 
 def compiles(xla, jit_compile=False):
@@ -45,49 +97,6 @@ def compiles(xla, jit_compile=False):
     if jit_compile and replicas() > 1:
         return True
     return any(d.device_type != "CPU" for d in tf.config.list_logical_devices())
-
-
-def final(grads, variables, optimizer, loss_scaled):
-    """Returns gradients such that an optimizer does on the mean what it says.
-
-    The optimizer adds up over replicas, last of all. Where it does more than
-    that, the mean is taken, and clipped, here; what the optimizer repeats of
-    it changes nothing. Elsewhere the gradients are left as they are.
-
-    Args:
-        grads: List of tensors, true gradients of this replica.
-        variables: List of the Keras variables that they are of.
-        optimizer: Keras optimizer, built.
-        loss_scaled: Whether the optimizer looks for overflows.
-    """
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    clips = [_clips(o) for o in getattr(optimizer, "optimizers", [optimizer])]
-    if replicas() == 1 or not (loss_scaled or any(clips)):
-        return grads
-    grads = mean(grads)
-    for clipping, indices in _groups(optimizer, variables):
-        clipped = clipping._clip_gradients([grads[i] for i in indices])
-        for i, grad in zip(indices, clipped, strict=True):
-            grads[i] = grad
-    return grads
-
-
-def _clips(optimizer):
-    return any(
-        (optimizer.clipnorm, optimizer.clipvalue, optimizer.global_clipnorm)
-    )
-
-
-def _groups(optimizer, variables):
-    """Returns (optimizer, indices of its variables), many of MultiOptimizer."""
-    groups = {}
-    for i, variable in enumerate(variables):
-        owner = optimizer
-        if hasattr(optimizer, "optimizers"):
-            key = optimizer._var_key(variable)
-            owner = optimizer.optimizers[optimizer._var_to_optimizer_idx[key]]
-        groups.setdefault(id(owner), (owner, []))[1].append(i)
-    return list(groups.values())
 
 
 def needs_function(model):
@@ -164,8 +173,19 @@ def build(model, iterator, batch):
 
 
 def check(model):
-    """Raises ValueError if a model lives in another strategy than this one."""
+    """Checks that a model may be wrapped under the present strategy.
+
+    Raises:
+        ValueError: If the strategy is not supported, or the model was made in
+            another one.
+    """
     here = tf.distribute.get_strategy()
+    if tf.distribute.has_strategy() and not isinstance(here, SUPPORTED):
+        names = [strategy.__name__ for strategy in SUPPORTED]
+        raise ValueError(
+            "Strategies of `tf.distribute` that can be trained under are "
+            f"{names}. Received: {type(here).__name__}"
+        )
     # A variable without the attribute is on one device, in any strategy.
     homes = [model.distribute_strategy] + [
         getattr(

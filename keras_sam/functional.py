@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import keras
 import tensorflow as tf
+from keras import ops
 from keras import tree
 
 
@@ -18,6 +19,12 @@ class Batch(NamedTuple):
     x: Any
     y: Any = None
     sample_weight: Any = None
+
+    @property
+    def size(self):
+        """The number of examples."""
+        first = next(t for t in tree.flatten(self.x) if t is not None)
+        return ops.shape(first)[0]
 
 
 class Point(NamedTuple):
@@ -99,9 +106,16 @@ class Evaluator:
         )
         # A mask is an attribute, which a tf.function does not return.
         tree.map_structure_up_to(y_pred, set_mask, y_pred, masks)
-        unit = self._unit()
+        # Keras's gradients over true ones.
+        unit = self._loss_scale / self._replicas
         if self.loss_scaled or unit != 1.0:
             grads = [grad / _as(unit, grad) for grad in grads]
+        if self._replicas > 1:
+            # Batch normalization of no examples has no gradient.
+            grads = [
+                tf.where((batch.size > 0) | tf.math.is_finite(grad), grad, 0)
+                for grad in grads
+            ]
         return Point(params, loss, grads, y_pred, state, overwrites)
 
     def _evaluate(self, params, state, overwritten, loss_scale, batch):
@@ -153,21 +167,30 @@ class Evaluator:
             if id(variable) in self._updated:
                 variable.assign(value)
 
+    def statistics(self):
+        """Returns the indices of the state that may be averaged over batches.
+
+        That is what a pass has changed, but for metrics, seeds and counters.
+        """
+        return [
+            i
+            for i, variable in enumerate(self.state)
+            if id(variable) in self._updated
+            and keras.backend.is_float_dtype(variable.dtype)
+            and not variable.trainable
+            and variable.synchronization != "on_read"
+        ]
+
     def grads_and_variables(self, grads, overwrites):
-        """Returns what `optimizer.apply_gradients` takes, in Keras's units."""
-        unit = self._unit()
+        """Returns what `optimizer.apply_gradients` takes, with loss scale."""
         grads = [
-            grad * _as(unit, grad) if connected else None
+            grad * _as(self._loss_scale, grad) if connected else None
             for grad, connected in zip(grads, self._connected, strict=True)
         ]
         return [
             *zip(grads, self.params, strict=True),
             *zip(overwrites, self.overwritten, strict=True),
         ]
-
-    def _unit(self):
-        """Returns Keras's gradients over true ones."""
-        return self._loss_scale / self._replicas
 
 
 class _Scope(keras.StatelessScope):

@@ -5,7 +5,6 @@ import functools
 from keras import ops
 from keras import tree
 
-from keras_sam import distribution
 from keras_sam import functional
 from keras_sam import parts
 from keras_sam import vectors
@@ -60,16 +59,17 @@ class Memory:
         return tree.pack_sequence_as(self._structure, weights)
 
     def write(self, memory, grads):
-        """Assigns the mean over replicas, or nothing after an overflow.
+        """Assigns a new memory, or nothing after an overflow.
 
         Args:
-            memory: List of the memory of each part.
-            grads: List of tensors, the same on all replicas. If they are not
-                finite, the optimizer skips the step.
+            memory: List of the memory of each part, like `grads` the same on
+                all replicas.
+            grads: List of tensors. If they are not finite, the optimizer
+                skips the step.
         """
         if not self._weights:
             return
-        new = distribution.mean(tree.flatten(memory))
+        new = tree.flatten(memory)
         finite = vectors.all_finite([*new, *grads])
         for weight, value in zip(self._weights, new, strict=True):
             weight.assign(ops.where(finite, value, weight.value))

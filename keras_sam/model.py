@@ -4,7 +4,6 @@ import math
 
 import keras
 from keras import ops
-from keras import tree
 
 from keras_sam import ascent
 from keras_sam import checks
@@ -13,6 +12,7 @@ from keras_sam import functional
 from keras_sam import parts
 from keras_sam import perturbed
 from keras_sam import splits
+from keras_sam import update
 from keras_sam import vectors
 from keras_sam.descents import Last
 from keras_sam.directions import Normalized
@@ -160,21 +160,28 @@ class SharpnessAwareMinimization(keras.Model):
             functional.read(evaluator.state),
             evaluator.accumulators,
         )
-        grads = distribution.final(
-            outcome.grads,
-            evaluator.params,
-            self.optimizer,
-            evaluator.loss_scaled,
+        outcome = distribution.aggregate(
+            outcome,
+            evaluator.statistics(),
+            batch.size,
+            self.sync_perturbations,
         )
         # State first: a layer may assign weights (SpectralNormalization).
         evaluator.write(outcome.state)
-        self.optimizer.apply_gradients(
-            evaluator.grads_and_variables(grads, outcome.overwrites)
+        update.apply(
+            self.optimizer,
+            evaluator.grads_and_variables(outcome.grads, outcome.overwrites),
         )
         self._memory.write(
-            outcome.memory, grads if evaluator.loss_scaled else []
+            outcome.memory, outcome.grads if evaluator.loss_scaled else []
         )
-        return self._report(batch, outcome)
+        self._loss_tracker.update_state(outcome.loss, sample_weight=batch.size)
+        return self.compute_metrics(
+            batch.x,
+            batch.y,
+            outcome.y_pred,
+            sample_weight=batch.sample_weight,
+        )
 
     def make_train_function(self, force=False):
         """Makes what `fit` calls: Keras's, unless that fails."""
@@ -278,15 +285,18 @@ class SharpnessAwareMinimization(keras.Model):
         finite = []
 
         def evaluate(params):
-            point = evaluator(params, state, batch)
+            return shared(evaluator(params, state, batch))
+
+        def shared(point):
             if self.sync_perturbations:
-                point = point._replace(grads=distribution.mean(point.grads))
+                *grads, loss = distribution.mean([*point.grads, point.loss])
+                point = point._replace(grads=grads, loss=loss)
             if evaluator.loss_scaled:
                 finite.append(vectors.all_finite(point.grads))
             return point
 
-        clean = evaluate(functional.read(evaluator.params))
-        grads, memory = self._combine(evaluate, clean)
+        clean = evaluator(functional.read(evaluator.params), state, batch)
+        grads, memory = self._combine(evaluate, shared(clean))
         if evaluator.loss_scaled:
             # An overflow in any pass makes the optimizer skip the step.
             factor = ops.where(ops.all(ops.stack(finite)), 1.0, math.nan)
@@ -327,19 +337,6 @@ class SharpnessAwareMinimization(keras.Model):
             returns=len(clean.grads),
         )
         return grads, [climb.memory, descent_memory]
-
-    def _report(self, batch, outcome):
-        """Updates the metrics, and returns them, by name."""
-        first = next(t for t in tree.flatten(batch.x) if t is not None)
-        self._loss_tracker.update_state(
-            outcome.loss, sample_weight=ops.shape(first)[0]
-        )
-        return self.compute_metrics(
-            batch.x,
-            batch.y,
-            outcome.y_pred,
-            sample_weight=batch.sample_weight,
-        )
 
     def _perturbed(self):
         """Returns the indices of the trained variables that climb."""

@@ -28,6 +28,7 @@ ATOL = 1e-6
 RHO = 0.5
 SGD = functools.partial(keras.optimizers.SGD, 1.0)
 HALVES = (slice(0, 4), slice(4, 8))
+NONE = tf.distribute.get_strategy()
 STRATEGY = testing.two_replicas()
 
 # For one step, `Mean` is `Last`.
@@ -61,18 +62,31 @@ def replicated(*arguments, strategy=STRATEGY, **kwargs):
         return testing.train(*arguments, **kwargs)
 
 
-def step_on_one(wrap, rows=slice(8), *, make=testing.dense_net, optimizer=SGD):
-    """Returns the weights after one step on one device."""
+def weights(model):
+    return model.trainable_variables
+
+
+def step_on_one(
+    wrap,
+    rows=slice(8),
+    *,
+    make=testing.dense_net,
+    optimizer=SGD,
+    values=weights,
+):
+    """Returns the weights, or others, after one step on one device."""
     keras.utils.set_random_seed(1)
     model = wrap(make())
     model.compile(optimizer(), testing.cross_entropy(), run_eagerly=True)
     x, y = testing.data(8)
     model.train_on_batch(x[rows], y[rows])
-    return weights(model)
+    return [v.numpy() for v in values(model)]
 
 
-def step_on_two(wrap, rows=HALVES, *, make=testing.dense_net, optimizer=SGD):
-    """Returns the weights after one step on two replicas.
+def step_on_two(
+    wrap, rows=HALVES, *, make=testing.dense_net, optimizer=SGD, values=weights
+):
+    """Returns the weights, or others, after one step on two replicas.
 
     It is the step of `fit`, without the data pipeline, which takes longer.
     """
@@ -92,17 +106,13 @@ def step_on_two(wrap, rows=HALVES, *, make=testing.dense_net, optimizer=SGD):
         model.make_train_function()
         data = tuple(per_replica(array) for array in testing.data(8))
         model.train_function(iter([data]))
-    return weights(model)
+    return [v.numpy() for v in values(model)]
 
 
 def mean_of_steps(wrap, **kwargs):
     """Returns weights moved by the mean of two steps, one on each half."""
     one, two = (step_on_one(wrap, rows, **kwargs) for rows in HALVES)
     return [(a + b) / 2 for a, b in zip(one, two, strict=True)]
-
-
-def weights(model):
-    return [v.numpy() for v in model.trainable_variables]
 
 
 def memory(model):
@@ -141,6 +151,14 @@ def stateless_net():
     inputs = keras.Input((6,))
     x = keras.layers.Dense(8, "relu", kernel_regularizer="l2")(inputs)
     x = keras.layers.Dropout(0.3, seed=7)(x)
+    return keras.Model(inputs, keras.layers.Dense(3)(x))
+
+
+def norm_net(weights="l2", activity="l1"):
+    inputs = keras.Input((6,))
+    x = keras.layers.Dense(8, kernel_regularizer=weights)(inputs)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.Activation("relu", activity_regularizer=activity)(x)
     return keras.Model(inputs, keras.layers.Dense(3)(x))
 
 
@@ -210,13 +228,63 @@ def plain(setting, mode):
     ],
 )
 def test_without_a_climb_is_plain_keras(setting, mode, arguments):
+    """But for batch statistics and what is validated with them, see below."""
     ours = replicated(wrap=sam(**arguments), **setting(), **testing.MODES[mode])
     expected = plain(setting, mode)
+    if setting is everything:
+        ours, expected = map(without_statistics, (ours, expected))
     testing.assert_same(expected, ours)
     pairs = zip(ours[0].variables, expected[0].variables, strict=True)
     for one, two in pairs:
-        np.testing.assert_array_equal(copies(one), copies(two), one.path)
+        if "moving_" not in one.path:
+            np.testing.assert_array_equal(copies(one), copies(two), one.path)
     assert np.isfinite(ours[1]["loss"]).all()
+
+
+def without_statistics(trained):
+    model, history = trained
+    for variable in model.variables:
+        if "moving_" in variable.path:
+            variable.assign(ops.zeros_like(variable))
+    return model, {k: v for k, v in history.items() if "val_" not in k}
+
+
+# Batch statistics: averaged, where Keras has those of each replica.
+
+
+def statistics(model):
+    return [v for v in model.variables if "moving_" in v.path]
+
+
+@pytest.mark.parametrize("sync", [False, True])
+def test_statistics_are_the_mean_over_replicas(sync):
+    arguments = {"rho": 0.0, "sync_perturbations": sync}
+    fit = {"batch_size": 8}
+    ours, _ = replicated(testing.full_net, sam(**arguments), fit=fit)
+    plain, _ = replicated(testing.full_net, fit=fit)
+    assert len(statistics(ours)) == 2
+    assert_replicas_agree(statistics(ours))
+    for one, two in zip(statistics(ours), statistics(plain), strict=True):
+        assert np.ptp(copies(two), axis=0).max() > 0.01
+        assert_close([one.numpy()], [np.mean(copies(two), axis=0)])
+
+
+def test_statistics_are_weighted_by_examples():
+    """Down to a replica without any, of which they would not be numbers."""
+    x, y = testing.data(17)
+    # Without learning, the layer before the normalization stays as it is.
+    fit = {"x": x, "y": y, "batch_size": 8, "epochs": 1}
+    optimizer = functools.partial(keras.optimizers.SGD, 0.0)
+    model, _ = replicated(testing.full_net, sam(), optimizer, fit=fit)
+    x = model.model.get_layer("hidden")(x).numpy()
+    mean, variance = 0.0, 1.0
+    for parts in (x[:4], x[4:8]), (x[8:12], x[12:16]), (x[16:],):
+        rows = [len(part) for part in parts]
+        means = np.average([p.mean(0) for p in parts], 0, rows)
+        variances = np.average([p.var(0) for p in parts], 0, rows)
+        mean = 0.99 * mean + 0.01 * means
+        variance = 0.99 * variance + 0.01 * variances
+    assert_close([v.numpy() for v in statistics(model)], [mean, variance])
 
 
 # Without sync: each replica climbs on its own examples.
@@ -252,22 +320,27 @@ def test_replicas_are_batch_splits():
         "adam",
         fit=fit,
     )
-    assert_close(weights(ours), weights(splits), atol=1e-5)
-    for one, two in zip(
-        ours.non_trainable_variables,
-        splits.non_trainable_variables,
-        strict=True,
-    ):
-        assert_close([np.mean(copies(one), axis=0)], [two.numpy()], atol=1e-5)
+    assert_replicas_agree(ours.variables)
+    pairs = zip(ours.variables, splits.variables, strict=True)
+    for one, two in pairs:
+        assert_close([one.numpy()], [two.numpy()], atol=1e-5)
 
 
 @pytest.mark.parametrize("sync", [False, True])
-def test_empty_replica_does_not_move(sync):
+@pytest.mark.parametrize(
+    "make", [testing.dense_net, functools.partial(norm_net, None, None)]
+)
+def test_empty_replica_does_not_move(make, sync):
     wrap = sam(ascent_steps=2, sync_perturbations=sync)
-    empty = (slice(0, 1), slice(1, 1))
-    ours = step_on_two(wrap, empty, optimizer=lambda: keras.optimizers.SGD(2.0))
+    x, y = testing.data(1)
+    fit = {"x": x, "y": y, "epochs": 1}
+    ours, _ = replicated(make, wrap, keras.optimizers.SGD(2.0), fit=fit)
     # Of the mean over replicas, an empty one halves the length.
-    assert_close(ours, step_on_one(wrap, slice(0, 1)))
+    alone, _ = testing.train(make, wrap, keras.optimizers.SGD(1.0), fit=fit)
+    assert_close(
+        [w.numpy() for w in ours.trainable_variables],
+        [w.numpy() for w in alone.trainable_variables],
+    )
 
 
 # With sync: one device with the whole batch.
@@ -328,18 +401,75 @@ def test_clipping_without_a_climb_is_that_of_one_device():
         ({"clipvalue": 0.01, "use_ema": True}, {"sync_perturbations": True}),
     ],
 )
-def test_replicas_stay_identical(optimizer, arguments):
+def test_replicas_stay_identical_for_1000_steps(optimizer, arguments):
     x, y = testing.data(200)
     model, _ = replicated(
-        stateless_net,
+        testing.full_net,
         sam(**arguments),
         lambda: keras.optimizers.LossScaleOptimizer(
-            keras.optimizers.Adam(**optimizer), dynamic_growth_steps=7
+            keras.optimizers.Adam(**optimizer), dynamic_growth_steps=50
         ),
-        fit={"x": x, "y": y, "batch_size": 2, "epochs": 1},
+        fit={"x": x, "y": y, "batch_size": 2, "epochs": 10},
     )
-    assert model.optimizer.iterations.numpy() > 80
+    assert model.optimizer.iterations.numpy() > 800
     assert_replicas_agree(model.variables + model.optimizer.variables)
+
+
+# What replicas do together only now and then.
+
+
+def trained_weights(optimizer, strategy, **arguments):
+    x, y = testing.data(40)
+    fit = {"x": x, "y": y, "batch_size": 8, "epochs": 2}
+    with strategy.scope():
+        model, _ = testing.train(
+            testing.dense_net, sam(**arguments), optimizer, fit=fit
+        )
+    return model
+
+
+NOW_AND_THEN = {
+    "accumulation": {"gradient_accumulation_steps": 3},
+    "clipped accumulation": {
+        "gradient_accumulation_steps": 2,
+        "global_clipnorm": 0.1,
+        "weight_decay": 0.1,
+    },
+    "averages": {"use_ema": True, "ema_overwrite_frequency": 3},
+    "both": {
+        "gradient_accumulation_steps": 2,
+        "use_ema": True,
+        "ema_momentum": 0.5,
+        "ema_overwrite_frequency": 2,
+    },
+}
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("setting", NOW_AND_THEN)
+def test_now_and_then_equals_one_device(setting, scaled):
+    def optimizer():
+        inner = keras.optimizers.Adam(0.05, **NOW_AND_THEN[setting])
+        return keras.optimizers.LossScaleOptimizer(inner) if scaled else inner
+
+    ours = trained_weights(optimizer, STRATEGY, sync_perturbations=True)
+    alone = trained_weights(optimizer, NONE, sync_perturbations=True)
+    # Adam divides by the root of squares, which enlarges roundings.
+    pairs = zip(
+        [*ours.variables, *ours.optimizer.variables],
+        [*alone.variables, *alone.optimizer.variables],
+        strict=True,
+    )
+    for one, two in pairs:
+        np.testing.assert_allclose(one, two, atol=2e-5, err_msg=one.path)
+    assert_replicas_agree([*ours.variables, *ours.optimizer.variables])
+
+
+def test_the_optimizer_stays_the_users():
+    optimizer = functools.partial(SGD, gradient_accumulation_steps=2)
+    model, _ = replicated(testing.dense_net, sam(), optimizer)
+    assert type(model.optimizer) is keras.optimizers.SGD
+    assert model.optimizer.iterations.numpy() == 3
 
 
 # An overflow on one replica: all skip the step.
@@ -398,14 +528,6 @@ def test_overflow_on_one_replica_skips_the_step_on_all(row, value):
 # Inner XLA, which Keras itself does not offer on several replicas.
 
 
-def norm_net():
-    inputs = keras.Input((6,))
-    x = keras.layers.Dense(8, kernel_regularizer="l2")(inputs)
-    x = keras.layers.BatchNormalization()(x)
-    x = keras.layers.Activation("relu", activity_regularizer="l1")(x)
-    return keras.Model(inputs, keras.layers.Dense(3)(x))
-
-
 def embedding_net():
     inputs = keras.Input((6,))
     x = keras.layers.Embedding(4, 5)(ops.cast(ops.abs(inputs), "int32"))
@@ -449,7 +571,6 @@ def test_memory_is_the_mean_over_replicas(sync):
 
 # Scopes.
 
-NONE = tf.distribute.get_strategy()
 ONE = tf.distribute.OneDeviceStrategy("CPU:0")
 ANOTHER = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
@@ -483,6 +604,14 @@ def test_model_of_another_scope_is_refused(make, made, wrapped):
         pytest.raises(ValueError, match="strategy scope that it was made in"),
     ):
         keras_sam.SAM(model)
+
+
+def test_another_strategy_is_refused():
+    central = tf.distribute.experimental.CentralStorageStrategy(["CPU:0"])
+    with central.scope():
+        model = testing.dense_net()
+        with pytest.raises(ValueError, match="Received: CentralStorage"):
+            keras_sam.SAM(model)
 
 
 @pytest.mark.parametrize(
@@ -540,20 +669,43 @@ def reductions(monkeypatch):
     return found
 
 
+GRADIENTS = [6 * 8, 8, 8 * 3, 3]
+
+
+def clipped_and_scaled():
+    return keras.optimizers.LossScaleOptimizer(SGD(global_clipnorm=0.1))
+
+
 @pytest.mark.parametrize(
-    ("wrap", "expected"),
+    ("wrap", "optimizer", "expected"),
     [
-        (lambda model: model, 1),
-        (sam(ascent_steps=0), 1),
-        (sam(ascent_steps=1), 1),
-        (sam(ascent_steps=3), 1),
-        (sam(ascent_steps=3, direction=testing.Averaged()), 2),
-        (sam(ascent_steps=3, sync_perturbations=True), 5),
+        (lambda model: model, SGD, [GRADIENTS]),
+        (sam(ascent_steps=0), SGD, [GRADIENTS]),
+        (sam(ascent_steps=1), SGD, [GRADIENTS]),
+        (sam(ascent_steps=3), SGD, [GRADIENTS]),
+        (sam(ascent_steps=3), clipped_and_scaled, [GRADIENTS]),
+        (
+            sam(ascent_steps=3, direction=testing.Averaged()),
+            SGD,
+            [GRADIENTS + GRADIENTS],
+        ),
+        # The loss of each point is what a direction or descent may ask for.
+        (
+            sam(ascent_steps=3, sync_perturbations=True),
+            clipped_and_scaled,
+            [GRADIENTS + [1]] * 4,
+        ),
     ],
 )
-def test_gradients_are_reduced(reductions, wrap, expected):
-    step_on_two(wrap)
-    assert reductions == [[6 * 8, 8, 8 * 3, 3]] * expected * 2
+def test_gradients_are_reduced_once(reductions, wrap, optimizer, expected):
+    """By each of two replicas, which call in turn."""
+    step_on_two(wrap, optimizer=optimizer)
+    assert sorted(reductions) == sorted(expected * 2)
+
+
+def test_statistics_are_reduced_with_the_gradients(reductions):
+    step_on_two(sam(ascent_steps=3), make=norm_net)
+    assert reductions == [[6 * 8, 8, 8, 8, 8 * 3, 3, 8, 8, 1]] * 2
 
 
 # Evaluation.

@@ -1,0 +1,120 @@
+"""The optimizer's step on gradients that are already those of all replicas.
+
+Keras clips gradients, and looks for overflows, on each replica and adds up
+last. Both belong after it: the sum of clipped gradients is longer than the clip
+norm, and an overflow on one replica must be seen by all. And Keras puts what
+replicas do together into conditionals, which fails, for
+`gradient_accumulation_steps` and `ema_overwrite_frequency`.
+"""
+
+import tensorflow as tf
+
+from keras_sam import distribution
+
+
+def apply(optimizer, grads_and_variables):
+    """Calls `optimizer.apply_gradients`, but never sums over replicas.
+
+    Args:
+        optimizer: Keras optimizer, built.
+        grads_and_variables: List of (tensor or None, Keras variable); the
+            tensors are the same on all replicas.
+    """
+    if distribution.replicas() > 1:
+        optimizer = _aggregated(optimizer)
+    optimizer.apply_gradients(grads_and_variables)
+
+
+def _aggregated(optimizer):
+    """Returns an optimizer with the same state that takes aggregated gradients.
+
+    It lives for one call: the user's optimizer keeps its class, by which it is
+    saved.
+    """
+    kind = type(optimizer)
+    view = object.__new__(type(kind.__name__, (_Aggregated, kind), {}))
+    state = vars(view)
+    state.update(vars(optimizer))
+    if "inner_optimizer" in state:  # LossScaleOptimizer
+        state["inner_optimizer"] = _aggregated(optimizer.inner_optimizer)
+    if "_inner_optimizers" in state:  # MultiOptimizer
+        state["_inner_optimizers"] = [
+            _aggregated(inner) for inner in optimizer.optimizers
+        ]
+    return view
+
+
+class _Aggregated:
+    """Overrides what `BaseOptimizer` leaves to backends."""
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return grads_and_vars
+
+    def _backend_apply_gradients(self, grads, trainable_variables):
+        if self.gradient_accumulation_steps:
+            self._accumulate(grads, trainable_variables)
+        else:
+            self._update(grads, trainable_variables)
+        if self.use_ema:
+            trained = self._trainable_variables
+            self._update_model_variables_moving_average(trained)
+        if self.use_ema and self.ema_overwrite_frequency:
+            _cond(
+                (self.iterations + 1) % self.ema_overwrite_frequency == 0,
+                lambda: self._overwrite_with_average(trained),
+                lambda: None,
+            )
+
+    def _update(self, grads, variables):
+        grads = self._clip_gradients(grads)
+        self._apply_weight_decay(variables)
+        self._backend_update_step(grads, variables, self.learning_rate)
+
+    def _accumulate(self, grads, variables):
+        """Updates with the mean of some steps, the last of which is this."""
+        steps = self.gradient_accumulation_steps
+        sums = [
+            self._accumulated_gradients[self._get_variable_index(variable)]
+            for variable in variables
+        ]
+
+        def update(*grads):
+            means = [
+                (grad + total) / steps
+                for grad, total in zip(grads, sums, strict=True)
+            ]
+            self._update(means, variables)
+            self._backend_reset_gradient_accumulators()
+
+        def accumulate(*grads):
+            for grad, total in zip(grads, sums, strict=True):
+                total.assign_add(grad)
+
+        due = (self._iterations + 1) % steps == 0
+        _cond(due, update, accumulate, *grads)
+
+    def _overwrite_with_average(self, variables):
+        averages = self._model_variables_moving_average
+        for variable, average in zip(variables, averages, strict=True):
+            if average is not None:
+                variable.assign(average.value)
+
+
+def _cond(predicate, true, false, *arguments):
+    """Runs one of two functions, which may synchronize replicas.
+
+    Such a function cannot be a branch of a conditional of one replica. But all
+    replicas together can choose first, and then run it each.
+    """
+
+    def choose(strategy, predicate, *arguments):
+        first = strategy.experimental_local_results(predicate)[0]
+        tf.cond(
+            first, lambda: run(strategy, true), lambda: run(strategy, false)
+        )
+
+    def run(strategy, function):
+        strategy.extended.call_for_each_replica(function, args=arguments)
+
+    context = tf.distribute.get_replica_context()
+    context.merge_call(choose, args=(predicate, *arguments))
