@@ -9,7 +9,7 @@ import tomllib
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-PACKAGES = ("examples", "keras_sam", "tests")
+PACKAGES = ("benchmarks", "examples", "keras_sam", "tests")
 SOURCES = sorted(
     path.relative_to(ROOT).as_posix()
     for package in PACKAGES

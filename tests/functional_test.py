@@ -123,7 +123,7 @@ def test_gradients_are_in_true_units_inside(scale):
         outside, scaled.grads, plain.grads, strict=True
     ):
         np.testing.assert_array_equal(inside, 4 * true)
-        np.testing.assert_array_equal(grad, (scale or 1.0) * true)
+        np.testing.assert_array_equal(grad, (scale or 1.0) * inside)
 
 
 class Noise(keras.layers.Layer):

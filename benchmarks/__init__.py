@@ -1,0 +1,1 @@
+"""What things cost, measured: scripts that print a table."""
