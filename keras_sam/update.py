@@ -101,20 +101,23 @@ class _Aggregated:
 
 
 def _cond(predicate, true, false, *arguments):
-    """Runs one of two functions, which may synchronize replicas.
+    """Runs one of two functions, in which replicas may call on each other.
 
-    Such a function cannot be a branch of a conditional of one replica. But all
-    replicas together can choose first, and then run it each.
+    Such a function cannot be a branch of a conditional of one replica, unless
+    all replicas are one program, as on a TPU. But all replicas together can
+    choose first, and then run it each.
     """
+    strategy = tf.distribute.get_strategy()
+    if isinstance(strategy, tf.distribute.TPUStrategy):
+        tf.cond(predicate, lambda: true(*arguments), lambda: false(*arguments))
+        return
 
     def choose(strategy, predicate, *arguments):
-        first = strategy.experimental_local_results(predicate)[0]
-        tf.cond(
-            first, lambda: run(strategy, true), lambda: run(strategy, false)
-        )
+        def each(function):
+            strategy.extended.call_for_each_replica(function, args=arguments)
 
-    def run(strategy, function):
-        strategy.extended.call_for_each_replica(function, args=arguments)
+        first = strategy.experimental_local_results(predicate)[0]
+        tf.cond(first, lambda: each(true), lambda: each(false))
 
     context = tf.distribute.get_replica_context()
     context.merge_call(choose, args=(predicate, *arguments))
