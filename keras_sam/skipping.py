@@ -1,0 +1,85 @@
+"""Steps of `fit` that pass over batches instead of training on them."""
+
+import tensorflow as tf
+from keras import tree
+
+
+class Skip:
+    """Stands in for a model's train function, from now on and for some steps.
+
+    `fit` looks the function up at each call, counts the steps as ever, and so
+    keeps the iterator, which alone is advanced.
+
+    Args:
+        model: `keras.Model` in `fit`.
+        steps: Int, how many train steps to pass over.
+        size: Int, the train steps of the epoch, or None if not known.
+        logs: Dict, what `fit` is told of them.
+        restore: Function without arguments that restores the metrics, called
+            once they are built.
+
+    Attributes:
+        left: Int, the steps still to pass over.
+
+    Raises:
+        ValueError: If `steps_per_execution` does not fit.
+    """
+
+    def __init__(self, model, steps, size, logs, restore):
+        if steps % model.steps_per_execution and steps != size:
+            raise ValueError(
+                f"The backup is of step {steps} of an epoch, which must be a "
+                "multiple of `steps_per_execution`. Received: "
+                f"{model.steps_per_execution}"
+            )
+        self.left = steps
+        self._model = model
+        self._steps = steps
+        self._logs = logs
+        self._restore = restore
+        self._train = model.train_function
+        model.train_function = self
+
+    def __call__(self, iterator):
+        """Advances an iterator by the batches of one execution."""
+        for number in range(min(self.left, self._model.steps_per_execution)):
+            batch = next(iterator, None)
+            if batch is None:
+                if number == 0:
+                    self.end()
+                break  # Fewer than one execution were left.
+            if self.left == self._steps and number == 0:
+                _build(self._model, batch)
+                self._restore()
+        self.left = max(0, self.left - self._model.steps_per_execution)
+        if not self.left:
+            self._model.train_function = self._train
+        return self._logs
+
+    def end(self):
+        """Ends the passing over, which must be complete.
+
+        Raises:
+            ValueError: If the data ended before.
+        """
+        self._model.train_function = self._train
+        if self.left:
+            raise ValueError(
+                f"The backup is of step {self._steps} of an epoch, but the "
+                f"data end {self.left} steps before. They must be those of "
+                "the training that was interrupted"
+            )
+
+
+def _build(model, batch):
+    """Creates the variables of metrics that come with the first step."""
+    strategy = model.distribute_strategy
+
+    def part(value):
+        missing = isinstance(value, tf.experimental.Optional)
+        return strategy.experimental_local_results(None if missing else value)
+
+    with strategy.scope():
+        model._symbolic_build(
+            data_batch=tree.map_structure(lambda v: part(v)[0], batch)
+        )
