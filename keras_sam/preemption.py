@@ -9,55 +9,64 @@ import threading
 import tensorflow as tf
 
 
-class Preempted(Exception):
-    """All workers are to save, now, and to end."""
-
-
 class Watch:
-    """Takes note of SIGTERM from `start` to `stop`, in the main thread.
+    """Takes note of SIGTERM from `start` to `stop`, if in the main thread.
 
     A second SIGTERM does what the first would have done without this.
 
     Args:
         strategy: `tf.distribute` strategy of the training. Several workers
-            agree, through TensorFlow, on a step after which all save.
+            agree, through TensorFlow, on a step after which all of them end.
     """
 
     def __init__(self, strategy):
-        self._received = threading.Event()
-        self._cluster = _cluster(strategy) if _workers(strategy) > 1 else None
+        self._received = False
+        self._main = threading.current_thread() is threading.main_thread()
+        self._cluster = self._tell = None
+        if self._main and _workers(strategy) > 1:
+            self._cluster, self._tell = _handler(strategy)
 
     def start(self):
         """Installs the handler of the signal."""
-        self._main = threading.current_thread() is threading.main_thread()
         if self._main:
-            self._previous = signal.signal(signal.SIGTERM, self._handle)
+            self._previous = _install(self._receive)
 
     def stop(self):
         """Puts the earlier handler back, and hands a signal on to it."""
-        if not self._main:
-            return
-        signal.signal(signal.SIGTERM, self._previous or signal.SIG_DFL)
-        if self._received.is_set():
-            os.kill(os.getpid(), signal.SIGTERM)
+        if self._main:
+            _install(self._previous)
+            if self._received:
+                os.kill(os.getpid(), signal.SIGTERM)
 
     def due(self):
-        """Whether to save and to end, asked after each step by all workers."""
+        """Whether to save and to end; all workers ask after the same steps."""
         if self._cluster is None:
-            return self._received.is_set()
-        handler, received = self._cluster
-        if self._received.is_set():
-            received.set()
+            return self._received
         try:
-            handler.save_checkpoint_if_preempted()
-        except Preempted:
+            self._cluster.save_checkpoint_if_preempted()
+        except _Preempted:
             return True
         return False
 
-    def _handle(self, number, frame):
-        if self._received.is_set():
+    def _receive(self, number, frame):
+        if self._received:
             self.stop()
-        self._received.set()
+        self._received = True
+        if self._tell:
+            self._tell(number, frame)
+
+
+class _Preempted(Exception):
+    """The step has come on which the workers agreed."""
+
+
+def _preempted():
+    raise _Preempted
+
+
+def _install(handler):
+    """Returns the handler of SIGTERM before, which is None if not Python's."""
+    return signal.signal(signal.SIGTERM, handler or signal.SIG_DFL)
 
 
 def _workers(strategy):
@@ -67,15 +76,10 @@ def _workers(strategy):
     return sum(map(len, tasks))
 
 
-# Its keys in the cluster can be set once in the life of the cluster.
-@functools.cache
-def _cluster(strategy):
-    """Returns TensorFlow's handler, and the event that it looks at."""
-
-    def preempted():
-        raise Preempted
-
-    received = threading.Event()
+@functools.cache  # What it tells the cluster can be told once.
+def _handler(strategy):
+    """Returns TensorFlow's handler of preemptions, and that of the signal."""
+    previous = signal.getsignal(signal.SIGTERM)
     handler = tf.distribute.experimental.PreemptionCheckpointHandler(
         strategy.cluster_resolver,
         # It must have one; what is saved, and where, is not its business.
@@ -85,10 +89,7 @@ def _cluster(strategy):
             max_to_keep=1,
         ),
         termination_config=tf.distribute.experimental.TerminationConfig(
-            termination_watcher_fn=received.is_set,
-            exit_fn=preempted,
-            grace_period=0,
-            save_fn=lambda: None,
+            exit_fn=_preempted, grace_period=0, save_fn=lambda: None
         ),
     )
-    return handler, received
+    return handler, _install(previous)
