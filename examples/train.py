@@ -48,12 +48,12 @@ def train(settings):
         logging.info("%s is finished; nothing to do.", folder)
         return json.loads(result.read_text())
 
+    arrays = load_data(settings)  # TFDS draws random numbers when it prepares.
     keras.utils.clear_session()  # Several runs in one process: all alike.
     keras.utils.set_random_seed(settings.seed)
     keras.config.set_dtype_policy(settings.mixed_precision)
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
-    arrays = load_data(settings)
     model = build(settings, arrays)
     backup = runs.Backup(folder / "checkpoints", settings.checkpoint_steps)
     fit(model, settings, arrays, backup)
