@@ -99,7 +99,6 @@ class BackupAndRestore(keras.callbacks.Callback):
         self._skip = skipping.Skip(
             self.model,
             self.step,
-            self.params["steps"],
             self._progress["logs"],
             lambda: self._checkpoints.restore("metrics", _metrics(self.model)),
         )
@@ -110,10 +109,9 @@ class BackupAndRestore(keras.callbacks.Callback):
         self._skips = self._skip is not None and self._skip.left > 0
 
     def on_train_batch_end(self, batch, logs=None):
-        done = min(batch + 1, self.params["steps"] or batch + 1)
         ends = self._watch.due()
-        if not self._skips and (ends or self._is_due(done)):
-            self._save(self._epoch, done, self.history, logs)
+        if not self._skips and (ends or self._is_due(batch + 1)):
+            self._save(self._epoch, batch + 1, self.history, logs)
         if ends:
             _exit()
 

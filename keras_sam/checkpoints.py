@@ -112,19 +112,24 @@ class Checkpoints:
             progress=_Progress(progress),
             **{kind: _values(group) for kind, group in variables.items()},
         )
-        if not chief:
+        number = 1 + int(self.latest.rpartition("-")[2]) if self.latest else 1
+        if chief:
+            manager = tf.train.CheckpointManager(
+                checkpoint, self._directory, self._max_to_keep
+            )
+            manager.save(checkpoint_number=number)
+        else:
             with tempfile.TemporaryDirectory() as directory:
                 checkpoint.write(os.path.join(directory, "ckpt"))
-            return
-        manager = tf.train.CheckpointManager(
-            checkpoint, self._directory, self._max_to_keep
-        )
-        number = 1 + int(self.latest.rpartition("-")[2]) if self.latest else 1
-        self.latest = manager.save(checkpoint_number=number)
+        self.latest = os.path.join(self._directory, f"ckpt-{number}")
+        self.progress = progress
 
     def _newest(self):
         """Returns the path of the checkpoint that the state file names."""
-        state = tf.train.get_checkpoint_state(self._directory)
+        try:
+            state = tf.train.get_checkpoint_state(self._directory)
+        except ValueError:
+            state = None
         if state:
             return state.model_checkpoint_path
         if tf.io.gfile.exists(os.path.join(self._directory, "checkpoint")):
@@ -191,7 +196,7 @@ def _described(variables):
     the process made before.
     """
     return [
-        [re.sub(r"_\d+\b", "", v.path), str(v.dtype), list(v.shape)]
+        [re.sub(r"_\d+(?![^_/])", "", v.path), str(v.dtype), list(v.shape)]
         for v in variables
     ]
 

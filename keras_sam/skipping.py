@@ -13,7 +13,6 @@ class Skip:
     Args:
         model: `keras.Model` in `fit`.
         steps: Int, how many train steps to pass over.
-        size: Int, the train steps of the epoch, or None if not known.
         logs: Dict, what `fit` is told of them.
         restore: Function without arguments that restores the metrics, called
             once they are built.
@@ -25,8 +24,8 @@ class Skip:
         ValueError: If `steps_per_execution` does not fit.
     """
 
-    def __init__(self, model, steps, size, logs, restore):
-        if steps % model.steps_per_execution and steps != size:
+    def __init__(self, model, steps, logs, restore):
+        if steps % model.steps_per_execution:
             raise ValueError(
                 f"The backup is of step {steps} of an epoch, which must be a "
                 "multiple of `steps_per_execution`. Received: "
@@ -42,16 +41,16 @@ class Skip:
 
     def __call__(self, iterator):
         """Advances an iterator by the batches of one execution."""
-        for number in range(min(self.left, self._model.steps_per_execution)):
+        for number in range(self._model.steps_per_execution):
             batch = next(iterator, None)
+            if batch is None and number == 0:
+                self.end()
             if batch is None:
-                if number == 0:
-                    self.end()
-                break  # Fewer than one execution were left.
-            if self.left == self._steps and number == 0:
+                break  # The last execution of an epoch may be a part of one.
+            if number == 0 and self.left == self._steps:
                 _build(self._model, batch)
                 self._restore()
-        self.left = max(0, self.left - self._model.steps_per_execution)
+        self.left -= self._model.steps_per_execution
         if not self.left:
             self._model.train_function = self._train
         return self._logs
