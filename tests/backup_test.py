@@ -131,9 +131,8 @@ def interrupt(model, directory, stop, **arguments):
 
 
 def assert_same(first, second):
-    first, second = testing.values(first), testing.values(second)
-    assert len(first) == len(second)
-    for (name, one), two in zip(first.items(), second.values()):
+    first, second = testing.state(first).items(), testing.state(second).values()
+    for (name, one), two in zip(first, second, strict=True):
         np.testing.assert_array_equal(one, two, err_msg=name)
 
 
@@ -406,10 +405,10 @@ def flip(path):
 def test_damaged_backup(damage, suffix, directory):
     damage(newest(directory, suffix))
     model = plain()
-    before = testing.values(model)
+    before = testing.state(model)
     with pytest.raises(ValueError, match="damaged") as caught:
         fit(model, directory)
-    for name, value in testing.values(model).items():
+    for name, value in testing.state(model).items():
         np.testing.assert_array_equal(value, before.get(name, value))
     message = str(caught.value)
     assert str(directory) in message
@@ -485,12 +484,12 @@ def renamed():
 def test_backup_of_another_model(make, expected, directory):
     model = make()
     model.optimizer.build(model.trainable_variables)
-    before = testing.values(model)
+    before = testing.state(model)
     with pytest.raises(ValueError, match="another model") as caught:
         fit(model, directory)
     assert str(directory) in str(caught.value)
     assert expected in str(caught.value)
-    for name, value in testing.values(model).items():
+    for name, value in testing.state(model).items():
         np.testing.assert_array_equal(value, before[name])
 
 
