@@ -58,16 +58,12 @@ def claim(folder, settings):
 class Backup(keras_sam.BackupAndRestore):
     """Backs up a run, with the seconds of training in its history.
 
-    Those of an epoch that was resumed in its middle are of the rest of it.
-
-    Args:
-        folder: Where the backups are.
-        steps: Int, to back up after so many steps of an epoch, too, or None.
+    Those of an epoch that was resumed in its middle are of the rest of it. A
+    loss that is not finite is an error, before it could be backed up.
     """
 
-    def __init__(self, folder, steps=None):
-        super().__init__(folder, steps or "epoch")
-        self._checks_steps = steps is not None
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
         self._with_compilation = True
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -76,8 +72,11 @@ class Backup(keras_sam.BackupAndRestore):
         self._seconds = None
 
     def on_train_batch_end(self, batch, logs=None):
-        if self._checks_steps:
-            self._check_loss(logs)
+        if not math.isfinite(logs["loss"]):
+            raise FloatingPointError(
+                f"The loss of epoch {self.epoch + 1} is {logs['loss']}. The "
+                f"last backup holds {self.epoch} epochs and {self.step} steps."
+            )
         super().on_train_batch_end(batch, logs)
 
     def on_test_begin(self, logs=None):
@@ -85,21 +84,12 @@ class Backup(keras_sam.BackupAndRestore):
             self._seconds = time.perf_counter() - self._start
 
     def on_epoch_end(self, epoch, logs=None):
-        self._check_loss(logs)
         timing = {
             "seconds": self._seconds,
             "with_compilation": self._with_compilation,
         }
         self._with_compilation = False
         super().on_epoch_end(epoch, {**logs, **timing})
-
-    def _check_loss(self, logs):
-        loss = float(logs["loss"])
-        if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"The loss of epoch {self.epoch + 1} is {loss}. The last "
-                f"backup holds {self.epoch} epochs and {self.step} steps."
-            )
 
 
 def cost(settings, steps_per_epoch, history):

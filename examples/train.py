@@ -55,7 +55,9 @@ def train(settings):
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
     model = build(settings, arrays)
-    backup = runs.Backup(folder / "checkpoints", settings.checkpoint_steps)
+    backup = runs.Backup(
+        folder / "checkpoints", settings.checkpoint_steps or "epoch"
+    )
     fit(model, settings, arrays, backup)
     test = model.evaluate(
         data.test_batches(arrays, settings.batch_size),

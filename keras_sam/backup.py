@@ -107,6 +107,8 @@ class BackupAndRestore(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch, logs=None):
         self._first = batch
         self._skips = self._skip is not None and self._skip.left > 0
+        if self._skips:
+            self._skip.install()
 
     def on_train_batch_end(self, batch, logs=None):
         ends = self._watch.due()
@@ -117,7 +119,7 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if self._skip is not None:
-            self._skip.end()
+            self._skip.check_end()
             self._skip = None
         self._save(epoch + 1, 0, [*self.history, _plain(logs)])
         if self._watch.due():

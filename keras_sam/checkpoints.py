@@ -70,7 +70,7 @@ class Checkpoints:
         ]
         if differing:
             raise ValueError(
-                f"{self.latest} is the backup of another model or optimizer. "
+                f"{self.latest} is of another model, optimizer or metrics. "
                 "Give each training a directory of its own. Differing: "
                 + "; ".join(differing[:_SHOWN])
                 + f" ({len(differing)} in all)"

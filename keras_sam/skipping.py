@@ -5,7 +5,7 @@ from keras import tree
 
 
 class Skip:
-    """Stands in for a model's train function, from now on and for some steps.
+    """Stands in for a model's train function for one call after `install`.
 
     `fit` looks the function up at each call, counts the steps as ever, and so
     keeps the iterator, which alone is advanced.
@@ -36,32 +36,30 @@ class Skip:
         self._steps = steps
         self._logs = logs
         self._restore = restore
-        self._train = model.train_function
-        model.train_function = self
+
+    def install(self):
+        """Makes the next call of the train function one of this."""
+        self._train = self._model.train_function
+        self._model.train_function = self
 
     def __call__(self, iterator):
         """Advances an iterator by the batches of one execution."""
+        # First of all: nothing that fails may leave this behind.
+        self._model.train_function = self._train
         for number in range(self._model.steps_per_execution):
             batch = next(iterator, None)
             if batch is None and number == 0:
-                self.end()
+                self.check_end()
             if batch is None:
                 break  # The last execution of an epoch may be a part of one.
             if number == 0 and self.left == self._steps:
                 _build(self._model, batch)
                 self._restore()
         self.left -= self._model.steps_per_execution
-        if not self.left:
-            self._model.train_function = self._train
         return self._logs
 
-    def end(self):
-        """Ends the passing over, which must be complete.
-
-        Raises:
-            ValueError: If the data ended before.
-        """
-        self._model.train_function = self._train
+    def check_end(self):
+        """Raises ValueError if the data ended before all was passed over."""
         if self.left:
             raise ValueError(
                 f"The backup is of step {self._steps} of an epoch, but the "

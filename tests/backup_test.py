@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 import keras_sam
+from keras_sam import skipping
 from tests import testing
 
 EPOCHS = 3
@@ -318,7 +319,7 @@ def test_the_model_is_as_before_after_a_resumed_fit(tmp_path):
     fit(model, tmp_path)
     history = model.fit(*testing.data(), epochs=1, verbose=0)
     assert history.epoch == [0]  # Keras's own callback would leave 1 here.
-    assert not isinstance(model.train_function, keras_sam.skipping.Skip)
+    assert not isinstance(model.train_function, skipping.Skip)
 
 
 # When a backup is written.
@@ -493,6 +494,16 @@ def test_backup_of_another_model(make, expected, directory):
         np.testing.assert_array_equal(value, before[name])
 
 
+def test_backup_of_other_metrics(directory):
+    """Those of the epoch so far cannot be restored."""
+    model = plain()
+    other = keras.metrics.SparseCategoricalAccuracy("other")
+    model.compile(model.optimizer, testing.cross_entropy(), metrics=[other])
+    with pytest.raises(ValueError, match="accuracy/total.*there"):
+        fit(model, directory)
+    assert not isinstance(model.train_function, skipping.Skip)
+
+
 def test_names_that_keras_counts_may_differ(tmp_path):
     """Such as dense_1 where a process made another model before."""
 
@@ -546,7 +557,7 @@ def test_data_that_end_before_the_backup(steps_known, directory):
             callbacks=[keras_sam.BackupAndRestore(directory)],
             verbose=0,
         )
-    assert not isinstance(model.train_function, keras_sam.skipping.Skip)
+    assert not isinstance(model.train_function, skipping.Skip)
 
 
 def test_unbuilt_model(tmp_path):
