@@ -154,7 +154,7 @@ def optimizer(settings, steps):
 
 def fit(model, settings, arrays, backup):
     """Runs the epochs that are still to run."""
-    callbacks = [backup]
+    callbacks = []
     if settings.tensorboard:
         if importlib.util.find_spec("tensorboard") is None:
             raise ModuleNotFoundError(
@@ -181,7 +181,7 @@ def fit(model, settings, arrays, backup):
         epochs=settings.epochs,
         steps_per_epoch=steps_per_epoch(settings, arrays),
         validation_data=data.test_batches(arrays, settings.batch_size),
-        callbacks=callbacks,
+        callbacks=[*callbacks, backup],
         shuffle=False,  # train_batches has done it.
         verbose=2,
     )

@@ -18,36 +18,33 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     `keras.callbacks.BackupAndRestore` overwrites its only copy in place, from
     every worker, leaves out metrics, and repeats the epoch it was in. Here a
-    backup is all state of model, optimizer and metrics, seeds included; it is
-    written whole or not at all, and by the chief alone.
+    backup holds all variables of model, optimizer and metrics, seeds among
+    them; it is written whole or not at all, and by the chief alone.
 
     A resumed training equals the uninterrupted one to the bit if its data do:
-    the batches of an epoch must be the same, in the same order, whenever they
-    are asked for, and what is given to `fit` must begin at the epoch `epoch`,
-    as with Keras's `initial_epoch`. The batches of that epoch that are done
-    are passed over; other callbacks see those steps again, with the logs of
-    the last one. `fit(shuffle=True)` orders arrays by global seeds, which are
-    not saved. Nor is what other callbacks remember (such as `EarlyStopping`).
-    With several replicas, the metrics of an epoch that was taken up in its
-    middle may differ in the last bits, since their sums are split anew.
+    an epoch must have the same batches in the same order whenever it is asked
+    for, and the data given to `fit` must begin with the epoch `epoch`, as with
+    Keras's `initial_epoch`. The batches of it that are done are passed over.
+    `fit(shuffle=True)` orders arrays by global seeds, which are not saved. With
+    several replicas the metrics of an epoch resumed in its middle may differ
+    in the last bits, since each goes on with its part of the sums so far.
+
+    Make it the last of the callbacks: what others change before is saved, such
+    as a learning rate. What they remember is not. They see the steps passed
+    over again, with the logs of the last one.
 
     After SIGTERM the step is finished and saved, and `SystemExit(143)` raised
     (128 + SIGTERM); with several workers on all of them, after a step that
-    they agree on. Give each training a directory of its own, which all workers
-    can read. `fit` on a finished training runs no step and leaves the final
-    weights.
+    they agree on. `fit` on a finished training runs no step and leaves the
+    final weights.
 
     Args:
-        directory: String or path, where the backups are.
-        save_freq: "epoch", or an int for a backup after so many train steps of
-            an epoch, too. With `steps_per_execution` after the execution
-            that reaches them.
+        directory: String or path, where the backups of this one training are,
+            the same for all workers.
+        save_freq: "epoch", or an int: a backup also after so many train steps
+            of an epoch (after the execution that reaches them, with
+            `steps_per_execution`).
         max_to_keep: Int, at least 1: the number of backups kept.
-
-    Attributes:
-        epoch: Int, the number of epochs finished in the newest backup.
-        step: Int, the train steps done in the epoch after.
-        history: List of the logs of each finished epoch, dicts.
 
     Raises:
         ValueError: If the newest backup is damaged, of another model, or not
@@ -57,15 +54,25 @@ class BackupAndRestore(keras.callbacks.Callback):
     def __init__(self, directory, save_freq="epoch", *, max_to_keep=2):
         super().__init__()
         if save_freq != "epoch":
-            _positive("save_freq", save_freq)
+            _check_positive("save_freq", save_freq, '"epoch" or ')
+        _check_positive("max_to_keep", max_to_keep)
         self._save_freq = save_freq
-        self._checkpoints = checkpoints.Checkpoints(
-            directory, _positive("max_to_keep", max_to_keep)
-        )
-        self._use(
-            self._checkpoints.progress
-            or {"epoch": 0, "step": 0, "logs": {}, "history": []}
-        )
+        self._checkpoints = checkpoints.Checkpoints(directory, max_to_keep)
+
+    @property
+    def epoch(self):
+        """The number of epochs finished in the newest backup."""
+        return self._checkpoints.progress["epoch"]
+
+    @property
+    def step(self):
+        """The number of train steps done in the epoch after."""
+        return self._checkpoints.progress["step"]
+
+    @property
+    def history(self):
+        """The logs of each finished epoch, a list of dicts."""
+        return self._checkpoints.progress["history"]
 
     def on_train_begin(self, logs=None):
         model, strategy = self.model, self.model.distribute_strategy
@@ -74,7 +81,7 @@ class BackupAndRestore(keras.callbacks.Callback):
                 "`BackupAndRestore` needs a model that is built: call it on a "
                 f"batch first. Received: {model.name!r}, which is not"
             )
-        _agree(strategy, self._progress)
+        _agree(strategy, self._checkpoints.progress)
         self._skip = None
         self._resumes = False
         if self._checkpoints.latest:
@@ -99,7 +106,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         self._skip = skipping.Skip(
             self.model,
             self.step,
-            self._progress["logs"],
+            self._checkpoints.progress["logs"],
             lambda: self._checkpoints.restore("metrics", _metrics(self.model)),
         )
         self._resumes = False
@@ -129,30 +136,22 @@ class BackupAndRestore(keras.callbacks.Callback):
         self.model._initial_epoch = None
         self._watch.stop()
 
-    def _use(self, progress):
-        self._progress = progress
-        self.epoch = progress["epoch"]
-        self.step = progress["step"]
-        self.history = progress["history"]
-
     def _is_due(self, done):
         """Whether the steps from `_first` to `done` reach a multiple."""
         every = self._save_freq
         return every != "epoch" and done // every > self._first // every
 
     def _save(self, epoch, step, history, logs=None):
-        progress = {
-            "epoch": epoch,
-            "step": step,
-            "history": history,
-            "logs": _plain(logs),
-        }
         self._checkpoints.save(
-            progress,
+            {
+                "epoch": epoch,
+                "step": step,
+                "history": history,
+                "logs": _plain(logs),
+            },
             {"state": _state(self.model), "metrics": _metrics(self.model)},
             self.model.distribute_strategy.extended.should_checkpoint,
         )
-        self._use(progress)
 
     def _restore_state(self):
         model = self.model
@@ -180,12 +179,11 @@ def _plain(logs):
     return {k: np.asarray(v).tolist() for k, v in (logs or {}).items()}
 
 
-def _positive(name, value):
+def _check_positive(name, value, others=""):
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(
-            f"`{name}` must be an int, at least 1. Received: {value!r}"
+            f"`{name}` must be {others}an int, at least 1. Received: {value!r}"
         )
-    return value
 
 
 def _exit():

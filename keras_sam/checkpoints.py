@@ -16,6 +16,7 @@ import tensorflow as tf
 
 _PROGRESS = "progress/.ATTRIBUTES/py_state"
 _SHOWN = 3  # Differences in a message.
+_START = {"epoch": 0, "step": 0, "logs": {}, "history": []}
 
 
 class _Progress(tf.train.experimental.PythonState):
@@ -40,7 +41,8 @@ class Checkpoints:
 
     Attributes:
         latest: String, the path of the newest checkpoint, or None.
-        progress: Dict that came with it, or None.
+        progress: Dict that came with it: the epochs finished, the steps done
+            in the next one, the logs of the last step, and of each epoch.
 
     Raises:
         ValueError: If the newest checkpoint is damaged or none of ours.
@@ -50,7 +52,7 @@ class Checkpoints:
         self._directory = os.fspath(directory)
         self._max_to_keep = max_to_keep
         self.latest = self._newest()
-        self.progress = self._read(self.latest) if self.latest else None
+        self.progress = self._read(self.latest) if self.latest else _START
 
     def check(self, kind, variables):
         """Raises ValueError unless variables are those of the newest one.
@@ -99,7 +101,7 @@ class Checkpoints:
         of them at once.
 
         Args:
-            progress: Dict for JSON.
+            progress: Dict for JSON, with what the attribute has.
             variables: Dict from a kind to a list of Keras variables.
             chief: Bool. The others write to a place of their own, and delete
                 it.
