@@ -1,5 +1,6 @@
 """Interrupted and resumed trainings, in this process; faults_test kills."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -313,10 +314,12 @@ def test_one_callback_for_two_fits(tmp_path):
     assert_same(whole, model)
 
 
-def test_the_model_is_as_before_after_a_resumed_fit(tmp_path):
+@pytest.mark.parametrize("stop", [None, (1, 5), (2, 1)])
+def test_the_model_is_as_before_after_a_resumed_fit(stop, tmp_path):
     interrupt(plain(), tmp_path, (1, 5), save_freq=2)
     model = plain()
-    fit(model, tmp_path)
+    with pytest.raises(Stop) if stop else contextlib.nullcontext():
+        fit(model, tmp_path, stop)
     history = model.fit(*testing.data(), epochs=1, verbose=0)
     assert history.epoch == [0]  # Keras's own callback would leave 1 here.
     assert not isinstance(model.train_function, skipping.Skip)

@@ -254,8 +254,12 @@ def test_process(kind, tmp_path):
 def whole(tmp_path_factory):
     """The uninterrupted training of two workers."""
     job = Job("workers", tmp_path_factory.mktemp("whole"))
-    assert_ended(job.run(), [0, 0], (0, 0))
+    # Where the one that is not the chief would write, if it did.
+    unused = job.folder / "unused"
+    ran = job.run(directories=[job.backups, unused])
+    assert_ended(ran, [0, 0], (0, 0))
     assert_only_backups_are_left(job)
+    assert not unused.exists()
     return job
 
 
