@@ -263,25 +263,19 @@ def whole(tmp_path_factory):
     return job
 
 
-def test_killed_worker(whole, tmp_path):
+def test_workers(whole, tmp_path):
     job = Job("workers", tmp_path)
-    (survived, output), killed = job.run([{}, {"fault": ("SIGKILL", 1, 4)}])
-    assert killed[0] == -signal.SIGKILL, killed[1]
-    # The other ends by itself, with an error that says why.
-    assert survived not in (0, -signal.SIGKILL)
-    assert "task:1" in output
-    assert_ended(job.run(), [0, 0], (1, 3))
-    assert_same_result(whole, job)
-    assert_only_backups_are_left(job)
-
-
-@pytest.mark.parametrize("preempted", [{0}, {0, 1}], ids=["one", "both"])
-def test_preempted_workers(preempted, whole, tmp_path):
-    job = Job("workers", tmp_path)
-    fault = {"fault": ("SIGTERM", 1, 4)}
-    ran = job.run([fault if i in preempted else {} for i in range(2)])
+    # One is preempted: all end after the next step, on which they agree.
+    ran = job.run([{}, {"fault": ("SIGTERM", 0, 4)}])
     assert_ended(ran, [143, 143], (0, 0))
-    # After the next step, on which they agree.
+    # All are, as when a whole job has to go.
+    ran = job.run([{"fault": ("SIGTERM", 1, 2)}] * 2)
+    assert_ended(ran, [143, 143], (0, 6))
+    # One is killed: the other ends by itself, with an error that says why.
+    ran = job.run([{}, {"fault": ("SIGKILL", 1, 7)}])
+    assert_ended(ran[1:], [-signal.SIGKILL], (1, 4))
+    status, output = ran[0]
+    assert status not in (0, 143, -signal.SIGKILL) and "task:1" in output
     assert_ended(job.run(), [0, 0], (1, 6))
     assert_same_result(whole, job)
     assert_only_backups_are_left(job)
