@@ -48,7 +48,8 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     Raises:
         ValueError: If the newest backup is damaged, of another model, or not
-            the same on all workers. No variable has changed then.
+            the same on all workers. No variable has changed then (unless it
+            is only that an epoch was begun with other metrics).
     """
 
     def __init__(self, directory, save_freq="epoch", *, max_to_keep=2):

@@ -12,7 +12,8 @@ import tensorflow as tf
 class Watch:
     """Takes note of SIGTERM from `start` to `stop`, if in the main thread.
 
-    A second SIGTERM does what the first would have done without this.
+    A second SIGTERM does what the first would have done without this; so it
+    is, too, after a `fit` that failed, since nobody calls `stop` then.
 
     Args:
         strategy: `tf.distribute` strategy of the training. Several workers
@@ -21,19 +22,20 @@ class Watch:
 
     def __init__(self, strategy):
         self._received = False
-        self._main = threading.current_thread() is threading.main_thread()
+        self._installs = threading.current_thread() is threading.main_thread()
         self._cluster = self._tell = None
-        if self._main and _workers(strategy) > 1:
+        if self._installs and _workers(strategy) > 1:
             self._cluster, self._tell = _handler(strategy)
+            self._installs = self._tell is not None
 
     def start(self):
         """Installs the handler of the signal."""
-        if self._main:
+        if self._installs:
             self._previous = _install(self._receive)
 
     def stop(self):
         """Puts the earlier handler back, and hands a signal on to it."""
-        if self._main:
+        if self._installs:
             _install(self._previous)
             if self._received:
                 os.kill(os.getpid(), signal.SIGTERM)
@@ -78,7 +80,11 @@ def _workers(strategy):
 
 @functools.cache  # What it tells the cluster can be told once.
 def _handler(strategy):
-    """Returns TensorFlow's handler of preemptions, and that of the signal."""
+    """Returns TensorFlow's handler of preemptions, and that of the signal.
+
+    The latter is None on Google's cloud, where TensorFlow heeds no signal: it
+    asks the machine's metadata there (with GPUs; without, nothing).
+    """
     previous = signal.getsignal(signal.SIGTERM)
     handler = tf.distribute.experimental.PreemptionCheckpointHandler(
         strategy.cluster_resolver,
@@ -92,4 +98,5 @@ def _handler(strategy):
             exit_fn=_preempted, grace_period=0, save_fn=lambda: None
         ),
     )
-    return handler, _install(previous)
+    tell = _install(previous)
+    return handler, None if tell is previous else tell

@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 
 import keras_sam
+from keras_sam import preemption
 from keras_sam import skipping
 from tests import testing
 
@@ -623,6 +624,36 @@ def test_a_second_signal_is_not_held_back(received, tmp_path):
         plain().fit(dataset(), callbacks=[backup, Twice()], verbose=0)
     assert caught.value.code == 143
     assert (backup.epoch, backup.step) == (0, 1)
+
+
+def test_workers_that_no_signal_reaches(monkeypatch, received):
+    """A stand-in for TensorFlow's handler as it is on Google's cloud."""
+
+    class Handler:
+        def __init__(self, *_, termination_config):
+            self._exit = termination_config.exit_fn
+            self.preempted = False
+
+        def save_checkpoint_if_preempted(self):
+            if self.preempted:
+                self._exit()
+
+    class Strategy:
+        cluster_resolver = None
+
+    monkeypatch.setattr(preemption, "_workers", lambda strategy: 2)
+    monkeypatch.setattr(
+        tf.distribute.experimental, "PreemptionCheckpointHandler", Handler
+    )
+    watch = preemption.Watch(Strategy())
+    watch.start()
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert received == [1]
+    assert not watch.due()
+    watch._cluster.preempted = True
+    assert watch.due()
+    watch.stop()
+    assert received == [1]
 
 
 def test_another_thread(tmp_path):
