@@ -53,14 +53,20 @@ SCHEDULES = {
     "constant": lambda s, steps: s.learning_rate,
 }
 
-# Where a run reads and writes: not part of what it computes.
-PLACES = ("output_dir", "data_dir", "tensorboard")
+# Where and when a run reads and writes: not part of what it computes.
+PLACES = ("output_dir", "data_dir", "tensorboard", "checkpoint_steps")
 
 flags.DEFINE_string("output_dir", None, "Folder of the results.")
 flags.DEFINE_string(
     "data_dir", None, "Folder of TFDS; None is its own default."
 )
 flags.DEFINE_bool("tensorboard", True, "Write TensorBoard logs.")
+flags.DEFINE_integer(
+    "checkpoint_steps",
+    None,
+    "Train steps between backups; None is a backup after each epoch.",
+    lower_bound=1,
+)
 
 flags.DEFINE_string("dataset", "digits", "A TFDS image classification set.")
 flags.DEFINE_enum(

@@ -1,7 +1,7 @@
 """What a run leaves on disk, such that a run cut short loses nothing.
 
     settings.json   the flags; a folder belongs to one set of them
-    checkpoints/    all state, the last two epochs
+    checkpoints/    all state, the last two backups
     result.json     written last: its presence says that the run is finished
 
 Each file is written aside and then renamed, so a reader, or a later run, sees
@@ -55,61 +55,41 @@ def claim(folder, settings):
         )
 
 
-class Checkpoint(keras.callbacks.Callback):
-    """Restores a run on construction and saves it after each epoch.
+class Backup(keras_sam.BackupAndRestore):
+    """Backs up a run, with the seconds of training in its history.
 
-    `keras.callbacks.BackupAndRestore` would not do: `.weights.h5` files leave
-    out the state of dropout's seeds, and it overwrites its only copy in place,
-    weights and epoch number one after the other.
-
-    Args:
-        model: The compiled model; its optimizer is built.
-        folder: Where the checkpoints are.
-
-    Attributes:
-        history: One dict an epoch: the logs, and the seconds of training.
+    Those of an epoch that was resumed in its middle are of the rest of it. A
+    loss that is not finite is an error, before it could be backed up.
     """
 
-    def __init__(self, model, folder):
-        super().__init__()
-        variables = [*model.variables, *model.optimizer.variables]
-        # The history rides along: weights and epoch number change as one.
-        self._history = tf.Variable("[]")
-        self._manager = tf.train.CheckpointManager(
-            tf.train.Checkpoint(
-                variables=[variable.value for variable in variables],
-                history=self._history,
-            ),
-            folder,
-            max_to_keep=2,
-        )
-        self._manager.restore_or_initialize()
-        self.history = json.loads(self._history.numpy())
-        self._first = len(self.history)
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        self._with_compilation = True
 
     def on_epoch_begin(self, epoch, logs=None):
+        super().on_epoch_begin(epoch, logs)
         self._start = time.perf_counter()
         self._seconds = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            raise FloatingPointError(
+                f"The loss of epoch {self.epoch + 1} is {logs['loss']}. The "
+                f"last backup holds {self.epoch} epochs and {self.step} steps."
+            )
+        super().on_train_batch_end(batch, logs)
 
     def on_test_begin(self, logs=None):
         if self._seconds is None:
             self._seconds = time.perf_counter() - self._start
 
     def on_epoch_end(self, epoch, logs=None):
-        if not math.isfinite(logs["loss"]):
-            raise FloatingPointError(
-                f"The loss of epoch {epoch + 1} is {logs['loss']}. The last "
-                "checkpoint holds the epoch before."
-            )
-        self.history.append(
-            {
-                **{name: float(value) for name, value in logs.items()},
-                "seconds": self._seconds,
-                "with_compilation": epoch == self._first,
-            }
-        )
-        self._history.assign(json.dumps(self.history))
-        self._manager.save()
+        timing = {
+            "seconds": self._seconds,
+            "with_compilation": self._with_compilation,
+        }
+        self._with_compilation = False
+        super().on_epoch_end(epoch, {**logs, **timing})
 
 
 def cost(settings, steps_per_epoch, history):

@@ -48,15 +48,17 @@ def train(settings):
         logging.info("%s is finished; nothing to do.", folder)
         return json.loads(result.read_text())
 
+    arrays = load_data(settings)  # TFDS draws random numbers when it prepares.
     keras.utils.clear_session()  # Several runs in one process: all alike.
     keras.utils.set_random_seed(settings.seed)
     keras.config.set_dtype_policy(settings.mixed_precision)
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
-    arrays = load_data(settings)
     model = build(settings, arrays)
-    checkpoint = runs.Checkpoint(model, folder / "checkpoints")
-    fit(model, settings, arrays, checkpoint)
+    backup = runs.Backup(
+        folder / "checkpoints", settings.checkpoint_steps or "epoch"
+    )
+    fit(model, settings, arrays, backup)
     test = model.evaluate(
         data.test_batches(arrays, settings.batch_size),
         return_dict=True,
@@ -67,11 +69,11 @@ def train(settings):
         "test_accuracy": test["accuracy"],
         "test_loss": test["loss"],
         **runs.cost(
-            settings, steps_per_epoch(settings, arrays), checkpoint.history
+            settings, steps_per_epoch(settings, arrays), backup.history
         ),
         **runs.environment(model),
         "settings": kept,
-        "history": checkpoint.history,
+        "history": backup.history,
     }
     runs.write_json(result, content)
     return content
@@ -102,7 +104,7 @@ def steps_per_epoch(settings, arrays):
 
 
 def build(settings, arrays):
-    """Returns the compiled model, a network inside SAM, ready to restore."""
+    """Returns the compiled model, a network inside SAM."""
     with options.STRATEGIES[settings.strategy](settings).scope():
         network = models.build(
             settings.model,
@@ -130,8 +132,6 @@ def build(settings, arrays):
             metrics=[keras.metrics.CategoricalAccuracy("accuracy")],
             steps_per_execution=settings.steps_per_execution,
         )
-        # Now, and in the scope, so that a checkpoint finds all variables.
-        model.optimizer.build(model.trainable_variables)
     return model
 
 
@@ -152,9 +152,9 @@ def optimizer(settings, steps):
     return sgd
 
 
-def fit(model, settings, arrays, checkpoint):
+def fit(model, settings, arrays, backup):
     """Runs the epochs that are still to run."""
-    callbacks = [checkpoint]
+    callbacks = []
     if settings.tensorboard:
         if importlib.util.find_spec("tensorboard") is None:
             raise ModuleNotFoundError(
@@ -163,25 +163,25 @@ def fit(model, settings, arrays, checkpoint):
             )
         logs = pathlib.Path(settings.output_dir) / "tensorboard"
         callbacks.append(keras.callbacks.TensorBoard(logs))
-    epochs = range(len(checkpoint.history), settings.epochs)
-    if not epochs:  # Only the end is missing: what `fit` would do there.
-        model.optimizer.finalize_variable_values(model.trainable_variables)
-        return
-    if epochs.start:
-        logging.info("Continuing after epoch %d.", epochs.start)
+    if backup.epoch or backup.step:
+        logging.info(
+            "Continuing after epoch %d, step %d.", backup.epoch, backup.step
+        )
+    # Under a strategy `fit` looks at a batch even if no epoch is left.
+    first = min(backup.epoch, settings.epochs - 1)
     model.fit(
         data.train_batches(
             arrays,
             settings.batch_size,
             settings.seed,
-            epochs,
+            range(first, settings.epochs),
             data.augmentation(settings.dataset, settings.augment),
         ),
-        initial_epoch=epochs.start,
-        epochs=epochs.stop,
+        initial_epoch=backup.epoch,
+        epochs=settings.epochs,
         steps_per_epoch=steps_per_epoch(settings, arrays),
         validation_data=data.test_batches(arrays, settings.batch_size),
-        callbacks=callbacks,
+        callbacks=[*callbacks, backup],
         shuffle=False,  # train_batches has done it.
         verbose=2,
     )

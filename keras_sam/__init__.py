@@ -3,6 +3,7 @@
 from keras_sam import backend as _backend  # noqa: F401, I001  Before the rest.
 from keras_sam import descents as descents
 from keras_sam import directions as directions
+from keras_sam.backup import BackupAndRestore as BackupAndRestore
 from keras_sam.model import (
     SharpnessAwareMinimization as SharpnessAwareMinimization,
 )

@@ -29,7 +29,9 @@ def public(module):
 
 
 def test_public_names():
-    assert public(keras_sam) == {"SAM", "SharpnessAwareMinimization", "Part"}
+    assert public(keras_sam) == {
+        *("SAM", "SharpnessAwareMinimization", "Part", "BackupAndRestore")
+    }
     assert keras_sam.SAM is keras_sam.SharpnessAwareMinimization
     own = {
         name

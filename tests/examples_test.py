@@ -15,6 +15,7 @@ import tensorflow_datasets as tfds
 from absl import flags
 from absl.testing import flagsaver
 
+import keras_sam
 from examples import compare
 from examples import data
 from examples import digits
@@ -405,6 +406,24 @@ def test_killed_run_continues_to_the_bit(finished, data_dir, tmp_path):
     assert process.returncode == 0, process.stdout
     assert f"Epoch {_EPOCHS}/{_EPOCHS}" in process.stdout
     assert f"Epoch 1/{_EPOCHS}" not in process.stdout
+    assert_same_run(finished[0], tmp_path)
+
+
+def test_run_stopped_in_mid_epoch(finished, data_dir, tmp_path, monkeypatch):
+    begin = runs.Backup.on_train_batch_begin
+
+    def stop(self, batch, logs=None):
+        begin(self, batch, logs)
+        if (self.epoch, batch) == (1, 6):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs.Backup, "on_train_batch_begin", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run_here(tmp_path, data_dir, "--checkpoint_steps=4")
+    backup = keras_sam.BackupAndRestore(tmp_path / "checkpoints")
+    assert (backup.epoch, backup.step) == (1, 4)
+    run_here(tmp_path, data_dir)
     assert_same_run(finished[0], tmp_path)
 
 

@@ -142,6 +142,12 @@ def values(model):
     return {**found, **slots}
 
 
+def state(model):
+    """Returns {number and path: value} of a wrapper's own variables, too."""
+    variables = [*model.variables, *model.optimizer.variables]
+    return {f"{i} {v.path}": v.numpy() for i, v in enumerate(variables)}
+
+
 def assert_same(first, second, atol=0.0):
     """Asserts that two results of `train` agree, by default to the bit."""
     for a, b in ((values(first[0]), values(second[0])), (first[1], second[1])):

@@ -1,0 +1,82 @@
+"""Steps of `fit` that pass over batches instead of training on them."""
+
+import tensorflow as tf
+from keras import tree
+
+
+class Skip:
+    """Stands in for a model's train function for one call after `install`.
+
+    `fit` looks the function up at each call, counts the steps as ever, and so
+    keeps the iterator, which alone is advanced.
+
+    Args:
+        model: `keras.Model` in `fit`.
+        steps: Int, how many train steps to pass over.
+        logs: Dict, what `fit` is told of them.
+        restore: Function without arguments that restores the metrics, called
+            once they are built.
+
+    Attributes:
+        left: Int, the steps still to pass over.
+
+    Raises:
+        ValueError: If `steps_per_execution` does not fit.
+    """
+
+    def __init__(self, model, steps, logs, restore):
+        if steps % model.steps_per_execution:
+            raise ValueError(
+                f"The backup is of step {steps} of an epoch, which must be a "
+                "multiple of `steps_per_execution`. Received: "
+                f"{model.steps_per_execution}"
+            )
+        self.left = steps
+        self._model = model
+        self._steps = steps
+        self._logs = logs
+        self._restore = restore
+
+    def install(self):
+        """Makes the next call of the train function one of this."""
+        self._train = self._model.train_function
+        self._model.train_function = self
+
+    def __call__(self, iterator):
+        """Advances an iterator by the batches of one execution."""
+        # First of all: nothing that fails may leave this behind.
+        self._model.train_function = self._train
+        for number in range(self._model.steps_per_execution):
+            batch = next(iterator, None)
+            if batch is None and number == 0:
+                self.check_end()
+            if batch is None:
+                break  # The last execution of an epoch may be a part of one.
+            if number == 0 and self.left == self._steps:
+                _build(self._model, batch)
+                self._restore()
+        self.left -= self._model.steps_per_execution
+        return self._logs
+
+    def check_end(self):
+        """Raises ValueError if the data ended before all was passed over."""
+        if self.left:
+            raise ValueError(
+                f"The backup is of step {self._steps} of an epoch, but the "
+                f"data end {self.left} steps before. They must be those of "
+                "the training that was interrupted"
+            )
+
+
+def _build(model, batch):
+    """Creates the variables of metrics that come with the first step."""
+    strategy = model.distribute_strategy
+
+    def part(value):
+        missing = isinstance(value, tf.experimental.Optional)
+        return strategy.experimental_local_results(None if missing else value)
+
+    with strategy.scope():
+        model._symbolic_build(
+            data_batch=tree.map_structure(lambda v: part(v)[0], batch)
+        )
