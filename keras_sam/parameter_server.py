@@ -1,0 +1,308 @@
+"""Training under `tf.distribute.ParameterServerStrategy`, which Keras 3 lacks.
+
+Keras's own `fit` runs on the coordinator, with callbacks, history, validation.
+A train step that it calls is scheduled: the next free worker does it, on the
+next batch of its own copy of the data, with variables of the parameter servers.
+`evaluate` and `predict` run on the coordinator alone and read the variables, so
+that each example counts once. What that means:
+
+- Training is asynchronous, hence not reproducible with several workers; with
+  one worker it is sequential and equals a single device.
+- A step reads each weight once, when it begins, and evaluates all points of its
+  climb from these values. No perturbed weight ever leaves the worker: servers
+  see the updates of the optimizer, of state and of metrics, and nothing else.
+  Meanwhile others may change the weights: a gradient may be of older ones than
+  it is applied to, and of some weights before and of others after an update.
+- Metrics and the count of iterations are added to on the servers, so none is
+  lost. All other variables are assigned, as Keras does: of two workers that
+  assign a momentum or a batch statistic at once, the last one counts.
+- `fit` keeps few steps ahead of the workers and waits for all of them at the
+  end of an epoch, before it reads metrics, validates, or calls callbacks. A
+  callback sees in `on_train_batch_end` the logs of an earlier step, at first
+  none, and must not expect the weights to stand still there.
+- A worker that dies may come back; until then the others do its steps. Its copy
+  of the data begins anew. The step that it died in is done again, though its
+  updates may have arrived in part. A dead parameter server ends the training.
+"""
+
+import collections
+import contextlib
+
+import keras
+import tensorflow as tf
+
+from keras_sam import functional
+
+# Executions scheduled for each worker: one that runs, one that waits.
+_AHEAD = 2
+
+
+def workers(model):
+    """Returns the `Workers` of a model, None under any other strategy.
+
+    Args:
+        model: Wrapper under construction, in the scope of its strategy.
+
+    Raises:
+        ValueError: If the model cannot be trained by workers.
+    """
+    strategy = tf.distribute.get_strategy()
+    if not isinstance(strategy, tf.distribute.ParameterServerStrategy):
+        return None
+    if model.sync_perturbations:
+        raise ValueError(
+            "`sync_perturbations` must be False under ParameterServerStrategy, "
+            "whose workers never wait for each other. Received: True"
+        )
+    if strategy.num_replicas_in_sync > 1:
+        raise ValueError(
+            "Under ParameterServerStrategy a worker must have one GPU at most; "
+            "start a worker for each, with CUDA_VISIBLE_DEVICES. Received: "
+            f"{strategy.num_replicas_in_sync} GPUs a worker"
+        )
+    return Workers(strategy)
+
+
+class Workers:
+    """The workers that train a model.
+
+    Args:
+        strategy: The `ParameterServerStrategy` of the model.
+    """
+
+    def __init__(self, strategy):
+        self._strategy = strategy
+        self._data = self._steps_per_epoch = self._schedule = None
+
+    def strategy_of_coordinator(self):
+        """Returns the strategy that Keras's loops run under: the default one.
+
+        Raises:
+            ValueError: Within the scope of another one.
+        """
+        if tf.distribute.has_strategy():
+            raise ValueError(
+                "`fit`, `evaluate` and `predict` must be called outside of "
+                "the scope of ParameterServerStrategy"
+            )
+        return tf.distribute.get_strategy()
+
+    @contextlib.contextmanager
+    def fitting(self, model, x):
+        """Surrounds Keras's `fit`; gives the data for it.
+
+        Afterwards, also after an error, no step is under way.
+
+        Args:
+            model: Compiled `keras.Model`.
+            x: As for `fit`, or a function that returns a `tf.data.Dataset`,
+                given a `tf.distribute.InputContext`. It is called on workers.
+        """
+        check(model)
+        try:
+            yield _dataset(x) if callable(x) else x
+        finally:
+            schedule, self._schedule = self._schedule, None
+            model.train_function = self._data = None
+            if schedule is not None:
+                schedule.drain()
+
+    def build(self, model, iterator, batch):
+        """Creates all variables, on the servers, before a worker needs them.
+
+        Args:
+            model: Compiled `keras.Model`.
+            iterator: Keras's iterator over an epoch, or None.
+            batch: A batch, if there is no iterator.
+        """
+        self._data = None
+        if iterator is not None:
+            self._data = iterator._get_iterator()
+            self._steps_per_epoch = iterator.num_batches
+            batch = self._data.element_spec
+        with self._strategy.scope():
+            model._symbolic_build(data_batch=batch)
+
+    def train_function(self, model):
+        """Returns what `fit` calls for a step, or for several."""
+        if self._data is None or not isinstance(self._data, tf.data.Dataset):
+            raise ValueError(
+                "Under ParameterServerStrategy models must be trained by "
+                "`fit`, on arrays, a `tf.data.Dataset`, or a function that "
+                f"returns one. Received: {self._data!r}"
+            )
+        if self._steps_per_epoch is None:
+            raise ValueError(
+                "`steps_per_epoch` must be given where the length of `x` is "
+                "not known. Received: None"
+            )
+        self._schedule = _Schedule(
+            model, self._strategy, self._data, self._steps_per_epoch
+        )
+        return self._schedule
+
+    def finish(self, logs):
+        """Waits for all steps; returns the logs of the last one.
+
+        Args:
+            logs: What to return if no step was under way.
+        """
+        return self._schedule.finish(logs) if self._schedule else logs
+
+
+class _Schedule:
+    """Schedules train steps on workers, not too far ahead of them."""
+
+    def __init__(self, model, strategy, dataset, steps_per_epoch):
+        self._coordinator = tf.distribute.coordinator.ClusterCoordinator(
+            strategy
+        )
+        # Endless, since the fastest worker sees the most batches.
+        self._batches = iter(
+            self._coordinator.create_per_worker_dataset(dataset.repeat())
+        )
+        self._function = _function(model, strategy)
+        self._steps_per_execution = model.steps_per_execution
+        self._steps_per_epoch = steps_per_epoch
+        self._limit = _AHEAD * strategy._num_workers
+        self._scheduled = 0
+        self._pending = collections.deque()
+        self._logs = {}
+
+    def __call__(self, iterator):
+        """Schedules an execution; returns the logs of an earlier one."""
+        del iterator  # Keras's, on the coordinator. Workers have their own.
+        rest = self._steps_per_epoch - self._scheduled % self._steps_per_epoch
+        steps = min(self._steps_per_execution, rest)
+        self._scheduled += steps
+        self._pending.append(
+            self._coordinator.schedule(
+                self._function, args=(self._batches, steps)
+            )
+        )
+        if len(self._pending) > self._limit:
+            self._logs = self._fetch(self._pending.popleft())
+        return self._logs
+
+    def finish(self, logs):
+        if not self._pending:
+            return logs
+        self._coordinator.join()
+        self._logs = self._fetch(self._pending[-1])
+        self._pending.clear()
+        return self._logs
+
+    def drain(self):
+        """Waits for what is still under way after an error."""
+        with contextlib.suppress(tf.errors.OpError):
+            self._coordinator.join()
+
+    def _fetch(self, remote):
+        try:
+            return remote.fetch()
+        except tf.errors.CancelledError:
+            self._coordinator.join()  # Raises what the others failed with.
+            raise
+
+
+class _Additions(keras.StatelessScope):
+    """Adds to some variables what Keras would assign to them.
+
+    Keras reads, adds and assigns. Where two workers did so at once, the first
+    addition would be lost. All other variables are assigned as ever.
+
+    Args:
+        variables: List of Keras variables that only ever grow by additions.
+    """
+
+    def __init__(self, variables):
+        self._before = {
+            id(variable): (variable, value)
+            for variable, value in zip(
+                variables, functional.read(variables), strict=True
+            )
+        }
+        super().__init__(self._before.values(), initialize_variables=False)
+
+    def add_update(self, update):
+        variable, value = update
+        if id(variable) in self._before:
+            super().add_update(update)
+        else:
+            variable.value.assign(value)
+
+    def __exit__(self, *error):
+        super().__exit__(*error)
+        for key, (variable, before) in self._before.items():
+            after = self.state_mapping[key]
+            if after is not before:
+                variable.value.assign_add(after - before)
+
+
+def _function(model, strategy):
+    """Returns a `tf.function` from an iterator and a number of steps to logs.
+
+    Args:
+        model: `keras.Model`, built and compiled.
+        strategy: Its `ParameterServerStrategy`.
+    """
+    # Metrics, and what the optimizer counts.
+    counters = model.metrics_variables + [
+        v for v in model.optimizer.variables if v.dtype.startswith("int")
+    ]
+
+    def train(data):
+        with _Additions(counters):
+            return model.train_step(data)
+
+    @tf.function(autograph=False)
+    def step(data):
+        return strategy.run(train, args=(data,))
+
+    def steps(iterator, number):
+        def again(i):
+            step(iterator.get_next())
+            return i + 1
+
+        tf.while_loop(lambda i: i < number - 1, again, [0])
+        return step(iterator.get_next())
+
+    return tf.function(steps, autograph=False)
+
+
+def _dataset(function):
+    """Returns the dataset of a function that is called where it is read."""
+    return tf.data.Dataset.range(1).flat_map(
+        lambda _: function(tf.distribute.InputContext())
+    )
+
+
+def check(model):
+    """Raises ValueError if a compiled model cannot be trained by workers."""
+    if model.run_eagerly:
+        raise ValueError(
+            "`run_eagerly` must be False under ParameterServerStrategy: "
+            "workers run compiled steps only. Received: True"
+        )
+    optimizer = model.optimizer
+    for owner in (optimizer, *getattr(optimizer, "optimizers", ())):
+        if isinstance(owner, keras.optimizers.LossScaleOptimizer):
+            raise ValueError(
+                "Under ParameterServerStrategy losses cannot be scaled: one "
+                "worker would change the scale while another uses it. Use "
+                f"`mixed_bfloat16`. Received: {owner!r}"
+            )
+        for name in ("gradient_accumulation_steps", "ema_overwrite_frequency"):
+            if getattr(owner, name):
+                raise ValueError(
+                    f"`{name}` must be None under ParameterServerStrategy, "
+                    "where steps of several workers overlap. "
+                    f"Received: {getattr(owner, name)}"
+                )
+    for variable in (*model.variables, *optimizer.variables):
+        if "/job:ps" not in variable.value.device:
+            raise ValueError(
+                "The model, its metrics and its optimizer must be made, and "
+                "the model compiled, in the scope of ParameterServerStrategy. "
+                f"Received a variable outside of it: {variable.path}"
+            )
