@@ -98,7 +98,6 @@ class Workers:
             x: As for `fit`, or a function that returns a `tf.data.Dataset`,
                 given a `tf.distribute.InputContext`. It is called on workers.
         """
-        check(model)
         try:
             yield _dataset(x) if callable(x) else x
         finally:
@@ -114,7 +113,11 @@ class Workers:
             model: Compiled `keras.Model`.
             iterator: Keras's iterator over an epoch, or None.
             batch: A batch, if there is no iterator.
+
+        Raises:
+            ValueError: If workers cannot train the model.
         """
+        _check(model)
         self._data = None
         if iterator is not None:
             self._data = iterator._get_iterator()
@@ -124,12 +127,22 @@ class Workers:
             model._symbolic_build(data_batch=batch)
 
     def train_function(self, model):
-        """Returns what `fit` calls for a step, or for several."""
-        if self._data is None or not isinstance(self._data, tf.data.Dataset):
+        """Returns what `fit` calls for a step, or for several.
+
+        Raises:
+            ValueError: If workers cannot train on the data.
+        """
+        if self._data is None:
             raise ValueError(
-                "Under ParameterServerStrategy models must be trained by "
-                "`fit`, on arrays, a `tf.data.Dataset`, or a function that "
-                f"returns one. Received: {self._data!r}"
+                "`train_on_batch` is not possible under "
+                "ParameterServerStrategy: use `fit`"
+            )
+        if _calls_python(self._data):
+            raise ValueError(
+                "`x` must not need Python code under ParameterServerStrategy, "
+                "whose workers are other processes. Give arrays, a "
+                "`tf.data.Dataset` without `from_generator` and `py_function`, "
+                f"or a function that returns one. Received: {self._data!r}"
             )
         if self._steps_per_epoch is None:
             raise ValueError(
@@ -277,12 +290,34 @@ def _dataset(function):
     )
 
 
-def check(model):
-    """Raises ValueError if a compiled model cannot be trained by workers."""
+def _calls_python(dataset):
+    """Whether Python runs when a dataset is read.
+
+    A worker would call the coordinator back, which may be waiting for it.
+    """
+    graph = tf.compat.v1.GraphDef.FromString(
+        tf.raw_ops.DatasetToGraphV2(
+            input_dataset=tf.data.experimental.to_variant(dataset)
+        ).numpy()
+    )
+    nodes = [*graph.node]
+    for function in graph.library.function:
+        nodes += function.node_def
+    return any("PyFunc" in node.op for node in nodes)
+
+
+def _check(model):
+    """Raises ValueError if workers cannot train a compiled model."""
     if model.run_eagerly:
         raise ValueError(
             "`run_eagerly` must be False under ParameterServerStrategy: "
             "workers run compiled steps only. Received: True"
+        )
+    if model.jit_compile:
+        raise ValueError(
+            "`jit_compile` must be False under ParameterServerStrategy: XLA "
+            "cannot reach the variables of another process. Give the wrapper "
+            "`xla=True`, which compiles the evaluations. Received: True"
         )
     optimizer = model.optimizer
     for owner in (optimizer, *getattr(optimizer, "optimizers", ())):
