@@ -72,6 +72,7 @@ class Workers:
 
     def __init__(self, strategy):
         self._strategy = strategy
+        self._function = self._given = None
         self._data = self._steps_per_epoch = self._schedule = None
 
     def strategy_of_coordinator(self):
@@ -95,16 +96,36 @@ class Workers:
 
         Args:
             model: Compiled `keras.Model`.
-            x: As for `fit`, or a function that returns a `tf.data.Dataset`,
-                given a `tf.distribute.InputContext`. It is called on workers.
+            x: As for `fit`, or a function that returns a `tf.data.Dataset`
+                given a `tf.distribute.InputContext`, which has the number of
+                workers and the index of one. It is called on each worker.
         """
+        self._given = x
+        if callable(x):
+            self._function = self._of_worker(x)
+            # For Keras, which takes its shapes; nobody ever reads it.
+            self._given = tf.data.Dataset.range(1).flat_map(
+                lambda _: x(self._context(0))
+            )
         try:
-            yield _dataset(x) if callable(x) else x
+            yield self._given
         finally:
             schedule, self._schedule = self._schedule, None
-            model.train_function = self._data = None
+            self._function = self._given = self._data = None
+            model.train_function = None
             if schedule is not None:
                 schedule.drain()
+
+    def _of_worker(self, function):
+        def dataset():
+            index = tf.distribute.coordinator
+            index = index.experimental_get_current_worker_index()
+            return function(self._context(index)).repeat()
+
+        return dataset
+
+    def _context(self, index):
+        return tf.distribute.InputContext(self._strategy._num_workers, index)
 
     def build(self, model, iterator, batch):
         """Creates all variables, on the servers, before a worker needs them.
@@ -149,8 +170,16 @@ class Workers:
                 "`steps_per_epoch` must be given where the length of `x` is "
                 "not known. Received: None"
             )
+        if self._function is not None and self._data is not self._given:
+            raise ValueError(
+                "`class_weight` must be None where `x` is a function under "
+                "ParameterServerStrategy: let the function return sample "
+                "weights"
+            )
+        # Endless, since the fastest worker sees the most batches.
+        data = self._function or self._data.repeat()
         self._schedule = _Schedule(
-            model, self._strategy, self._data, self._steps_per_epoch
+            model, self._strategy, data, self._steps_per_epoch
         )
         return self._schedule
 
@@ -166,14 +195,11 @@ class Workers:
 class _Schedule:
     """Schedules train steps on workers, not too far ahead of them."""
 
-    def __init__(self, model, strategy, dataset, steps_per_epoch):
+    def __init__(self, model, strategy, data, steps_per_epoch):
         self._coordinator = tf.distribute.coordinator.ClusterCoordinator(
             strategy
         )
-        # Endless, since the fastest worker sees the most batches.
-        self._batches = iter(
-            self._coordinator.create_per_worker_dataset(dataset.repeat())
-        )
+        self._batches = iter(self._coordinator.create_per_worker_dataset(data))
         self._function = _function(model, strategy)
         self._steps_per_execution = model.steps_per_execution
         self._steps_per_epoch = steps_per_epoch
@@ -277,17 +303,11 @@ def _function(model, strategy):
             step(iterator.get_next())
             return i + 1
 
-        tf.while_loop(lambda i: i < number - 1, again, [0])
+        if number > 1:
+            tf.while_loop(lambda i: i < number - 1, again, [0])
         return step(iterator.get_next())
 
     return tf.function(steps, autograph=False)
-
-
-def _dataset(function):
-    """Returns the dataset of a function that is called where it is read."""
-    return tf.data.Dataset.range(1).flat_map(
-        lambda _: function(tf.distribute.InputContext())
-    )
 
 
 def _calls_python(dataset):
