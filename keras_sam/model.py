@@ -195,7 +195,9 @@ class SharpnessAwareMinimization(keras.Model):
     def make_train_function(self, force=False):
         """Makes what `fit` calls: Keras's, unless that fails."""
         if self._workers is not None:
-            self.train_function = self._workers.train_function(self)
+            self.train_function = self._workers.train_function(
+                self, None if force else self.train_function
+            )
         elif not distribution.needs_function(self):
             super().make_train_function(force)
         elif self.train_function is None or force:

@@ -27,6 +27,7 @@ that each example counts once. What that means:
 
 import collections
 import contextlib
+import warnings
 
 import keras
 import tensorflow as tf
@@ -35,6 +36,10 @@ from keras_sam import functional
 
 # Executions scheduled for each worker: one that runs, one that waits.
 _AHEAD = 2
+# Seconds without a finished execution until a warning; so many warnings until
+# an error.
+_WARN_AFTER = 60
+_WARNINGS = 60
 
 
 def workers(model):
@@ -53,6 +58,12 @@ def workers(model):
         raise ValueError(
             "`sync_perturbations` must be False under ParameterServerStrategy, "
             "whose workers never wait for each other. Received: True"
+        )
+    if strategy.extended._variable_partitioner is not None:
+        raise ValueError(
+            "ParameterServerStrategy must have no `variable_partitioner`: "
+            "Keras keeps each variable whole. Received: "
+            f"{strategy.extended._variable_partitioner!r}"
         )
     if strategy.num_replicas_in_sync > 1:
         raise ValueError(
@@ -112,7 +123,6 @@ class Workers:
         finally:
             schedule, self._schedule = self._schedule, None
             self._function = self._given = self._data = None
-            model.train_function = None
             if schedule is not None:
                 schedule.drain()
 
@@ -147,8 +157,12 @@ class Workers:
         with self._strategy.scope():
             model._symbolic_build(data_batch=batch)
 
-    def train_function(self, model):
+    def train_function(self, model, last):
         """Returns what `fit` calls for a step, or for several.
+
+        Args:
+            model: Compiled `keras.Model`, built.
+            last: What this has returned for the same model before, or None.
 
         Raises:
             ValueError: If workers cannot train on the data.
@@ -179,7 +193,11 @@ class Workers:
         # Endless, since the fastest worker sees the most batches.
         data = self._function or self._data.repeat()
         self._schedule = _Schedule(
-            model, self._strategy, data, self._steps_per_epoch
+            self._strategy,
+            last.function if last else _function(model, self._strategy),
+            data,
+            self._steps_per_epoch,
+            model.steps_per_execution,
         )
         return self._schedule
 
@@ -193,19 +211,30 @@ class Workers:
 
 
 class _Schedule:
-    """Schedules train steps on workers, not too far ahead of them."""
+    """Schedules train steps on workers, not too far ahead of them.
 
-    def __init__(self, model, strategy, data, steps_per_epoch):
+    Args:
+        strategy: `ParameterServerStrategy`.
+        function: See `_function`.
+        data: Dataset, or function that returns one, without end.
+        steps_per_epoch: Int.
+        steps_per_execution: Int, how many of them a call does.
+    """
+
+    def __init__(
+        self, strategy, function, data, steps_per_epoch, steps_per_execution
+    ):
+        self.function = function
         self._coordinator = tf.distribute.coordinator.ClusterCoordinator(
             strategy
         )
         self._batches = iter(self._coordinator.create_per_worker_dataset(data))
-        self._function = _function(model, strategy)
-        self._steps_per_execution = model.steps_per_execution
         self._steps_per_epoch = steps_per_epoch
+        self._steps_per_execution = steps_per_execution
         self._limit = _AHEAD * strategy._num_workers
         self._scheduled = 0
         self._pending = collections.deque()
+        self._lost = False  # Whether there is no hope to see a step finish.
         self._logs = {}
 
     def __call__(self, iterator):
@@ -216,31 +245,52 @@ class _Schedule:
         self._scheduled += steps
         self._pending.append(
             self._coordinator.schedule(
-                self._function, args=(self._batches, steps)
+                self.function, args=(self._batches, steps)
             )
         )
         if len(self._pending) > self._limit:
-            self._logs = self._fetch(self._pending.popleft())
+            self._logs = self._wait()
         return self._logs
 
     def finish(self, logs):
-        if not self._pending:
-            return logs
+        while self._pending:
+            logs = self._logs = self._wait()
+        # Raises the error of a step that failed, if any did.
         self._coordinator.join()
-        self._logs = self._fetch(self._pending[-1])
-        self._pending.clear()
-        return self._logs
+        return logs
 
     def drain(self):
-        """Waits for what is still under way after an error."""
-        with contextlib.suppress(tf.errors.OpError):
-            self._coordinator.join()
+        """Waits for what is under way after an error; lets go of the data."""
+        while self._pending:
+            with contextlib.suppress(tf.errors.OpError):
+                self._wait()
+        if not self._lost:
+            # Otherwise the coordinator would raise the error once more.
+            with contextlib.suppress(tf.errors.OpError):
+                self._coordinator.join()
+        self._batches = None
+
+    def _wait(self):
+        """Waits for the oldest execution; returns its logs."""
+        remote = self._pending.popleft()
+        for passed in range(1, _WARNINGS + 1):
+            if remote._status_available_event.wait(_WARN_AFTER):
+                return self._fetch(remote)
+            message = (
+                f"No worker has finished a step for {passed * _WARN_AFTER} "
+                "seconds. Are the workers running?"
+            )
+            warnings.warn(message, stacklevel=2)
+        self._pending.clear()
+        self._lost = True
+        raise TimeoutError(message)
 
     def _fetch(self, remote):
         try:
             return remote.fetch()
         except tf.errors.CancelledError:
-            self._coordinator.join()  # Raises what the others failed with.
+            # Raises what another step failed with.
+            self._coordinator.join()
             raise
 
 

@@ -100,7 +100,7 @@ def coordinate(workers):
             print("START", check.__name__, time.strftime("%X"), flush=True)
             try:
                 check(cluster)
-            except Exception:
+            except (Exception, pytest.fail.Exception):
                 outcome = traceback.format_exc()
             print("RESULT", json.dumps([check.__name__, outcome]), flush=True)
     finally:
@@ -159,7 +159,10 @@ def train(
 class Reader(keras_sam.SAM):
     """Logs the process that read the batch."""
 
+    traced = 0
+
     def train_step(self, data):
+        self.traced += 1
         x, y, process = data
         return {**super().train_step((x, y)), "process": process[0]}
 
@@ -279,6 +282,9 @@ def check_function_of_the_data(cluster):
     history = model.fit(batches, epochs=2, steps_per_epoch=2, verbose=0).history
     assert history["process"] == [cluster.process("worker", 0)] * 2
     assert len(history["loss"]) == 2
+    model.fit(batches, steps_per_epoch=2, verbose=0)
+    assert model.traced == 1
+    assert model.optimizer.iterations == 6
 
 
 def check_evaluate_predict_save(cluster):
@@ -330,6 +336,12 @@ def check_errors(cluster):
         model.train_on_batch(x, y)
     with strategy.scope(), raises("outside"):
         model.fit(x, y, verbose=0)
+    partitioner = tf.distribute.experimental.partitioners
+    partitioner = partitioner.FixedShardsPartitioner(2)
+    extended = strategy.extended
+    with mock.patch.object(extended, "_variable_partitioner", partitioner):
+        with raises("variable_partitioner"):
+            train(strategy)
     with strategy.scope():
         model = keras_sam.SAM(testing.dense_net())
     model.compile("sgd", "mse")
@@ -527,6 +539,23 @@ def check_a_killed_worker_comes_back(cluster):
     assert all(np.isfinite(w).all() for w in model.get_weights())
 
 
+def check_without_workers_fit_gives_up(cluster):
+    class Faults(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if batch == 4:
+                cluster.kill("worker", 0)
+                cluster.kill("worker", 1)
+
+    x, y = testing.data(64)
+    fit = {"x": x, "y": y, "epochs": 4, "callbacks": [Faults()]}
+    with (
+        mock.patch.multiple(parameter_server, _WARN_AFTER=1, _WARNINGS=2),
+        pytest.warns(UserWarning, match="for 1 seconds. Are the workers"),
+        pytest.raises(TimeoutError, match="for 2 seconds. Are the workers"),
+    ):
+        train(cluster.strategy, net=testing.dense_net, fit=fit)
+
+
 CHECKS = {
     1: [
         check_ascent_steps,
@@ -546,6 +575,7 @@ CHECKS = {
         check_servers_never_hold_perturbed_weights,
         check_each_example_once,
         check_a_killed_worker_comes_back,
+        check_without_workers_fit_gives_up,  # The last, for want of workers.
     ],
 }
 
