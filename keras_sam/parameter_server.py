@@ -15,7 +15,8 @@ that each example counts once. What that means:
   it is applied to, and of some weights before and of others after an update.
 - Metrics and the count of iterations are added to on the servers, so none is
   lost. All other variables are assigned, as Keras does: of two workers that
-  assign a momentum or a batch statistic at once, the last one counts.
+  assign a momentum, a batch statistic or a constrained weight at once, the last
+  one counts.
 - `fit` keeps few steps ahead of the workers and waits for all of them at the
   end of an epoch, before it reads metrics, validates, or calls callbacks. A
   callback sees in `on_train_batch_end` the logs of an earlier step, at first
@@ -25,21 +26,12 @@ that each example counts once. What that means:
   updates may have arrived in part. A dead parameter server ends the training.
 """
 
-import collections
 import contextlib
-import warnings
 
 import keras
 import tensorflow as tf
 
-from keras_sam import functional
-
-# Executions scheduled for each worker: one that runs, one that waits.
-_AHEAD = 2
-# Seconds without a finished execution until a warning; so many warnings until
-# an error.
-_WARN_AFTER = 60
-_WARNINGS = 60
+from keras_sam import schedule
 
 
 def workers(model):
@@ -109,7 +101,8 @@ class Workers:
             model: Compiled `keras.Model`.
             x: As for `fit`, or a function that returns a `tf.data.Dataset`
                 given a `tf.distribute.InputContext`, which has the number of
-                workers and the index of one. It is called on each worker.
+                workers and the index of one. It is traced here, and run on
+                each worker.
         """
         self._given = x
         if callable(x):
@@ -121,18 +114,14 @@ class Workers:
         try:
             yield self._given
         finally:
-            schedule, self._schedule = self._schedule, None
+            ended, self._schedule = self._schedule, None
             self._function = self._given = self._data = None
-            if schedule is not None:
-                schedule.drain()
+            if ended is not None:
+                ended.drain()
 
     def _of_worker(self, function):
-        def dataset():
-            index = tf.distribute.coordinator
-            index = index.experimental_get_current_worker_index()
-            return function(self._context(index)).repeat()
-
-        return dataset
+        index = tf.distribute.coordinator.experimental_get_current_worker_index
+        return lambda: function(self._context(index())).repeat()
 
     def _context(self, index):
         return tf.distribute.InputContext(self._strategy._num_workers, index)
@@ -172,12 +161,14 @@ class Workers:
                 "`train_on_batch` is not possible under "
                 "ParameterServerStrategy: use `fit`"
             )
-        if _calls_python(self._data):
+        if not isinstance(self._data, tf.data.Dataset) or _calls_python(
+            self._data
+        ):
             raise ValueError(
-                "`x` must not need Python code under ParameterServerStrategy, "
-                "whose workers are other processes. Give arrays, a "
-                "`tf.data.Dataset` without `from_generator` and `py_function`, "
-                f"or a function that returns one. Received: {self._data!r}"
+                "Under ParameterServerStrategy `x` must be arrays, a "
+                "`tf.data.Dataset`, or a function that returns one, all "
+                "without `from_generator` and `py_function`: workers cannot "
+                f"call Python code. Received: {self._data!r}"
             )
         if self._steps_per_epoch is None:
             raise ValueError(
@@ -192,9 +183,9 @@ class Workers:
             )
         # Endless, since the fastest worker sees the most batches.
         data = self._function or self._data.repeat()
-        self._schedule = _Schedule(
+        self._schedule = schedule.Schedule(
             self._strategy,
-            last.function if last else _function(model, self._strategy),
+            last.function if last else schedule.steps(model, self._strategy),
             data,
             self._steps_per_epoch,
             model.steps_per_execution,
@@ -208,156 +199,6 @@ class Workers:
             logs: What to return if no step was under way.
         """
         return self._schedule.finish(logs) if self._schedule else logs
-
-
-class _Schedule:
-    """Schedules train steps on workers, not too far ahead of them.
-
-    Args:
-        strategy: `ParameterServerStrategy`.
-        function: See `_function`.
-        data: Dataset, or function that returns one, without end.
-        steps_per_epoch: Int.
-        steps_per_execution: Int, how many of them a call does.
-    """
-
-    def __init__(
-        self, strategy, function, data, steps_per_epoch, steps_per_execution
-    ):
-        self.function = function
-        self._coordinator = tf.distribute.coordinator.ClusterCoordinator(
-            strategy
-        )
-        self._batches = iter(self._coordinator.create_per_worker_dataset(data))
-        self._steps_per_epoch = steps_per_epoch
-        self._steps_per_execution = steps_per_execution
-        self._limit = _AHEAD * strategy._num_workers
-        self._scheduled = 0
-        self._pending = collections.deque()
-        self._lost = False  # Whether there is no hope to see a step finish.
-        self._logs = {}
-
-    def __call__(self, iterator):
-        """Schedules an execution; returns the logs of an earlier one."""
-        del iterator  # Keras's, on the coordinator. Workers have their own.
-        rest = self._steps_per_epoch - self._scheduled % self._steps_per_epoch
-        steps = min(self._steps_per_execution, rest)
-        self._scheduled += steps
-        self._pending.append(
-            self._coordinator.schedule(
-                self.function, args=(self._batches, steps)
-            )
-        )
-        if len(self._pending) > self._limit:
-            self._logs = self._wait()
-        return self._logs
-
-    def finish(self, logs):
-        while self._pending:
-            logs = self._logs = self._wait()
-        # Raises the error of a step that failed, if any did.
-        self._coordinator.join()
-        return logs
-
-    def drain(self):
-        """Waits for what is under way after an error; lets go of the data."""
-        while self._pending:
-            with contextlib.suppress(tf.errors.OpError):
-                self._wait()
-        if not self._lost:
-            # Otherwise the coordinator would raise the error once more.
-            with contextlib.suppress(tf.errors.OpError):
-                self._coordinator.join()
-        self._batches = None
-
-    def _wait(self):
-        """Waits for the oldest execution; returns its logs."""
-        remote = self._pending.popleft()
-        for passed in range(1, _WARNINGS + 1):
-            if remote._status_available_event.wait(_WARN_AFTER):
-                return self._fetch(remote)
-            message = (
-                f"No worker has finished a step for {passed * _WARN_AFTER} "
-                "seconds. Are the workers running?"
-            )
-            warnings.warn(message, stacklevel=2)
-        self._pending.clear()
-        self._lost = True
-        raise TimeoutError(message)
-
-    def _fetch(self, remote):
-        try:
-            return remote.fetch()
-        except tf.errors.CancelledError:
-            # Raises what another step failed with.
-            self._coordinator.join()
-            raise
-
-
-class _Additions(keras.StatelessScope):
-    """Adds to some variables what Keras would assign to them.
-
-    Keras reads, adds and assigns. Where two workers did so at once, the first
-    addition would be lost. All other variables are assigned as ever.
-
-    Args:
-        variables: List of Keras variables that only ever grow by additions.
-    """
-
-    def __init__(self, variables):
-        self._before = {
-            id(variable): (variable, value)
-            for variable, value in zip(
-                variables, functional.read(variables), strict=True
-            )
-        }
-        super().__init__(self._before.values(), initialize_variables=False)
-
-    def add_update(self, update):
-        variable, value = update
-        if id(variable) in self._before:
-            super().add_update(update)
-        else:
-            variable.value.assign(value)
-
-    def __exit__(self, *error):
-        super().__exit__(*error)
-        for key, (variable, before) in self._before.items():
-            after = self.state_mapping[key]
-            if after is not before:
-                variable.value.assign_add(after - before)
-
-
-def _function(model, strategy):
-    """Returns a `tf.function` from an iterator and a number of steps to logs.
-
-    Args:
-        model: `keras.Model`, built and compiled.
-        strategy: Its `ParameterServerStrategy`.
-    """
-    # Metrics, and what the optimizer counts.
-    counters = model.metrics_variables + [
-        v for v in model.optimizer.variables if v.dtype.startswith("int")
-    ]
-
-    def train(data):
-        with _Additions(counters):
-            return model.train_step(data)
-
-    @tf.function(autograph=False)
-    def step(data):
-        return strategy.run(train, args=(data,))
-
-    def steps(iterator, number):
-        def again(i):
-            step(iterator.get_next())
-            return i + 1
-
-        if number > 1:
-            tf.while_loop(lambda i: i < number - 1, again, [0])
-        return step(iterator.get_next())
-
-    return tf.function(steps, autograph=False)
 
 
 def _calls_python(dataset):

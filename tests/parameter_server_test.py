@@ -22,7 +22,7 @@ import pytest
 import tensorflow as tf
 
 import keras_sam
-from keras_sam import parameter_server
+from keras_sam import schedule
 from tests import testing
 from tests import workers_test
 
@@ -239,6 +239,30 @@ def check_arguments_of_the_wrapper(cluster):
         assert_as_on_one_device(cluster, net=testing.dense_net, **arguments)
 
 
+class Logs(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.logs = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.logs.append(logs)
+
+
+def check_callbacks(cluster):
+    """Two steps are under way when a callback is called."""
+    found = []
+    for strategy in (cluster.strategy, tf.distribute.get_strategy()):
+        callback = Logs()
+        fit = {"batch_size": 4, "callbacks": [callback]}
+        train(strategy, net=testing.dense_net, fit=fit)
+        found.append(callback.logs)
+    late, expected = found
+    assert len(late) == 12
+    for epoch in (0, 6):
+        assert late[epoch : epoch + 2] == [{}, {}]
+        assert late[epoch + 2 : epoch + 6] == expected[epoch : epoch + 4]
+
+
 def check_steps_per_execution(cluster):
     # 3 steps an epoch: executions of 2 and 1.
     model, _ = train(cluster.strategy, compiling={"steps_per_execution": 2})
@@ -326,7 +350,9 @@ def check_errors(cluster):
         },
         "sync_perturbations": {"sync_perturbations": True},
         "steps_per_epoch": {"fit": {"x": endless, **whole}},
-        "Python": {"fit": {"x": generated, "steps_per_epoch": 1, **whole}},
+        "from_generator": {
+            "fit": {"x": generated, "steps_per_epoch": 1, **whole}
+        },
     }.items():
         with raises(pattern):
             train(strategy, **arguments)
@@ -364,7 +390,7 @@ def check_a_climb_neither_reads_nor_writes(cluster):
     for steps in (0, 1, 3):
         model, _ = train(cluster.strategy, ascent_steps=steps)
         batches = iter(tf.data.Dataset.from_tensors(testing.data(8)))
-        function = parameter_server._function(model, cluster.strategy)
+        function = schedule.steps(model, cluster.strategy)
         extended = cluster.strategy.extended
         with mock.patch.object(extended, "_being_scheduled", True):
             with cluster.strategy.scope():
@@ -549,7 +575,7 @@ def check_without_workers_fit_gives_up(cluster):
     x, y = testing.data(64)
     fit = {"x": x, "y": y, "epochs": 4, "callbacks": [Faults()]}
     with (
-        mock.patch.multiple(parameter_server, _WARN_AFTER=1, _WARNINGS=2),
+        mock.patch.multiple(schedule, _WARN_AFTER=1, _WARNINGS=2),
         pytest.warns(UserWarning, match="for 1 seconds. Are the workers"),
         pytest.raises(TimeoutError, match="for 2 seconds. Are the workers"),
     ):
@@ -562,6 +588,7 @@ CHECKS = {
         check_no_ascent_is_keras,
         check_optimizers,
         check_arguments_of_the_wrapper,
+        check_callbacks,
         check_steps_per_execution,
         check_arguments_of_fit,
         check_function_of_the_data,
