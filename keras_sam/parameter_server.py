@@ -63,6 +63,7 @@ def workers(model):
             "start a worker for each, with CUDA_VISIBLE_DEVICES. Received: "
             f"{strategy.num_replicas_in_sync} GPUs a worker"
         )
+    _check_servers_hold(model.model.variables)
     return Workers(strategy)
 
 
@@ -245,10 +246,15 @@ def _check(model):
                     "where steps of several workers overlap. "
                     f"Received: {getattr(owner, name)}"
                 )
-    for variable in (*model.variables, *optimizer.variables):
+    _check_servers_hold([*model.variables, *optimizer.variables])
+
+
+def _check_servers_hold(variables):
+    for variable in variables:
         if "/job:ps" not in variable.value.device:
             raise ValueError(
-                "The model, its metrics and its optimizer must be made, and "
-                "the model compiled, in the scope of ParameterServerStrategy. "
-                f"Received a variable outside of it: {variable.path}"
+                "`model`, its metrics and its optimizer must be made, and the "
+                "model wrapped and compiled, in the scope of one "
+                "ParameterServerStrategy. Received a variable made elsewhere: "
+                f"{variable.path}"
             )

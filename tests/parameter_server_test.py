@@ -12,6 +12,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from unittest import mock
@@ -27,7 +28,7 @@ from tests import testing
 from tests import workers_test
 
 ROOT = pathlib.Path(__file__).parents[1]
-TIMEOUT = 240  # Seconds, for all checks of a coordinator.
+TIMEOUT = 300  # Seconds, for all checks of a coordinator.
 
 # A server ends when its coordinator does, which holds the other end of stdin.
 SERVER = """
@@ -321,11 +322,18 @@ def check_evaluate_predict_save(cluster):
     )
     predictions = expected.predict(x, verbose=0)
     np.testing.assert_array_equal(model.predict(x, verbose=0), predictions)
-    model.save("sam.keras")
-    loaded = keras.saving.load_model("sam.keras")
-    assert loaded._workers is None
-    np.testing.assert_array_equal(loaded.predict(x, verbose=0), predictions)
-    os.remove("sam.keras")
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "sam.keras")
+        model.save(path)
+        alone = keras.saving.load_model(path)
+        with cluster.strategy.scope():
+            resumed = keras.saving.load_model(path)
+    np.testing.assert_array_equal(alone.predict(x, verbose=0), predictions)
+    histories = [
+        m.fit(x, y, batch_size=8, shuffle=False, verbose=0).history
+        for m in (resumed, expected)
+    ]
+    testing.assert_same((resumed, histories[0]), (expected, histories[1]))
 
 
 def check_errors(cluster):
@@ -368,10 +376,13 @@ def check_errors(cluster):
     with mock.patch.object(extended, "_variable_partitioner", partitioner):
         with raises("variable_partitioner"):
             train(strategy)
+    net = testing.dense_net()
+    with strategy.scope(), raises("made elsewhere"):
+        keras_sam.SAM(net)
     with strategy.scope():
         model = keras_sam.SAM(testing.dense_net())
     model.compile("sgd", "mse")
-    with raises("compiled"):
+    with raises("made elsewhere"):
         model.fit(x, y, verbose=0)
 
 
@@ -542,7 +553,7 @@ class Fault(keras.callbacks.Callback):
                 self._cluster.start("worker", 1)
                 self.second = self._cluster.process("worker", 1)
         elif not self.came_back:
-            time.sleep(0.1)
+            time.sleep(0.2)
             self.came_back = worker == self.second
 
 
