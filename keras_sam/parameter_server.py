@@ -13,6 +13,10 @@ that each example counts once. What that means:
   see the updates of the optimizer, of state and of metrics, and nothing else.
   Meanwhile others may change the weights: a gradient may be of older ones than
   it is applied to, and of some weights before and of others after an update.
+- Each worker reads its own copy of the data again and again, and an epoch is so
+  many steps of all workers together. A shuffle with a seed is the same on all.
+  For each example to count once, `x` is a function that gives a worker its
+  share: see `Workers.fitting`.
 - Metrics and the count of iterations are added to on the servers, so none is
   lost. All other variables are assigned, as Keras does: of two workers that
   assign a momentum, a batch statistic or a constrained weight at once, the last

@@ -1,4 +1,4 @@
-"""Train steps on the workers: the engine room of `parameter_server.py`."""
+"""Train steps on workers, one by one or several; see `parameter_server.py`."""
 
 import collections
 import contextlib
