@@ -9,6 +9,7 @@ from keras_sam import ascent
 from keras_sam import checks
 from keras_sam import distribution
 from keras_sam import functional
+from keras_sam import parameter_server
 from keras_sam import parts
 from keras_sam import perturbed
 from keras_sam import splits
@@ -123,6 +124,7 @@ class SharpnessAwareMinimization(keras.Model):
         for argument, value in arguments.items():
             setattr(self, argument, value)
         self._memory = None
+        self._workers = parameter_server.workers(self)
         if model.built:
             self.built = True
             self._ensure_memory()
@@ -183,9 +185,27 @@ class SharpnessAwareMinimization(keras.Model):
             sample_weight=batch.sample_weight,
         )
 
+    def fit(self, x=None, *args, **kwargs):
+        """Trains as Keras does; under parameter servers, on the workers."""
+        if self._workers is None:
+            return super().fit(x, *args, **kwargs)
+        with self._workers.fitting(self, x) as data:
+            return super().fit(data, *args, **kwargs)
+
+    @property
+    def distribute_strategy(self):
+        """The strategy that Keras's loops run under."""
+        if self._workers is None:
+            return super().distribute_strategy
+        return self._workers.strategy_of_coordinator()
+
     def make_train_function(self, force=False):
         """Makes what `fit` calls: Keras's, unless that fails."""
-        if not distribution.needs_function(self):
+        if self._workers is not None:
+            self.train_function = self._workers.train_function(
+                self, None if force else self.train_function
+            )
+        elif not distribution.needs_function(self):
             super().make_train_function(force)
         elif self.train_function is None or force:
             self.train_function = distribution.function(self, self.train_step)
@@ -199,10 +219,18 @@ class SharpnessAwareMinimization(keras.Model):
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Keras calls this first in `fit` and `evaluate`.
-        if distribution.replicas(self) == 1:
+        if self._workers is not None:
+            self._workers.build(self, iterator, data_batch)
+        elif distribution.replicas(self) == 1:
             super()._maybe_symbolic_build(iterator, data_batch)
         else:
             distribution.build(self, iterator, data_batch)
+
+    def _get_metrics_result_or_logs(self, logs):
+        # Keras calls this when the steps of an epoch are called.
+        if self._workers is not None:
+            logs = self._workers.finish(logs)
+        return super()._get_metrics_result_or_logs(logs)
 
     @property
     def metrics(self):
