@@ -66,7 +66,8 @@ def _time_limit():
 
 def _failure(tpu, error):
     return RuntimeError(
-        "--tpu must be a TPU that answers: 'local' on a Cloud TPU VM, a name "
-        f"or an address (grpc://host:port). Received: {tpu!r}, which failed "
-        f"with {type(error).__name__}: {error}"
+        "--tpu must be a TPU that answers: 'local' on a Cloud TPU VM (after "
+        "export TPU_SKIP_MDS_QUERY=0), a name or an address "
+        f"(grpc://host:port). Received: {tpu!r}, which failed with "
+        f"{type(error).__name__}: {error}"
     )

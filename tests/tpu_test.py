@@ -85,6 +85,32 @@ def compiled(strategy, arguments, xla="auto", **compiling):
     return sam
 
 
+# The branch for TPUs, run. It comes first: what fails below may leave traces.
+
+
+def test_replicas_compile_nothing_and_train_alike(monkeypatch):
+    """To the bit: XLA would sum in another order."""
+
+    def trained(strategy, xla):
+        with strategy.scope():
+            return testing.train(
+                testing.full_net,
+                lambda model: keras_sam.SAM(model, ascent_steps=2, xla=xla),
+                "adam",
+            )
+
+    expected = trained(testing.two_replicas(), xla=False)
+    # The same devices, since a process has one strategy of two replicas.
+    extended = testing.two_replicas().extended
+    strategy = OnCPUs(extended)
+    monkeypatch.setattr(
+        extended, "_container_strategy_weakref", weakref.ref(strategy)
+    )
+    ours = trained(strategy, xla=True)
+    assert isinstance(ours[0].distribute_strategy, tf.distribute.TPUStrategy)
+    testing.assert_same(ours, expected)
+
+
 # The step under the true TPUStrategy, traced.
 
 
@@ -149,32 +175,6 @@ def test_steps_lack_only_the_tpu(described, compiling):
     for function in (sam.train_function, sam.test_function):
         with pytest.raises(tf.errors.InvalidArgumentError, match="Op 'TPU"):
             function(iter([batch] * 2))
-
-
-# The branch for TPUs, run.
-
-
-def test_replicas_compile_nothing_and_train_alike(monkeypatch):
-    """To the bit: XLA would sum in another order."""
-
-    def trained(strategy, xla):
-        with strategy.scope():
-            return testing.train(
-                testing.full_net,
-                lambda model: keras_sam.SAM(model, ascent_steps=2, xla=xla),
-                "adam",
-            )
-
-    expected = trained(testing.two_replicas(), xla=False)
-    # The same devices, since a process has one strategy of two replicas.
-    extended = testing.two_replicas().extended
-    strategy = OnCPUs(extended)
-    monkeypatch.setattr(
-        extended, "_container_strategy_weakref", weakref.ref(strategy)
-    )
-    ours = trained(strategy, xla=True)
-    assert isinstance(ours[0].distribute_strategy, tf.distribute.TPUStrategy)
-    testing.assert_same(ours, expected)
 
 
 # The command line.
