@@ -5,6 +5,7 @@
 #   make lint          Checks style, the one of BUILD where there is npm.
 #   make format        Puts it right.
 #   make test-oldest   Runs the tests with the oldest versions supported.
+#   make tpu-check     Lowers and compiles the train step for a TPU, without one.
 #   make lock          Renews requirements_lock.txt, which Bazel installs.
 #   make wheel         Builds the wheel into dist/.
 #   make clean         Deletes what these leave, but for environments and demo/.
@@ -14,6 +15,7 @@
 PYTHON = python3
 VENV = .venv
 OLDEST = .venv-oldest
+TPU = .venv-tpu
 RUN = $(VENV)/bin/python -m
 PYTEST = pytest -n 2 --dist loadfile
 
@@ -28,7 +30,7 @@ endef
 # A TensorFlow built for TPUs otherwise looks for one on the network.
 export TPU_SKIP_MDS_QUERY = 1
 
-.PHONY: demo test lint format test-oldest lock wheel clean
+.PHONY: demo test lint format test-oldest tpu-check lock wheel clean
 
 demo: $(VENV)/.installed
 	$(RUN) examples.compare --output_dir=demo
@@ -48,6 +50,9 @@ format: $(VENV)/.installed
 
 test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m $(PYTEST)
+
+tpu-check: $(TPU)/.installed
+	$(TPU)/bin/python -m tests.tpu_check
 
 lock: $(VENV)/.installed
 	$(RUN) pip install --quiet --dry-run --ignore-installed \
@@ -79,4 +84,11 @@ $(OLDEST)/.installed: pyproject.toml
 	    >$(OLDEST)/oldest.txt
 	$(OLDEST)/bin/python -m pip install --editable '.[tensorflow-cpu,test]' \
 	    --constraint $(OLDEST)/oldest.txt
+	touch $@
+
+# The last TensorFlow for TPUs; JAX only passes its output on to libtpu.
+$(TPU)/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(TPU)
+	$(TPU)/bin/python -m pip install --editable '.[tensorflow-tpu]' \
+	    tensorflow-tpu==2.20.0 libtpu==0.0.17 jax==0.6.2
 	touch $@

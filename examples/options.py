@@ -13,6 +13,7 @@ from absl import flags
 
 import keras_sam
 from examples import models
+from examples import tpu
 
 _FLAGS = flags.FLAGS
 _SAM = {
@@ -38,6 +39,7 @@ XLA = {"auto": "auto", "true": True, "false": False}
 STRATEGIES = {
     "none": lambda s: tf.distribute.get_strategy(),
     "mirrored": lambda s: tf.distribute.MirroredStrategy(),
+    "tpu": lambda s: tpu.strategy(s.tpu),
 }
 SCHEDULES = {
     "cosine": lambda s, steps: keras.optimizers.schedules.CosineDecay(
@@ -54,7 +56,7 @@ SCHEDULES = {
 }
 
 # Where and when a run reads and writes: not part of what it computes.
-PLACES = ("output_dir", "data_dir", "tensorboard", "checkpoint_steps")
+PLACES = ("output_dir", "data_dir", "tensorboard", "checkpoint_steps", "tpu")
 
 flags.DEFINE_string("output_dir", None, "Folder of the results.")
 flags.DEFINE_string(
@@ -152,6 +154,11 @@ flags.DEFINE_integer(
 flags.DEFINE_enum(
     "strategy", "none", list(STRATEGIES), "tf.distribute strategy."
 )
+flags.DEFINE_string(
+    "tpu",
+    None,
+    "TPU of --strategy=tpu: 'local' on a TPU VM, a name, zone/name or address.",
+)
 
 flags.DEFINE_float("rho", _SAM["rho"], "Radius of the climb.", lower_bound=0.0)
 flags.DEFINE_integer(
@@ -229,6 +236,13 @@ def _check_warmup(values):
         values["lr_schedule"] == "cosine"
         and values["warmup_epochs"] < values["epochs"]
     )
+
+
+@flags.multi_flags_validator(
+    ["strategy", "tpu"], "--strategy=tpu and --tpu need each other"
+)
+def _check_tpu(values):
+    return (values["strategy"] == "tpu") == bool(values["tpu"])
 
 
 def settings():

@@ -14,6 +14,7 @@ SOURCES = sorted(
     path.relative_to(ROOT).as_posix()
     for package in PACKAGES
     for path in (ROOT / package).rglob("*.py")
+    if path.name != "tpu_check.py"  # Has an environment of its own.
 )
 # What an import needs, where that is not the one package of its name.
 NEEDS = {
