@@ -75,13 +75,19 @@ def arrays():
     return data.Arrays((images, labels), (images, labels), 3)
 
 
-def compiled(strategy, arguments, xla="auto", **compiling):
+def compiled(
+    strategy,
+    arguments,
+    xla="auto",
+    optimizer=keras.optimizers.SGD,
+    **compiling,
+):
     """Returns a small network of the examples, under a strategy."""
     with strategy.scope():
         network = models.build("mlp", (8, 8, 1), 3)
         sam = keras_sam.SAM(network, xla=xla, **arguments)
         loss = keras.losses.CategoricalCrossentropy(from_logits=True)
-        sam.compile("sgd", loss, metrics=["accuracy"], **compiling)
+        sam.compile(optimizer(), loss, metrics=["accuracy"], **compiling)
     return sam
 
 
@@ -157,9 +163,27 @@ def test_step_is_one_program(described, steps, sync):
     ops = collections.Counter(node.op for node in nodes)
     assert not ops["Shape"]
     assert ops["PartitionedCall"] == steps + 1
-    # Without sync the optimizer alone reduces, as in plain training.
-    reductions = 1 + (steps + 1) * sync
-    assert ops["CrossReplicaSum"] == GRADIENTS * reductions
+    # Without sync as in plain training; with it also the loss of each point.
+    reductions = (GRADIENTS + 1) * (steps + 1) if sync else GRADIENTS
+    assert ops["CrossReplicaSum"] == reductions
+
+
+def now_and_then():
+    return keras.optimizers.LossScaleOptimizer(
+        keras.optimizers.AdamW(
+            global_clipnorm=1.0,
+            gradient_accumulation_steps=2,
+            use_ema=True,
+            ema_overwrite_frequency=2,
+        )
+    )
+
+
+def test_optimizer_reduces_nothing_more(described):
+    sam = compiled(described, {"ascent_steps": 2}, optimizer=now_and_then)
+    nodes, _ = traced(described, sam)
+    ops = collections.Counter(node.op for node in nodes)
+    assert ops["CrossReplicaSum"] == GRADIENTS
 
 
 @pytest.mark.parametrize(
