@@ -33,7 +33,7 @@ from absl import logging
 
 import keras_sam
 from examples import models
-from keras_sam import distribution
+from keras_sam import loops
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("model", "cnn", "Network of examples/models.py.")
@@ -123,7 +123,7 @@ def step(strategy, wrap):
         strategy.experimental_distribute_dataset(batches.with_options(options))
     )
     # One step function for all: Keras's own fails with several workers.
-    function = distribution.function(model, model.train_step)
+    function = loops.function(model, model.train_step)
 
     def run():
         return float(function(iterator)["loss"])

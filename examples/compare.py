@@ -149,6 +149,8 @@ def main(argv):
     if given:
         raise app.UsageError(f"The comparison itself sets {', '.join(given)}.")
     settings = options.settings()
+    if settings.strategy == "multi_worker":
+        raise app.UsageError("A comparison is of runs on this machine alone.")
     data.load(settings.dataset, settings.data_dir)  # Once, before the workers.
     gpus = tf.config.list_physical_devices("GPU")
     workers = FLAGS.workers or (1 if gpus else os.cpu_count() or 1)

@@ -182,6 +182,7 @@ def train_batches(arrays, batch_size, seed, epochs, augment=(0, False)):
         numbers.flat_map(epoch_batches)
         .map(batch, num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
+        .with_options(_options())
     )
 
 
@@ -190,7 +191,17 @@ def test_batches(arrays, batch_size):
     images, labels = arrays.test
     x = _standardizer(arrays)(images)
     y = tf.one_hot(labels, arrays.num_classes)
-    return tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size)
+    batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size)
+    return batches.with_options(_options())
+
+
+def _options():
+    """Workers divide each batch: all data is in the memory of each."""
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.DATA
+    )
+    return options
 
 
 def _standardizer(arrays):

@@ -12,6 +12,7 @@ import tensorflow as tf
 from absl import flags
 
 import keras_sam
+from examples import cluster
 from examples import models
 from examples import tpu
 
@@ -39,6 +40,9 @@ XLA = {"auto": "auto", "true": True, "false": False}
 STRATEGIES = {
     "none": lambda s: tf.distribute.get_strategy(),
     "mirrored": lambda s: tf.distribute.MirroredStrategy(),
+    "multi_worker": lambda s: cluster.join(
+        s.cluster, s.cluster_timeout, s.cluster_port
+    ),
     "tpu": lambda s: tpu.strategy(s.tpu),
 }
 SCHEDULES = {
@@ -56,7 +60,16 @@ SCHEDULES = {
 }
 
 # Where and when a run reads and writes: not part of what it computes.
-PLACES = ("output_dir", "data_dir", "tensorboard", "checkpoint_steps", "tpu")
+PLACES = (
+    "output_dir",
+    "data_dir",
+    "tensorboard",
+    "checkpoint_steps",
+    "cluster",
+    "cluster_timeout",
+    "cluster_port",
+    "tpu",
+)
 
 flags.DEFINE_string("output_dir", None, "Folder of the results.")
 flags.DEFINE_string(
@@ -153,6 +166,26 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_enum(
     "strategy", "none", list(STRATEGIES), "tf.distribute strategy."
+)
+flags.DEFINE_enum(
+    "cluster",
+    "tf_config",
+    ["tf_config", "slurm"],
+    "Who says which workers there are, for --strategy=multi_worker: the "
+    "environment variable TF_CONFIG, or Slurm.",
+)
+flags.DEFINE_float(
+    "cluster_timeout",
+    300.0,
+    "Seconds to wait for other workers at the start.",
+    lower_bound=1.0,
+)
+flags.DEFINE_integer(
+    "cluster_port",
+    8888,
+    "Port of the first worker on a host, for --cluster=slurm.",
+    lower_bound=1,
+    upper_bound=65535,
 )
 flags.DEFINE_string(
     "tpu",

@@ -23,10 +23,12 @@ from absl import flags
 from absl import logging
 
 import keras_sam
+from examples import cluster
 from examples import data
 from examples import models
 from examples import options
 from examples import runs
+from keras_sam import cluster as workers
 
 flags.adopt_module_key_flags(options)
 
@@ -42,19 +44,30 @@ def train(settings):
     """
     folder = pathlib.Path(settings.output_dir)
     kept = {k: v for k, v in vars(settings).items() if k not in options.PLACES}
-    runs.claim(folder, kept)
-    result = folder / "result.json"
-    if result.exists():
-        logging.info("%s is finished; nothing to do.", folder)
-        return json.loads(result.read_text())
+    strategy = options.STRATEGIES[settings.strategy](settings)
+    workers.agree(strategy, kept)
 
-    arrays = load_data(settings)  # TFDS draws random numbers when it prepares.
+    def claim():
+        runs.claim(folder, kept)
+        result = folder / "result.json"
+        return json.loads(result.read_text()) if result.exists() else None
+
+    # Of several workers only the first needs to see the folder.
+    result = cluster.on_chief(strategy, claim)
+    if result is not None:
+        logging.info("%s is finished; nothing to do.", folder)
+        return result
+
     keras.utils.clear_session()  # Several runs in one process: all alike.
-    keras.utils.set_random_seed(settings.seed)
     keras.config.set_dtype_policy(settings.mixed_precision)
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
-    model = build(settings, arrays)
+    # The first worker downloads and prepares; others may share its disk.
+    cluster.on_chief(strategy, lambda: load_data(settings) and None, 3600)
+    arrays = load_data(settings)
+    # Not before, since TFDS draws random numbers when it prepares data.
+    keras.utils.set_random_seed(settings.seed)
+    model = build(settings, arrays, strategy)
     backup = runs.Backup(
         folder / "checkpoints", settings.checkpoint_steps or "epoch"
     )
@@ -64,7 +77,8 @@ def train(settings):
         return_dict=True,
         verbose=0,
     )
-    model.model.save(folder / "model.keras")
+    with workers.writing(strategy, folder / "model.keras") as path:
+        model.model.save(path)
     content = {
         "test_accuracy": test["accuracy"],
         "test_loss": test["loss"],
@@ -75,8 +89,13 @@ def train(settings):
         "settings": kept,
         "history": backup.history,
     }
-    runs.write_json(result, content)
-    return content
+
+    def write():
+        runs.write_json(folder / "result.json", content)
+        return content
+
+    # The times of workers differ.
+    return cluster.on_chief(strategy, write)
 
 
 def load_data(settings):
@@ -103,9 +122,9 @@ def steps_per_epoch(settings, arrays):
     return len(arrays.train[1]) // settings.batch_size
 
 
-def build(settings, arrays):
+def build(settings, arrays, strategy):
     """Returns the compiled model, a network inside SAM."""
-    with options.STRATEGIES[settings.strategy](settings).scope():
+    with strategy.scope():
         network = models.build(
             settings.model,
             arrays.train[0].shape[1:],
@@ -155,7 +174,8 @@ def optimizer(settings, steps):
 def fit(model, settings, arrays, backup):
     """Runs the epochs that are still to run."""
     callbacks = []
-    if settings.tensorboard:
+    chief = workers.is_chief(model.distribute_strategy)
+    if settings.tensorboard and chief:
         if importlib.util.find_spec("tensorboard") is None:
             raise ModuleNotFoundError(
                 "TensorBoard logs need the package `tensorboard`. Install it, "
@@ -183,7 +203,7 @@ def fit(model, settings, arrays, backup):
         validation_data=data.test_batches(arrays, settings.batch_size),
         callbacks=[*callbacks, backup],
         shuffle=False,  # train_batches has done it.
-        verbose=2,
+        verbose=2 if chief else 0,
     )
 
 

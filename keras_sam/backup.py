@@ -1,14 +1,12 @@
 """The callback that saves a training and takes it up again."""
 
-import hashlib
-import json
 import signal
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_sam import checkpoints
+from keras_sam import cluster
 from keras_sam import preemption
 from keras_sam import skipping
 
@@ -82,7 +80,11 @@ class BackupAndRestore(keras.callbacks.Callback):
                 "`BackupAndRestore` needs a model that is built: call it on a "
                 f"batch first. Received: {model.name!r}, which is not"
             )
-        _agree(strategy, self._checkpoints.progress)
+        progress = self._checkpoints.progress
+        cluster.agree(
+            strategy,
+            {"backup": {k: progress[k] for k in ("epoch", "step", "logs")}},
+        )
         self._skip = None
         self._resumes = False
         if self._checkpoints.latest:
@@ -189,23 +191,3 @@ def _check_positive(name, value, others=""):
 
 def _exit():
     raise SystemExit(128 + signal.SIGTERM)
-
-
-def _agree(strategy, progress):
-    """Raises ValueError on all workers unless they see the same backup."""
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        return
-    text = json.dumps(progress, sort_keys=True).encode()
-    mine = int(hashlib.sha256(text).hexdigest()[:8], 16)
-
-    def gather():
-        context = tf.distribute.get_replica_context()
-        return context.all_gather(tf.constant([mine], tf.int64), axis=0)
-
-    theirs = strategy.experimental_local_results(strategy.run(gather))[0]
-    if any(theirs.numpy() != mine):
-        raise ValueError(
-            "All workers must see the same backup: `directory` must be one "
-            "that they share. Received here: epoch "
-            f"{progress['epoch']}, step {progress['step']}"
-        )

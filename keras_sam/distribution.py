@@ -1,9 +1,7 @@
-"""What Keras 3 gets wrong under tf.distribute, and the remedies."""
+"""Replicas: which there may be, and how their results become one."""
 
 import tensorflow as tf
 from keras import tree
-
-from keras_sam import functional
 
 SUPPORTED = (
     tf.distribute.OneDeviceStrategy,
@@ -14,11 +12,14 @@ SUPPORTED = (
 )
 
 
+def current():
+    """Returns the strategy in whose scope this is."""
+    return tf.distribute.get_strategy()
+
+
 def replicas(model=None):
     """Returns the number of replicas in sync, here or of a model."""
-    strategy = tf.distribute.get_strategy()
-    if model is not None:
-        strategy = model.distribute_strategy
+    strategy = current() if model is None else model.distribute_strategy
     return strategy.num_replicas_in_sync
 
 
@@ -97,79 +98,6 @@ def compiles(xla, jit_compile=False):
     if jit_compile and replicas() > 1:
         return True
     return any(d.device_type != "CPU" for d in tf.config.list_logical_devices())
-
-
-def needs_function(model):
-    """Whether the function that Keras makes of a step fails.
-
-    On several replicas it does with `steps_per_execution`, which puts
-    collectives in a loop of the graph, and with `jit_compile`, which compiles
-    them; with several workers, where it averages scalars over an axis.
-    """
-    return replicas(model) > 1 and (
-        model.steps_per_execution > 1
-        or model.jit_compile
-        or isinstance(
-            model.distribute_strategy,
-            tf.distribute.MultiWorkerMirroredStrategy,
-        )
-    )
-
-
-def function(model, step):
-    """Returns a function from an iterator of batches to logs.
-
-    It calls as many steps as `steps_per_execution` says one by one.
-
-    Args:
-        model: `keras.Model` on several replicas.
-        step: Its `train_step` or `test_step`.
-    """
-    strategy = model.distribute_strategy
-
-    def one_step(data):
-        logs = strategy.run(step, args=(data,))
-        return tree.map_structure(
-            lambda log: strategy.reduce("MEAN", log, axis=None), logs
-        )
-
-    if not model.run_eagerly:
-        one_step = tf.function(one_step, reduce_retracing=True, autograph=False)
-
-    def steps(iterator):
-        logs = None
-        for _ in range(model.steps_per_execution):
-            try:
-                data = next(iterator)
-            except (StopIteration, tf.errors.OutOfRangeError):
-                if logs is None:
-                    raise
-                break
-            logs = one_step(data)
-        return logs
-
-    return steps
-
-
-def build(model, iterator, batch):
-    """Creates all variables, from the first replica's part of a batch.
-
-    Keras's own fails on batches of several workers that are not one tensor.
-
-    Args:
-        model: Compiled `keras.Model` on several replicas.
-        iterator: What `fit` iterates over, or None.
-        batch: A batch, if there is no iterator.
-    """
-    strategy = model.distribute_strategy
-    if iterator is not None:
-        _, _, batches = next(iter(iterator))
-        batch = next(batches)
-    first = tree.map_structure(
-        lambda value: strategy.experimental_local_results(value)[0], batch
-    )
-    with strategy.scope():
-        functional.build(model, first)
 
 
 def check(model):

@@ -7,11 +7,15 @@ from keras import ops
 
 from keras_sam import ascent
 from keras_sam import checks
+from keras_sam import cluster
 from keras_sam import distribution
+from keras_sam import facts
 from keras_sam import functional
+from keras_sam import loops
 from keras_sam import parameter_server
 from keras_sam import parts
 from keras_sam import perturbed
+from keras_sam import saving
 from keras_sam import splits
 from keras_sam import update
 from keras_sam import vectors
@@ -21,7 +25,7 @@ from keras_sam.memory import Memory
 
 
 @keras.saving.register_keras_serializable(package="keras_sam")
-class SharpnessAwareMinimization(keras.Model):
+class SharpnessAwareMinimization(loops.Loops, saving.Saving):
     """Sharpness-aware minimization (SAM) of a Keras model.
 
     Each train step climbs from the weights w to points of higher loss on the
@@ -118,6 +122,11 @@ class SharpnessAwareMinimization(keras.Model):
             sync_perturbations=sync_perturbations,
             xla=xla,
         )
+        # Now, since workers that differ hang when they create variables.
+        cluster.agree(
+            distribution.current(),
+            lambda: facts.of_wrapper(model, arguments),
+        )
         # `autocast=False`: the inner model itself converts its inputs.
         super().__init__(name=name, dtype=model.dtype_policy, autocast=False)
         self.model = model
@@ -185,53 +194,6 @@ class SharpnessAwareMinimization(keras.Model):
             sample_weight=batch.sample_weight,
         )
 
-    def fit(self, x=None, *args, **kwargs):
-        """Trains as Keras does; under parameter servers, on the workers."""
-        if self._workers is None:
-            return super().fit(x, *args, **kwargs)
-        with self._workers.fitting(self, x) as data:
-            return super().fit(data, *args, **kwargs)
-
-    @property
-    def distribute_strategy(self):
-        """The strategy that Keras's loops run under."""
-        if self._workers is None:
-            return super().distribute_strategy
-        return self._workers.strategy_of_coordinator()
-
-    def make_train_function(self, force=False):
-        """Makes what `fit` calls: Keras's, unless that fails."""
-        if self._workers is not None:
-            self.train_function = self._workers.train_function(
-                self, None if force else self.train_function
-            )
-        elif not distribution.needs_function(self):
-            super().make_train_function(force)
-        elif self.train_function is None or force:
-            self.train_function = distribution.function(self, self.train_step)
-
-    def make_test_function(self, force=False):
-        """Makes what `evaluate` calls: Keras's, unless that fails."""
-        if not distribution.needs_function(self):
-            super().make_test_function(force)
-        elif self.test_function is None or force:
-            self.test_function = distribution.function(self, self.test_step)
-
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        # Keras calls this first in `fit` and `evaluate`.
-        if self._workers is not None:
-            self._workers.build(self, iterator, data_batch)
-        elif distribution.replicas(self) == 1:
-            super()._maybe_symbolic_build(iterator, data_batch)
-        else:
-            distribution.build(self, iterator, data_batch)
-
-    def _get_metrics_result_or_logs(self, logs):
-        # Keras calls this when the steps of an epoch are called.
-        if self._workers is not None:
-            logs = self._workers.finish(logs)
-        return super()._get_metrics_result_or_logs(logs)
-
     @property
     def metrics(self):
         """The metrics of the wrapper, and those that the inner model holds."""
@@ -249,21 +211,19 @@ class SharpnessAwareMinimization(keras.Model):
         Raises:
             ValueError: If one of them cannot be saved.
         """
+        saved = {
+            name: checks.saved(name, getattr(self, name))
+            for name in ("rho", "direction", "descent", "perturb")
+        }
         return {
             **super().get_config(),
-            **self._saved_arguments(),
+            **saved,
             "model": keras.saving.serialize_keras_object(self.model),
             "num_batch_splits": self.num_batch_splits,
             "ascent_steps": self.ascent_steps,
             "radius": self.radius,
             "sync_perturbations": self.sync_perturbations,
             "xla": self.xla,
-        }
-
-    def _saved_arguments(self):
-        return {
-            name: checks.saved(name, getattr(self, name))
-            for name in ("rho", "direction", "descent", "perturb")
         }
 
     @classmethod
@@ -280,33 +240,6 @@ class SharpnessAwareMinimization(keras.Model):
         model.dtype_policy = dtype
         model.trainable = trainable
         return model
-
-    def save(self, filepath, *args, **kwargs):
-        """Saves the model; an argument that cannot be saved is an error.
-
-        In that case nothing is written: Keras would empty the file first.
-        """
-        self._saved_arguments()
-        super().save(filepath, *args, **kwargs)
-
-    def export(self, filepath, *args, **kwargs):
-        """Exports the inner model, for inference."""
-        self.model.export(filepath, *args, **kwargs)
-
-    def save_own_variables(self, store):
-        """Saves memory and seeds (Keras leaves out those of inner layers)."""
-        super().save_own_variables(store)
-        for index, seed in enumerate(functional.seeds(self)):
-            store[f"seed_{index}"] = seed
-
-    def load_own_variables(self, store):
-        """Loads what `save_own_variables` saved."""
-        loaded = {name: store[name] for name in store.keys()}
-        for index, seed in enumerate(functional.seeds(self)):
-            # Weights may be those of a model with other dropouts.
-            seed.assign(loaded.pop(f"seed_{index}", seed))
-        weights = {k: v for k, v in loaded.items() if k.isdecimal()}
-        super().load_own_variables(weights)
 
     def _climb(self, evaluator, batch, state):
         """Returns the `Outcome` of one climb on one batch."""

@@ -754,6 +754,28 @@ def test_steps_per_execution_is_what_callbacks_see():
     assert seen == [1, 3, 5]
 
 
+def _as_dataset(x, y, size):
+    dataset = tf.data.Dataset.from_tensor_slices((x, y))
+    return dataset.batch(size, drop_remainder=True)
+
+
+def test_batch_smaller_than_the_replicas_is_an_error():
+    """Or else some never see an example, and each step is a part of one."""
+    model, _ = fitted()
+    x, y = testing.data(5)
+    for call in (
+        lambda: model.fit(x, y, batch_size=1),
+        lambda: model.fit(x, y, 1),
+        lambda: model.fit(_as_dataset(x, y, 1)),
+    ):
+        with pytest.raises(ValueError, match="each of the 2. Received.* of 1"):
+            call()
+    model.evaluate(x, y, batch_size=1, verbose=0)
+    # The last batch has one example, and so the second replica none.
+    model.fit(x, y, batch_size=2, verbose=0)
+    model.fit(_as_dataset(x, y, 2), verbose=0)
+
+
 def test_jit_compile_compiles_the_evaluations():
     """Without dropout, which XLA draws otherwise; it also sums otherwise."""
 

@@ -257,7 +257,7 @@ _TABLES = {
     "descent": options.DESCENTS,
     "radius": ("split", "full", "projected", "matched"),
     "xla": options.XLA,
-    "strategy": ("none", "mirrored"),  # The others need their machines.
+    "strategy": ("none", "mirrored"),  # Others: launch_test.py, tpu_test.py.
     "lr_schedule": options.SCHEDULES,
     "model": (*models.MODELS, "wrn-10-1"),
     "mixed_precision": ("float32", "mixed_float16", "mixed_bfloat16"),
@@ -278,6 +278,11 @@ _ONE_STEP = [
 ]
 
 
+def built(settings, arrays):
+    strategy = options.STRATEGIES[settings.strategy](settings)
+    return train.build(settings, arrays, strategy)
+
+
 @pytest.mark.parametrize("arguments", _ONE_STEP)
 def test_every_choice_trains(arguments, tiny):
     keras.utils.clear_session()
@@ -286,7 +291,7 @@ def test_every_choice_trains(arguments, tiny):
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(settings.mixed_precision)
     try:
-        model = train.build(settings, tiny)
+        model = built(settings, tiny)
         before = model.model.get_weights()
         batches = data.train_batches(tiny, 16, 0, range(1))
         logs = model.fit(batches, shuffle=False, verbose=0).history
@@ -298,7 +303,7 @@ def test_every_choice_trains(arguments, tiny):
 
 
 def test_flags_reach_sam(tiny):
-    model = train.build(
+    model = built(
         parse(
             "--batch_size=16",
             "--rho=0.5",
@@ -320,7 +325,7 @@ def test_flags_reach_sam(tiny):
     assert model.num_batch_splits is None
     assert model.perturb == "kernel"
     assert model.sync_perturbations
-    split = train.build(parse("--batch_size=16", "--num_batch_splits=2"), tiny)
+    split = built(parse("--batch_size=16", "--num_batch_splits=2"), tiny)
     assert split.num_batch_splits == 2
 
 

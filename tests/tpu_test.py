@@ -29,7 +29,6 @@ from examples import models
 from examples import options
 from examples import tpu
 from examples import train
-from keras_sam import distribution
 
 REPLICAS = 8
 GRADIENTS = 6  # Of the network: three layers, each a kernel and a bias.
@@ -139,7 +138,7 @@ def replicated_batch(strategy):
 def traced(strategy, sam):
     """Returns the nodes and the functions of a replicated train step."""
     batch = replicated_batch(strategy)
-    distribution.build(sam, None, batch)
+    sam._maybe_symbolic_build(data_batch=batch)
 
     @tf.function(autograph=False)
     def step(batch):
@@ -193,7 +192,7 @@ def test_steps_lack_only_the_tpu(described, compiling):
     """The functions of `fit` and `evaluate` get as far as the device."""
     sam = compiled(described, {"ascent_steps": 2}, **compiling)
     batch = replicated_batch(described)
-    distribution.build(sam, None, batch)
+    sam._maybe_symbolic_build(data_batch=batch)
     sam.make_train_function()
     sam.make_test_function()
     for function in (sam.train_function, sam.test_function):
@@ -290,7 +289,7 @@ def test_address_where_nobody_listens(closed):
 def test_train_reaches_for_the_tpu():
     settings = parse("--strategy=tpu", "--tpu=local", "--batch_size=16")
     with pytest.raises(RuntimeError, match="install tensorflow-tpu"):
-        train.build(settings, arrays())
+        train.train(settings)
 
 
 if __name__ == "__main__":

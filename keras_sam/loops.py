@@ -1,0 +1,137 @@
+"""What Keras's loops call, and ours instead where Keras's own fails."""
+
+import functools
+
+import keras
+import tensorflow as tf
+from keras import tree
+
+from keras_sam import batches
+from keras_sam import cluster
+from keras_sam import facts
+from keras_sam import functional
+
+
+class Loops(keras.Model):
+    """Runs Keras's `fit`, `evaluate` and `predict` under any strategy.
+
+    On one replica nothing is added to Keras. Before several workers run a loop
+    they compare what they are about to do.
+    """
+
+    # Those of parameter servers; set once the model has its arguments.
+    _workers = None
+
+    @functools.wraps(keras.Model.fit)
+    def fit(self, x=None, *args, **kwargs):
+        given = batches.check_fit(self, (x, *args), kwargs)
+        cluster.agree(self.distribute_strategy, {"fit": given})
+        if self._workers is None:
+            return super().fit(x, *args, **kwargs)
+        with self._workers.fitting(self, x) as data:
+            return super().fit(data, *args, **kwargs)
+
+    @functools.wraps(keras.Model.predict)
+    def predict(self, x, *args, **kwargs):
+        batches.check_predict(self, x)
+        return super().predict(x, *args, **kwargs)
+
+    @property
+    def distribute_strategy(self):
+        """The strategy that Keras's loops run under."""
+        if self._workers is None:
+            return super().distribute_strategy
+        return self._workers.strategy_of_coordinator()
+
+    def make_train_function(self, force=False):
+        """Makes what `fit` calls: Keras's, unless that fails."""
+        if self._workers is not None:
+            self.train_function = self._workers.train_function(
+                self, None if force else self.train_function
+            )
+        elif not _needs_function(self):
+            super().make_train_function(force)
+        elif self.train_function is None or force:
+            self.train_function = function(self, self.train_step)
+
+    def make_test_function(self, force=False):
+        """Makes what `evaluate` calls: Keras's, unless that fails."""
+        if not _needs_function(self):
+            super().make_test_function(force)
+        elif self.test_function is None or force:
+            self.test_function = function(self, self.test_step)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras calls this first in `fit` and `evaluate`. Its own fails on the
+        # batches of several workers, if they are not one tensor.
+        strategy = self.distribute_strategy
+        if self._workers is not None:
+            self._workers.build(self, iterator, data_batch)
+        elif strategy.num_replicas_in_sync == 1:
+            super()._maybe_symbolic_build(iterator, data_batch)
+        else:
+            if iterator is not None:
+                cluster.agree(
+                    strategy,
+                    lambda: facts.of_training(self, iterator.steps_per_epoch),
+                )
+                batches.even_steps(strategy, iterator)
+                data_batch = batches.first(iterator)
+            with strategy.scope():
+                functional.build(self, batches.part(strategy, data_batch))
+
+    def _get_metrics_result_or_logs(self, logs):
+        # Keras calls this when the steps of an epoch are called.
+        if self._workers is not None:
+            logs = self._workers.finish(logs)
+        return super()._get_metrics_result_or_logs(logs)
+
+
+def function(model, step):
+    """Returns a function from an iterator of batches to logs.
+
+    It calls as many steps as `steps_per_execution` says one by one.
+
+    Args:
+        model: `keras.Model` on several replicas.
+        step: Its `train_step` or `test_step`.
+    """
+    strategy = model.distribute_strategy
+
+    def one_step(data):
+        logs = strategy.run(step, args=(data,))
+        return tree.map_structure(
+            lambda log: strategy.reduce("MEAN", log, axis=None), logs
+        )
+
+    if not model.run_eagerly:
+        one_step = tf.function(one_step, reduce_retracing=True, autograph=False)
+
+    def steps(iterator):
+        logs = None
+        for _ in range(model.steps_per_execution):
+            try:
+                data = next(iterator)
+            except (StopIteration, tf.errors.OutOfRangeError):
+                if logs is None:
+                    raise
+                break
+            logs = one_step(data)
+        return logs
+
+    return steps
+
+
+def _needs_function(model):
+    """Whether the function that Keras makes of a step fails.
+
+    On several replicas it does with `steps_per_execution`, which puts
+    collectives in a loop of the graph, and with `jit_compile`, which compiles
+    them; with several workers, where it averages scalars over an axis.
+    """
+    strategy = model.distribute_strategy
+    return strategy.num_replicas_in_sync > 1 and (
+        model.steps_per_execution > 1
+        or model.jit_compile
+        or isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    )
