@@ -14,10 +14,8 @@ Every layout has processes of its own. Within one, methods take turns step by
 step, so that a change of the machine's load meets all of them.
 """
 
-import contextlib
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -32,6 +30,7 @@ from absl import flags
 from absl import logging
 
 import keras_sam
+from examples import launch
 from examples import models
 from keras_sam import loops
 
@@ -136,7 +135,7 @@ def step(strategy, wrap):
 def spawn(layout):
     """Measures a layout in processes of its own."""
     workers = LAYOUTS[layout][0]
-    addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
+    addresses = launch.free_addresses(workers)
     command = [sys.executable, "-m", "benchmarks.replicas"]
     command += [
         f"--model={FLAGS.model}",
@@ -165,15 +164,6 @@ def spawn(layout):
         for process in processes:
             process.kill()
     return json.loads(output.splitlines()[-1])
-
-
-def free_ports(count):
-    """Returns ports of 127.0.0.1 that nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def main(argv):

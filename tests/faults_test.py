@@ -4,13 +4,11 @@ A process is told at which step to send itself the signal, which so is a real
 one and needs no timing.
 """
 
-import contextlib
 import json
 import os
 import pathlib
 import shutil
 import signal
-import subprocess
 import sys
 
 import keras
@@ -19,10 +17,9 @@ import pytest
 import tensorflow as tf
 
 import keras_sam
+from tests import processes
 from tests import testing
-from tests import workers_test
 
-ROOT = pathlib.Path(__file__).parents[1]
 LIMIT = 150  # Seconds until all processes have ended.
 EPOCHS = 2
 STEPS = 8  # In an epoch.
@@ -95,7 +92,6 @@ def train(kind, directory, result, fault=None, cut_write=None):
     print("RESUMES", backup.epoch, backup.step, flush=True)
     sam.fit(
         batches(range(backup.epoch, EPOCHS)),
-        initial_epoch=backup.epoch,
         epochs=EPOCHS,
         steps_per_epoch=STEPS,
         callbacks=[backup] + ([Fault(*fault)] if fault else []),
@@ -142,51 +138,28 @@ class Job:
             List of (exit status, output) of each process.
         """
         directories = directories or [self.backups] * self.count
-        ports = workers_test.free_ports(self.count)
-        workers = [f"127.0.0.1:{port}" for port in ports]
-        with contextlib.ExitStack() as stack:
-            processes = [
-                self._start(
-                    stack,
-                    index,
-                    workers,
-                    str(directories[index]),
-                    faults[index],
-                )
-                for index in range(self.count)
-            ]
-            outputs = [p.communicate(timeout=LIMIT)[0] for p in processes]
-        return [(p.returncode, o) for p, o in zip(processes, outputs)]
-
-    def _start(self, stack, index, workers, directory, fault):
-        arguments = {
-            "kind": self.kind,
-            "directory": directory,
-            "result": str(self.folder / f"result-{index}"),
-            **fault,
-        }
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
-            "TMPDIR": str(self.folder / f"temporary-{index}"),
-        }
+        # Other strategies must not see a cluster.
+        cluster = [{}] * self.count
         if self.kind == "workers":
-            environment["TF_CONFIG"] = json.dumps(
-                {
-                    "cluster": {"worker": workers},
-                    "task": {"type": "worker", "index": index},
-                }
+            configs = processes.tf_configs(self.count)
+            cluster = [{"TF_CONFIG": config} for config in configs]
+        started = [
+            processes.start(
+                "-c",
+                PROGRAM.format(
+                    arguments={
+                        "kind": self.kind,
+                        "directory": str(directories[index]),
+                        "result": str(self.folder / f"result-{index}"),
+                        **faults[index],
+                    }
+                ),
+                TMPDIR=str(self.folder / f"temporary-{index}"),
+                **cluster[index],
             )
-        process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM.format(arguments=arguments)],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        stack.callback(process.kill)
-        return process
+            for index in range(self.count)
+        ]
+        return processes.finish(started, LIMIT)
 
     def result(self):
         """Returns (weights and slots, history) of the chief."""

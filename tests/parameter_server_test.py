@@ -9,7 +9,6 @@ import contextlib
 import functools
 import json
 import os
-import pathlib
 import subprocess
 import sys
 import tempfile
@@ -24,10 +23,9 @@ import tensorflow as tf
 
 import keras_sam
 from keras_sam import schedule
+from tests import processes
 from tests import testing
-from tests import workers_test
 
-ROOT = pathlib.Path(__file__).parents[1]
 TIMEOUT = 300  # Seconds, for all checks of a coordinator.
 
 # A server ends when its coordinator does, which holds the other end of stdin.
@@ -52,7 +50,7 @@ class Cluster:
     """So many workers and as many parameter servers, as processes."""
 
     def __init__(self, workers):
-        ports = workers_test.free_ports(2 * workers)
+        ports = processes.free_ports(2 * workers)
         addresses = [f"127.0.0.1:{port}" for port in ports]
         self._spec = {"worker": addresses[:workers], "ps": addresses[workers:]}
         self._processes = {}
@@ -103,7 +101,7 @@ def coordinate(workers):
                 check(cluster)
             except (Exception, pytest.fail.Exception):
                 outcome = traceback.format_exc()
-            print("RESULT", json.dumps([check.__name__, outcome]), flush=True)
+            processes.say([check.__name__, outcome])
     finally:
         cluster.stop()
     # Threads of TensorFlow look for the servers for a while.
@@ -113,26 +111,11 @@ def coordinate(workers):
 @functools.cache
 def outcomes(workers):
     """Returns {name of a check: traceback, or nothing}, and all output."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", COORDINATOR.format(workers=workers)],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    errors = ""
-    try:
-        output, errors = process.communicate(timeout=TIMEOUT)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        output, errors = process.communicate()
+    process = processes.start("-c", COORDINATOR.format(workers=workers))
+    ((_, output),) = processes.finish([process], TIMEOUT)
     lines = [w for w in output.splitlines() if w.startswith("RESULT ")]
     found = [json.loads(line.removeprefix("RESULT ")) for line in lines]
-    return dict(found), errors
+    return dict(found), output
 
 
 def train(
