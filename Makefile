@@ -5,6 +5,7 @@
 #   make lint          Checks style, the one of BUILD where there is npm.
 #   make format        Puts it right.
 #   make test-oldest   Runs the tests with the oldest versions supported.
+#   make soak          Kills trainings at random and resumes them: 10 minutes.
 #   make tpu-check     Lowers and compiles the train step for a TPU, without one.
 #   make lock          Renews requirements_lock.txt, which Bazel installs.
 #   make wheel         Builds the wheel into dist/.
@@ -30,7 +31,7 @@ endef
 # A TensorFlow built for TPUs otherwise looks for one on the network.
 export TPU_SKIP_MDS_QUERY = 1
 
-.PHONY: demo test lint format test-oldest tpu-check lock wheel clean
+.PHONY: demo test lint format test-oldest soak tpu-check lock wheel clean
 
 demo: $(VENV)/.installed
 	$(RUN) examples.compare --output_dir=demo
@@ -50,6 +51,9 @@ format: $(VENV)/.installed
 
 test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m $(PYTEST)
+
+soak: $(VENV)/.installed
+	$(RUN) tests.soak
 
 tpu-check: $(TPU)/.installed
 	$(TPU)/bin/python -m tests.tpu_check
