@@ -16,7 +16,6 @@ import time
 
 import tensorflow as tf
 from absl import logging
-from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
 from tensorflow.python.distribute import multi_worker_util
 from tensorflow.python.eager import context
 
@@ -217,17 +216,16 @@ def await_ports(addresses, seconds):
 def _limit_waiting(workers, seconds):
     """Sets the times for which TensorFlow waits for other workers."""
     milliseconds = int(1000 * seconds)
+    # The public way to the message, whose module moves between versions.
+    config = tf.compat.v1.ConfigProto().experimental.coordination_config
+    for name, addresses in workers.items():
+        config.coordinated_job_list.add(name=name, num_tasks=len(addresses))
     context.context().configure_coordination_service(
         service_type="standalone",
         service_leader=multi_worker_util.coordination_leader(
             tf.train.ClusterSpec(workers)
         ),
-        coordinated_jobs=[
-            coordination_config_pb2.CoordinatedJob(
-                name=name, num_tasks=len(addresses)
-            )
-            for name, addresses in workers.items()
-        ],
+        coordinated_jobs=list(config.coordinated_job_list),
         cluster_register_timeout_in_ms=milliseconds,
         # The first worker stays until the others are done with it.
         shutdown_barrier_timeout_in_ms=min(milliseconds, 60_000),
