@@ -68,7 +68,7 @@ def tf_config(text):
             addresses,
         )
         for address in addresses:
-            found = re.fullmatch(r".+:(\d{1,5})", address)
+            found = re.fullmatch(r"[^\s/]+:([0-9]{1,5})", address)
             check(
                 found and 0 < int(found[1]) < 65536,
                 "give each task an address with a port, host:port",
@@ -87,7 +87,7 @@ def tf_config(text):
     )
     kind, index = task.get("type"), task.get("index")
     check(
-        kind in workers,
+        isinstance(kind, str) and kind in workers,
         f"have a task of a type in its cluster, {sorted(workers)}",
         kind,
     )

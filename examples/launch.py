@@ -96,17 +96,23 @@ def wait(processes, grace):
 
 
 def end(processes, grace):
-    """Ends processes: asks, waits for so many seconds, kills."""
-    for process in processes:
-        if process.poll() is None:
-            process.terminate()
-    deadline = time.monotonic() + grace
-    for process in processes:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.0, deadline - time.monotonic()))
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+    """Ends processes: asks, waits for so many seconds, kills.
+
+    Another Ctrl-C or SIGTERM cuts the waiting short.
+    """
+    try:
+        for process in processes:
+            if process.poll() is None:
+                process.terminate()
+        deadline = time.monotonic() + grace
+        for process in processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, deadline - time.monotonic()))
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
 
 
 def launch(count, arguments, logs=None, grace=15.0):

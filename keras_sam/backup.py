@@ -1,5 +1,6 @@
 """The callback that saves a training and takes it up again."""
 
+import numbers
 import signal
 
 import keras
@@ -33,8 +34,8 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     After SIGTERM the step is finished and saved, and `SystemExit(143)` raised
     (128 + SIGTERM); with several workers on all of them, after a step that
-    they agree on. `fit` on a finished training runs no step and leaves the
-    final weights.
+    they agree on. `fit` on a finished training, or one that a callback has
+    stopped, runs no step and leaves the weights of its last backup.
 
     Args:
         directory: String or path, where the backups of this one training are,
@@ -91,6 +92,8 @@ class BackupAndRestore(keras.callbacks.Callback):
             self._restore_state()
             model._initial_epoch = self.epoch
             self._resumes = self.step > 0
+            if self._checkpoints.progress["stopped"]:
+                model._initial_epoch = self.params["epochs"]
         self._watch = preemption.Watch(strategy)
         self._watch.start()
 
@@ -122,6 +125,9 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         ends = self._watch.due()
+        if self._skips and self._skip.left <= 0:
+            # Once more: other callbacks may have changed a learning rate again.
+            self._restore_state()
         if not self._skips and (ends or self._is_due(batch + 1)):
             self._save(self._epoch, batch + 1, self.history, logs)
         if ends:
@@ -151,6 +157,7 @@ class BackupAndRestore(keras.callbacks.Callback):
                 "step": step,
                 "history": history,
                 "logs": _plain(logs),
+                "stopped": bool(not step and self.model.stop_training),
             },
             {"state": _state(self.model), "metrics": _metrics(self.model)},
             self.model.distribute_strategy.extended.should_checkpoint,
@@ -183,7 +190,8 @@ def _plain(logs):
 
 
 def _check_positive(name, value, others=""):
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or value < 1:
         raise ValueError(
             f"`{name}` must be {others}an int, at least 1. Received: {value!r}"
         )

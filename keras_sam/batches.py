@@ -16,14 +16,20 @@ def check_fit(model, args, kwargs):
         ValueError: If batches are known to be smaller than the replicas are
             many. (Not if the last one is: then some replicas get no example.)
     """
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    if replicas == 1:
+        return {}
     signature = inspect.signature(keras.Model.fit).bind(model, *args, **kwargs)
     signature.apply_defaults()
     given = signature.arguments
     size = given["batch_size"]
     if isinstance(given["x"], tf.data.Dataset):
-        shape = tree.flatten(given["x"].element_spec)[0].shape
-        size = shape[0] if shape.rank else None
-    replicas = model.distribute_strategy.num_replicas_in_sync
+        shapes = [
+            spec.shape
+            for spec in tree.flatten(given["x"].element_spec)
+            if isinstance(spec, tf.TensorSpec)
+        ]
+        size = shapes[0][0] if shapes and shapes[0].rank else None
     if size is not None and size < replicas:
         raise ValueError(
             "A batch is split among the replicas, so it must hold an example "
@@ -67,7 +73,8 @@ def even_steps(strategy, iterator):
     if len(set(told.values())) > 1 or (told and hasattr(adapter, "_dataset")):
         iterator.data_adapter = _Endless(adapter)
         if not iterator.steps_per_epoch:
-            iterator._interrupted_warning = lambda: None  # As it should.
+            # Data that end are no surprise, of which Keras warns.
+            iterator._interrupted_warning = lambda: None
         iterator.reset()
 
 

@@ -29,12 +29,13 @@ def mean(tensors):
 
 
 def aggregate(outcome, statistics, size, synced):
-    """Returns the mean of outcomes over replicas, moved in one collective.
+    """Returns the mean of outcomes over replicas.
 
-    As over the parts of a batch, but for loss and outputs, which metrics add
-    up later. Statistics are weighted by size, so that a replica without
-    examples counts for nothing. (Keras keeps those of each replica apart, and
-    saves the first's.)
+    One collective moves all that is of one type. The mean is that over the
+    parts of a batch, but for loss and outputs, which metrics add up later.
+    Statistics are weighted by size, so that a replica without examples counts
+    for nothing. (Keras keeps those of each replica apart, and saves the
+    first's.)
 
     Args:
         outcome: `splits.Outcome` of this replica.
@@ -44,7 +45,7 @@ def aggregate(outcome, statistics, size, synced):
     """
     if replicas() == 1:
         return outcome
-    own = [] if synced else [outcome.grads, outcome.memory]
+    means = [] if synced else [outcome.grads, outcome.memory]
     # Sums of many examples leave the range of float16.
     values = [_wide(outcome.state[i]) for i in statistics]
     weighted = [
@@ -52,26 +53,30 @@ def aggregate(outcome, statistics, size, synced):
         for value in values
     ]
     sizes = [tf.cast(size, "float32")] if statistics else []
-    structure = (own, weighted, sizes)
-    sums = _reduced("sum", tree.flatten(structure))
-    own, weighted, sizes = tree.pack_sequence_as(structure, sums)
-    state = list(outcome.state)
+    moved = (means, weighted, sizes)
+    moved = tree.pack_sequence_as(moved, _reduced("sum", tree.flatten(moved)))
+    (sums, weighted, sizes), state = moved, list(outcome.state)
     for i, value in zip(statistics, weighted, strict=True):
-        mean = value / tf.cast(sizes[0], value.dtype)
-        state[i] = tf.cast(mean, state[i].dtype)
+        average = value / tf.cast(sizes[0], value.dtype)
+        state[i] = tf.cast(average, state[i].dtype)
     if synced:
         return outcome._replace(state=state)
-    grads, memory = tree.map_structure(_over_replicas, own)
+    grads, memory = tree.map_structure(_over_replicas, sums)
     return outcome._replace(grads=grads, memory=memory, state=state)
 
 
 def _reduced(operation, tensors):
+    """Reduces float tensors, those of one type in one collective."""
     if replicas() == 1:
         return tensors
     context = tf.distribute.get_replica_context()
-    floats = [t for t in tensors if t.dtype.is_floating]
-    found = iter(context.all_reduce(operation, floats) if floats else ())
-    return [next(found) if t.dtype.is_floating else t for t in tensors]
+    reduced = list(tensors)
+    for dtype in dict.fromkeys(t.dtype for t in tensors if t.dtype.is_floating):
+        indices = [i for i, t in enumerate(tensors) if t.dtype == dtype]
+        found = context.all_reduce(operation, [tensors[i] for i in indices])
+        for i, tensor in zip(indices, found, strict=True):
+            reduced[i] = tensor
+    return reduced
 
 
 def _over_replicas(total):
@@ -91,7 +96,7 @@ def compiles(xla, jit_compile=False):
         jit_compile: Whether `compile` was asked for it. On several replicas
             nothing else can be compiled.
     """
-    if isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy):
+    if isinstance(current(), tf.distribute.TPUStrategy):
         return False  # The strategy compiles the whole step.
     if xla != "auto":
         return xla
@@ -107,7 +112,7 @@ def check(model):
         ValueError: If the strategy is not supported, or the model was made in
             another one.
     """
-    here = tf.distribute.get_strategy()
+    here = current()
     if tf.distribute.has_strategy() and not isinstance(here, SUPPORTED):
         names = [strategy.__name__ for strategy in SUPPORTED]
         raise ValueError(

@@ -111,10 +111,10 @@ class Evaluator:
         if self.loss_scaled or unit != 1.0:
             grads = [grad / _as(unit, grad) for grad in grads]
         if self._replicas > 1:
-            # Batch normalization of no examples has no gradient.
-            grads = [
-                tf.where((batch.size > 0) | tf.math.is_finite(grad), grad, 0)
-                for grad in grads
+            # Means of no examples are not numbers, nor is what they spoil.
+            loss, *grads = [
+                tf.where((batch.size > 0) | tf.math.is_finite(t), t, 0)
+                for t in (loss, *grads)
             ]
         return Point(params, loss, grads, y_pred, state, overwrites)
 

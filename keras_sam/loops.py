@@ -1,6 +1,6 @@
 """What Keras's loops call, and ours instead where Keras's own fails."""
 
-import functools
+import inspect
 
 import keras
 import tensorflow as tf
@@ -10,6 +10,16 @@ from keras_sam import batches
 from keras_sam import cluster
 from keras_sam import facts
 from keras_sam import functional
+
+
+def _like(method):
+    """Gives a method the signature of Keras's."""
+
+    def decorate(own):
+        own.__signature__ = inspect.signature(method)
+        return own
+
+    return decorate
 
 
 class Loops(keras.Model):
@@ -22,8 +32,9 @@ class Loops(keras.Model):
     # Those of parameter servers; set once the model has its arguments.
     _workers = None
 
-    @functools.wraps(keras.Model.fit)
+    @_like(keras.Model.fit)
     def fit(self, x=None, *args, **kwargs):
+        """Trains, as `keras.Model.fit` does, under any strategy."""
         given = batches.check_fit(self, (x, *args), kwargs)
         cluster.agree(self.distribute_strategy, {"fit": given})
         if self._workers is None:
@@ -31,8 +42,9 @@ class Loops(keras.Model):
         with self._workers.fitting(self, x) as data:
             return super().fit(data, *args, **kwargs)
 
-    @functools.wraps(keras.Model.predict)
+    @_like(keras.Model.predict)
     def predict(self, x, *args, **kwargs):
+        """Returns outputs, as `keras.Model.predict` does."""
         batches.check_predict(self, x)
         return super().predict(x, *args, **kwargs)
 

@@ -8,6 +8,8 @@ import threading
 
 import tensorflow as tf
 
+from keras_sam import cluster
+
 
 class Watch:
     """Takes note of SIGTERM from `start` to `stop`, if in the main thread.
@@ -24,7 +26,7 @@ class Watch:
         self._received = False
         self._installs = threading.current_thread() is threading.main_thread()
         self._cluster = self._tell = None
-        if self._installs and _workers(strategy) > 1:
+        if self._installs and len(cluster.tasks(strategy)) > 1:
             self._cluster, self._tell = _handler(strategy)
             self._installs = self._tell is not None
 
@@ -32,6 +34,9 @@ class Watch:
         """Installs the handler of the signal."""
         if self._installs:
             self._previous = _install(self._receive)
+            stale = getattr(self._previous, "__self__", None)
+            if isinstance(stale, Watch):  # Of a `fit` that failed.
+                self._previous = stale._previous
 
     def stop(self):
         """Puts the earlier handler back, and hands a signal on to it."""
@@ -69,13 +74,6 @@ def _preempted():
 def _install(handler):
     """Returns the handler of SIGTERM before, which is None if not Python's."""
     return signal.signal(signal.SIGTERM, handler or signal.SIG_DFL)
-
-
-def _workers(strategy):
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        return 1
-    tasks = strategy.cluster_resolver.cluster_spec().as_dict().values()
-    return sum(map(len, tasks))
 
 
 @functools.cache  # What it tells the cluster can be told once.

@@ -7,6 +7,9 @@ replicas do together into conditionals, which fails, for
 `gradient_accumulation_steps` and `ema_overwrite_frequency`.
 """
 
+import functools
+
+import keras
 import tensorflow as tf
 
 from keras_sam import distribution
@@ -28,24 +31,42 @@ def apply(optimizer, grads_and_variables):
 def _aggregated(optimizer):
     """Returns an optimizer with the same state that takes aggregated gradients.
 
-    It lives for one call: the user's optimizer keeps its class, by which it is
-    saved.
+    It shares all attributes with the user's, which keeps its class, by which it
+    is saved.
     """
-    kind = type(optimizer)
-    view = object.__new__(type(kind.__name__, (_Aggregated, kind), {}))
-    state = vars(view)
-    state.update(vars(optimizer))
-    if "inner_optimizer" in state:  # LossScaleOptimizer
-        state["inner_optimizer"] = _aggregated(optimizer.inner_optimizer)
-    if "_inner_optimizers" in state:  # MultiOptimizer
-        state["_inner_optimizers"] = [
-            _aggregated(inner) for inner in optimizer.optimizers
-        ]
+    holders = tuple(
+        name
+        for name, value in vars(optimizer).items()
+        if any(isinstance(v, keras.Optimizer) for v in _listed(value))
+    )
+    view = object.__new__(_view_class(type(optimizer), holders))
+    object.__setattr__(view, "__dict__", vars(optimizer))
     return view
 
 
+@functools.cache
+def _view_class(kind, holders):
+    """Returns a subclass, for which held optimizers are aggregated as well."""
+
+    def held(name):
+        def get(view):
+            value = vars(view)[name]
+            if isinstance(value, keras.Optimizer):
+                return _aggregated(value)
+            return [_aggregated(v) for v in value]
+
+        return property(get)
+
+    members = {name: held(name) for name in holders}
+    return type(kind.__name__, (_Aggregated, kind), members)
+
+
+def _listed(value):
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
 class _Aggregated:
-    """Overrides what `BaseOptimizer` leaves to backends."""
+    """Overrides what `BaseOptimizer` leaves to backends, as of Keras 3.15."""
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
         return grads_and_vars
@@ -107,8 +128,7 @@ def _cond(predicate, true, false, *arguments):
     all replicas are one program, as on a TPU. But all replicas together can
     choose first, and then run it each.
     """
-    strategy = tf.distribute.get_strategy()
-    if isinstance(strategy, tf.distribute.TPUStrategy):
+    if isinstance(distribution.current(), tf.distribute.TPUStrategy):
         tf.cond(predicate, lambda: true(*arguments), lambda: false(*arguments))
         return
 

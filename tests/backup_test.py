@@ -276,6 +276,53 @@ def averaging():
     return keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5)
 
 
+def test_callbacks_that_change_a_learning_rate(tmp_path):
+    """They see the steps passed over again, but change it once."""
+
+    class Decay(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.optimizer.learning_rate *= 0.9
+
+    def trained(directory, *others):
+        model = plain()
+        model.fit(
+            dataset(),
+            epochs=EPOCHS,
+            steps_per_epoch=STEPS,
+            shuffle=False,
+            callbacks=[
+                keras.callbacks.LearningRateScheduler(lambda _, lr: lr * 0.9),
+                Decay(),
+                *others,
+                keras_sam.BackupAndRestore(directory, 2),
+            ],
+            verbose=0,
+        )
+        return model
+
+    whole = trained(tmp_path / "whole")
+    with pytest.raises(Stop):
+        trained(tmp_path / "cut", StopAt(0, 5))
+    assert_same(whole, trained(tmp_path / "cut"))
+
+
+def test_stopped_training_is_finished(tmp_path):
+    def trained():
+        model = plain()
+        stop = keras.callbacks.EarlyStopping("loss", min_delta=10, patience=1)
+        backup = keras_sam.BackupAndRestore(tmp_path)
+        callbacks = [stop, backup]
+        data = dataset()
+        history = model.fit(data, epochs=9, callbacks=callbacks, verbose=0)
+        return model, backup, history.epoch
+
+    stopped, backup, epochs = trained()
+    assert epochs == [0, 1] and backup.epoch == 2
+    again, backup, epochs = trained()
+    assert epochs == [] and backup.epoch == 2
+    assert_same(stopped, again)
+
+
 def test_finished_training_is_left_as_it_was(tmp_path):
     whole = plain(optimizer=averaging())
     fit(whole, tmp_path)
@@ -611,6 +658,15 @@ def test_a_signal_too_late_for_a_backup_is_handed_on(received, tmp_path):
     assert signal.getsignal(signal.SIGTERM) is handler
 
 
+def test_failed_fits_hold_back_no_more_than_one(received, tmp_path):
+    for number in range(3):
+        interrupt(plain(), tmp_path / str(number), (0, 0))
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert not received
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert received == [1]
+
+
 def test_a_second_signal_is_not_held_back(received, tmp_path):
     class Twice(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
@@ -641,7 +697,7 @@ def test_workers_that_no_signal_reaches(monkeypatch, received):
     class Strategy:
         cluster_resolver = None
 
-    monkeypatch.setattr(preemption, "_workers", lambda strategy: 2)
+    monkeypatch.setattr(preemption.cluster, "tasks", lambda strategy: [0, 1])
     monkeypatch.setattr(
         tf.distribute.experimental, "PreemptionCheckpointHandler", Handler
     )

@@ -465,6 +465,59 @@ def test_now_and_then_equals_one_device(setting, scaled):
     assert_replicas_agree([*ours.variables, *ours.optimizer.variables])
 
 
+class Holder(keras.optimizers.Optimizer):
+    """Hands all to another optimizer, and counts."""
+
+    def __init__(self):
+        super().__init__(0.0)
+        self.base = keras.optimizers.SGD(0.1, momentum=0.9)
+        self.calls = 0
+
+    def build(self, variables):
+        super().build(variables)
+        self.base.build(variables)
+
+    def apply(self, grads, trainable_variables=None):
+        self.calls += 1
+        self.base.apply(grads, trainable_variables)
+
+
+def test_an_optimizer_that_holds_another():
+    setting = {"optimizer": Holder, "run_eagerly": True}
+    plain = replicated(testing.dense_net, **setting)
+    ours = replicated(testing.dense_net, sam(ascent_steps=0), **setting)
+    testing.assert_same(plain, ours)
+    assert ours[0].optimizer.calls == plain[0].optimizer.calls == 12
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_statistics_of_another_type(dtype):
+    """Half precision has its statistics summed in float32."""
+    keras.config.set_dtype_policy(dtype)
+    try:
+        model, history = replicated(
+            functools.partial(norm_net, None, None), sam(), metrics=None
+        )
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert np.isfinite(history["loss"]).all()
+    assert_replicas_agree(model.variables)
+
+
+def test_loss_of_an_empty_replica_counts_for_nothing():
+    def mean_loss(y, y_pred):
+        return ops.mean(testing.cross_entropy()(y, y_pred))
+
+    x, y = testing.data(17)
+    _, history = replicated(
+        testing.dense_net,
+        sam(),
+        loss=mean_loss,
+        fit={"x": x, "y": y, "batch_size": 8},
+    )
+    assert np.isfinite(history["loss"]).all()
+
+
 def test_the_optimizer_stays_the_users():
     optimizer = functools.partial(SGD, gradient_accumulation_steps=2)
     model, _ = replicated(testing.dense_net, sam(), optimizer)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -174,6 +175,35 @@ def test_signal_ends_all(number, tmp_path):
     ((status, output),) = processes.finish([process], 60)
     assert status == 128 + number, output
     assert not any(alive(int(path.stem)) for path in pids)
+
+
+_DEAF = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("DEAF", flush=True)
+time.sleep(300)
+"""
+
+
+def test_a_second_interrupt_kills_at_once():
+    process = subprocess.Popen(
+        [sys.executable, "-c", _DEAF], stdout=subprocess.PIPE, text=True
+    )
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        assert process.stdout.readline() == "DEAF\n"
+        signal.alarm(1)
+        with pytest.raises(KeyboardInterrupt):
+            launch.end([process], 200)
+        assert process.poll() == -signal.SIGKILL
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+        process.kill()
+        process.stdout.close()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The wrapper as a Keras model: cost, counting, and what users call."""
 
+import inspect
 import sys
 
 import keras
@@ -368,6 +369,33 @@ def test_a_layer_may_use_a_network_that_it_does_not_own():
         sam = keras_sam.SAM(net)
         sam.compile("sgd", "mse", **testing.MODES[mode])
         assert np.isfinite(sam.train_on_batch(x, x))
+
+
+def test_fit_and_predict_look_like_those_of_keras():
+    for name in ("fit", "predict"):
+        own, keras_own = (
+            getattr(keras_sam.SAM, name),
+            getattr(keras.Model, name),
+        )
+        assert inspect.signature(own) == inspect.signature(keras_own)
+        assert own.__qualname__ == f"Loops.{name}" and own.__doc__
+
+
+def test_fit_takes_data_that_begin_with_nothing():
+    x, y = testing.data(8)
+    data = tf.data.Dataset.from_tensors(({"a": None, "b": x}, y))
+
+    class OfB(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(3)
+
+        def call(self, inputs):
+            return self.dense(inputs["b"])
+
+    sam = keras_sam.SAM(OfB())
+    sam.compile("sgd", testing.cross_entropy(), run_eagerly=True)
+    assert np.isfinite(sam.fit(data, verbose=0).history["loss"]).all()
 
 
 if __name__ == "__main__":
