@@ -40,7 +40,7 @@ _VARIED = ("seed", "noise_seed", "ascent_steps", "descent")
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("seeds", 4, "Runs of each method.", lower_bound=1)
 flags.DEFINE_integer(
-    "workers",
+    "jobs",
     None,
     "Runs at once; default: one a core, or one with a GPU.",
     lower_bound=1,
@@ -81,14 +81,14 @@ def run_one(settings):
         return train.train(settings)
 
 
-def run_all(planned, workers):
+def run_all(planned, jobs):
     """Runs the plan; returns {method: [result of each seed]}."""
     results = {method: [] for method in METHODS}
     with concurrent.futures.ProcessPoolExecutor(
-        workers,
+        jobs,
         # TensorFlow does not survive a fork.
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=functools.partial(_share_cores, workers),
+        initializer=functools.partial(_share_cores, jobs),
     ) as pool:
         finished = pool.map(run_one, [settings for _, _, settings in planned])
         for (method, seed, _), result in zip(planned, finished, strict=True):
@@ -102,8 +102,8 @@ def run_all(planned, workers):
     return results
 
 
-def _share_cores(workers):
-    threads = max(1, (os.cpu_count() or 1) // workers)
+def _share_cores(jobs):
+    threads = max(1, (os.cpu_count() or 1) // jobs)
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 
@@ -151,11 +151,11 @@ def main(argv):
     settings = options.settings()
     if settings.strategy == "multi_worker":
         raise app.UsageError("A comparison is of runs on this machine alone.")
-    data.load(settings.dataset, settings.data_dir)  # Once, before the workers.
+    data.load(settings.dataset, settings.data_dir)  # Once, before the runs.
     gpus = tf.config.list_physical_devices("GPU")
-    workers = FLAGS.workers or (1 if gpus else os.cpu_count() or 1)
+    jobs = FLAGS.jobs or (1 if gpus else os.cpu_count() or 1)
     planned = plan(settings, FLAGS.seeds)
-    report(run_all(planned, min(workers, len(planned))), settings)
+    report(run_all(planned, min(jobs, len(planned))), settings)
 
 
 if __name__ == "__main__":

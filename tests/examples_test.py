@@ -541,7 +541,7 @@ def test_compare(data_dir, tmp_path):
             "--model=mlp",
             "--epochs=1",
             "--seeds=1",
-            "--workers=1",
+            "--jobs=1",
             "--deterministic",
         ),
         check=False,
