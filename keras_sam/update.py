@@ -51,9 +51,11 @@ def _view_class(kind, holders):
     def held(name):
         def get(view):
             value = vars(view)[name]
-            if isinstance(value, keras.Optimizer):
-                return _aggregated(value)
-            return [_aggregated(v) for v in value]
+            views = [
+                _aggregated(v) if isinstance(v, keras.Optimizer) else v
+                for v in _listed(value)
+            ]
+            return views if isinstance(value, (list, tuple)) else views[0]
 
         return property(get)
 
