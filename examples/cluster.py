@@ -34,64 +34,22 @@ def tf_config(text):
     Raises:
         ValueError: If it is not a cluster of workers that this one belongs to.
     """
-
-    def check(holds, expected, received):
-        if not holds:
-            raise ValueError(
-                f"TF_CONFIG must {expected}, for example {_EXAMPLE}. Received: "
-                f"{received!r}"
-            )
-
     try:
         config = json.loads(text or "null")
     except json.JSONDecodeError as error:
-        raise ValueError(
-            f"TF_CONFIG must be JSON, for example {_EXAMPLE}. Received: "
-            f"{text!r} ({error})"
-        ) from error
-    check(isinstance(config, dict), "be set to a JSON object", text)
+        _check(False, f"be JSON ({error})", text)
+    _check(isinstance(config, dict), "be set to a JSON object", text)
     workers, task = config.get("cluster"), config.get("task")
-    check(isinstance(workers, dict) and workers, "hold a 'cluster'", config)
-    check(isinstance(task, dict), "hold a 'task'", config)
-    check(
-        set(workers) <= set(_TYPES),
-        "hold tasks of the types 'chief' and 'worker' only (there is neither "
-        "a parameter server nor an evaluator; each run tests itself)",
-        sorted(workers),
-    )
-    for addresses in workers.values():
-        check(
-            isinstance(addresses, list)
-            and addresses
-            and all(isinstance(address, str) for address in addresses),
-            "hold a list of addresses for each type of task",
-            addresses,
-        )
-        for address in addresses:
-            found = re.fullmatch(r"[^\s/]+:([0-9]{1,5})", address)
-            check(
-                found and 0 < int(found[1]) < 65536,
-                "give each task an address with a port, host:port",
-                address,
-            )
-    everyone = [a for addresses in workers.values() for a in addresses]
-    check(
-        len(set(everyone)) == len(everyone),
-        "give each task an address of its own",
-        everyone,
-    )
-    check(
-        len(workers.get("chief", ())) <= 1,
-        "hold at most one chief",
-        workers.get("chief"),
-    )
+    _check(isinstance(workers, dict) and workers, "hold a 'cluster'", config)
+    _check(isinstance(task, dict), "hold a 'task'", config)
+    _check_cluster(workers)
     kind, index = task.get("type"), task.get("index")
-    check(
+    _check(
         isinstance(kind, str) and kind in workers,
         f"have a task of a type in its cluster, {sorted(workers)}",
         kind,
     )
-    check(
+    _check(
         isinstance(index, int)
         and not isinstance(index, bool)
         and 0 <= index < len(workers[kind]),
@@ -99,6 +57,49 @@ def tf_config(text):
         index,
     )
     return workers, kind, index
+
+
+def _check(holds, expected, received):
+    if not holds:
+        raise ValueError(
+            f"TF_CONFIG must {expected}, for example {_EXAMPLE}. Received: "
+            f"{received!r}"
+        )
+
+
+def _check_cluster(workers):
+    _check(
+        set(workers) <= set(_TYPES),
+        "hold tasks of the types 'chief' and 'worker' only (there is neither "
+        "a parameter server nor an evaluator; each run tests itself)",
+        sorted(workers),
+    )
+    for addresses in workers.values():
+        _check(
+            isinstance(addresses, list)
+            and addresses
+            and all(isinstance(address, str) for address in addresses),
+            "hold a list of addresses for each type of task",
+            addresses,
+        )
+    everyone = [a for addresses in workers.values() for a in addresses]
+    for address in everyone:
+        found = re.fullmatch(r"[^\s/]+:([0-9]{1,5})", address)
+        _check(
+            found and 0 < int(found[1]) < 65536,
+            "give each task an address with a port, host:port",
+            address,
+        )
+    _check(
+        len(set(everyone)) == len(everyone),
+        "give each task an address of its own",
+        everyone,
+    )
+    _check(
+        len(workers.get("chief", ())) <= 1,
+        "hold at most one chief",
+        workers.get("chief"),
+    )
 
 
 def slurm_config(port):
