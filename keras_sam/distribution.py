@@ -17,10 +17,9 @@ def current():
     return tf.distribute.get_strategy()
 
 
-def replicas(model=None):
-    """Returns the number of replicas in sync, here or of a model."""
-    strategy = current() if model is None else model.distribute_strategy
-    return strategy.num_replicas_in_sync
+def replicas():
+    """Returns the number of replicas in sync."""
+    return current().num_replicas_in_sync
 
 
 def mean(tensors):
