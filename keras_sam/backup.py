@@ -160,7 +160,7 @@ class BackupAndRestore(keras.callbacks.Callback):
                 "stopped": bool(not step and self.model.stop_training),
             },
             {"state": _state(self.model), "metrics": _metrics(self.model)},
-            self.model.distribute_strategy.extended.should_checkpoint,
+            cluster.is_chief(self.model.distribute_strategy),
         )
 
     def _restore_state(self):
