@@ -30,12 +30,12 @@ from examples import summary
 from examples import train
 
 METHODS = {
-    "SGD": {"ascent_steps": 0},
-    "SAM": {"ascent_steps": 1},
-    "multi-step SAM, n = 3": {"ascent_steps": 3, "descent": "last"},
-    "multi-step SAM, n = 3, mean": {"ascent_steps": 3, "descent": "mean"},
+    "SGD": {"method": "sgd"},
+    "SAM": {"method": "sam"},
+    "multi-step SAM, n = 3": {"method": "multistep_last"},
+    "multi-step SAM, n = 3, mean": {"method": "multistep_mean"},
 }
-_VARIED = ("seed", "noise_seed", "ascent_steps", "descent")
+_VARIED = ("seed", "noise_seed", "method", "ascent_steps", "descent")
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("seeds", 4, "Runs of each method.", lower_bound=1)

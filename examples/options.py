@@ -1,10 +1,8 @@
 """The command line of the examples: every flag, its check, what names mean.
 
-Flags that set an argument of SAM (sharpness-aware minimization) take its
-default from SAM itself.
+methods.py says what the flags of SAM (sharpness-aware minimization) stand for.
 """
 
-import inspect
 import types
 
 import keras
@@ -13,29 +11,11 @@ from absl import flags
 
 import keras_sam
 from examples import cluster
+from examples import methods
 from examples import models
 from examples import tpu
 
 _FLAGS = flags.FLAGS
-_SAM = {
-    name: parameter.default
-    for name, parameter in inspect.signature(
-        keras_sam.SAM.__init__
-    ).parameters.items()
-}
-_ETA = inspect.signature(keras_sam.directions.Adaptive).parameters["eta"]
-
-# What a name on the command line builds; `s` holds the value of every flag.
-DIRECTIONS = {
-    "normalized": lambda s: keras_sam.directions.Normalized(),
-    "unnormalized": lambda s: keras_sam.directions.Unnormalized(),
-    "adaptive": lambda s: keras_sam.directions.Adaptive(eta=s.eta),
-    "layerwise": lambda s: keras_sam.directions.Layerwise(),
-}
-DESCENTS = {
-    "last": lambda s: keras_sam.descents.Last(),
-    "mean": lambda s: keras_sam.descents.Mean(),
-}
 XLA = {"auto": "auto", "true": True, "false": False}
 STRATEGIES = {
     "none": lambda s: tf.distribute.get_strategy(),
@@ -193,53 +173,79 @@ flags.DEFINE_string(
     "TPU of --strategy=tpu: 'local' on a TPU VM, a name, zone/name or address.",
 )
 
-flags.DEFINE_float("rho", _SAM["rho"], "Radius of the climb.", lower_bound=0.0)
+flags.DEFINE_enum(
+    "method",
+    "sam",
+    list(keras_sam.recipes.RECIPES),
+    "A published method: the arguments of SAM that it consists of, each of "
+    "which the flags below override.",
+)
+flags.DEFINE_float("rho", None, "Radius of the climb.", lower_bound=0.0)
+flags.DEFINE_float(
+    "rho_min",
+    None,
+    "Let the radius fall with the learning rate, from --rho to this.",
+    lower_bound=0.0,
+)
 flags.DEFINE_integer(
     "ascent_steps",
-    _SAM["ascent_steps"],
+    None,
     "Steps of the climb; 0 is SGD.",
     lower_bound=0,
 )
 flags.DEFINE_enum(
     "radius",
-    _SAM["radius"],
+    None,
     ["split", "full", "projected", "matched"],
     "Length of a step: rho / n, rho, rho within the ball, 2 rho / (n + 1).",
 )
-flags.DEFINE_enum(
+flags.DEFINE_string(
     "direction",
-    type(_SAM["direction"]).__name__.lower(),
-    list(DIRECTIONS),
-    "Where a step of the climb points.",
+    None,
+    "Where a step of the climb points, for example 'Adaptive(eta=0.2)'. Parts: "
+    + ", ".join(methods.names(keras_sam.directions)),
 )
-flags.DEFINE_float(
-    "eta", _ETA.default, "The eta of --direction=adaptive.", lower_bound=0.0
-)
-flags.DEFINE_enum(
+flags.DEFINE_string(
     "descent",
-    type(_SAM["descent"]).__name__.lower(),
-    list(DESCENTS),
-    "How the gradients met on the climb become one.",
+    None,
+    "How the gradients met on the climb become one. Parts: "
+    + ", ".join(methods.names(keras_sam.descents)),
+)
+flags.DEFINE_string(
+    "cadence",
+    None,
+    "Which steps climb. Parts: " + ", ".join(methods.names(keras_sam.cadences)),
+)
+flags.DEFINE_string(
+    "start",
+    None,
+    "Where the clean pass is, or none: at the weights. Parts: "
+    + ", ".join(methods.names(keras_sam.starts)),
+)
+flags.DEFINE_string(
+    "ascent_samples",
+    None,
+    "Which examples of a batch climb, or none: all. Parts: "
+    + ", ".join(methods.names(keras_sam.samples)),
+)
+flags.DEFINE_string(
+    "descent_samples",
+    None,
+    "Which examples of a batch are descended with, likewise.",
 )
 flags.DEFINE_integer(
     "num_batch_splits",
-    _SAM["num_batch_splits"],
+    None,
     "Parts of a batch that climb on their own (m-sharpness).",
     lower_bound=1,
 )
 flags.DEFINE_string(
-    "perturb",
-    _SAM["perturb"],
-    "Regular expression of the variable paths that move; None is all.",
+    "perturb", None, "Regular expression of the variable paths that move."
 )
 flags.DEFINE_bool(
-    "sync_perturbations",
-    _SAM["sync_perturbations"],
-    "Average the climb over replicas.",
+    "sync_perturbations", None, "Average the climb over replicas."
 )
-flags.DEFINE_enum(
-    "xla", str(_SAM["xla"]).lower(), list(XLA), "Compile with XLA."
-)
+flags.DEFINE_enum("xla", "auto", list(XLA), "Compile with XLA.")
 
 flags.mark_flag_as_required("output_dir")
 flags.register_validator(
@@ -269,6 +275,29 @@ def _check_warmup(values):
         values["lr_schedule"] == "cosine"
         and values["warmup_epochs"] < values["epochs"]
     )
+
+
+def _is_part(name):
+    def check(text):
+        try:
+            if text is not None:
+                methods.part(name, text, steps=1)
+            return True
+        except ValueError as error:
+            raise flags.ValidationError(str(error)) from error
+
+    return check
+
+
+for _name in methods.PARTS:
+    flags.register_validator(_name, _is_part(_name))
+
+
+@flags.multi_flags_validator(
+    ["rho_min", "lr_schedule"], "--rho_min needs a learning rate that changes"
+)
+def _check_rho_min(values):
+    return values["rho_min"] is None or values["lr_schedule"] != "constant"
 
 
 @flags.multi_flags_validator(

@@ -21,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_sam
+from examples import methods
 
 
 def write_json(path, content):
@@ -92,15 +93,17 @@ class Backup(keras_sam.BackupAndRestore):
         super().on_epoch_end(epoch, {**logs, **timing})
 
 
-def cost(settings, steps_per_epoch, history):
+def cost(settings, model, steps_per_epoch, history):
     """Counts the work: gradients computed, seconds spent."""
     steps = settings.epochs * steps_per_epoch
-    passes = steps * (settings.ascent_steps + 1)
+    climbs = steps if model.climbs is None else model.climbs
+    passes = steps + climbs * methods.evaluations(model)
     steady = [e["seconds"] for e in history if not e["with_compilation"]]
     return {
         "steps": steps,
+        "climbs": climbs if model.ascent_steps else 0,
         # One for each pass over a batch, or over a part of a split batch.
-        "gradient_evaluations": passes * (settings.num_batch_splits or 1),
+        "gradient_evaluations": passes * (model.num_batch_splits or 1),
         # The work itself, which splitting does not change.
         "example_gradients": passes * settings.batch_size,
         "train_seconds": sum(epoch["seconds"] for epoch in history),

@@ -38,7 +38,7 @@ def table(rows):
             accuracy += f" ± {row['deviation']:.2f}"
         lines.append(
             f"{row['method']:<28} {accuracy:>18} "
-            f"{row['gradient_evaluations']:>10} {row['seconds']:>7.1f}"
+            f"{row['gradient_evaluations']:>10.0f} {row['seconds']:>7.1f}"
         )
     return "\n".join(lines)
 

@@ -1,15 +1,16 @@
 r"""Trains an image classifier with sharpness-aware minimization (SAM).
 
     python -m examples.train --output_dir=runs/sam
-    python -m examples.train --output_dir=runs/mean --ascent_steps=3 \
-        --descent=mean
+    python -m examples.train --output_dir=runs/mean --method=multistep_mean
+    python -m examples.train --output_dir=runs/asam --method=asam --rho=1 \
+        --direction='Adaptive(eta=0.1)'
     python -m examples.train --output_dir=runs/cifar --dataset=cifar10 \
         --model=wrn-28-10 --epochs=200 --lr_schedule=step
 
 The same command continues an interrupted run, with the result of an
 uninterrupted one (to the bit on a CPU; on a GPU add `--deterministic`), and
-prints the result of a finished one. `--ascent_steps=0` is plain SGD. `--help`
-lists the flags; options.py has what their names stand for.
+prints the result of a finished one. `--method=sgd` is plain SGD. `--help` lists
+the flags; options.py and methods.py have what their names stand for.
 """
 
 import importlib.util
@@ -25,6 +26,7 @@ from absl import logging
 import keras_sam
 from examples import cluster
 from examples import data
+from examples import methods
 from examples import models
 from examples import options
 from examples import runs
@@ -83,7 +85,10 @@ def train(settings):
         "test_accuracy": test["accuracy"],
         "test_loss": test["loss"],
         **runs.cost(
-            settings, steps_per_epoch(settings, arrays), backup.history
+            settings,
+            model,
+            steps_per_epoch(settings, arrays),
+            backup.history,
         ),
         **runs.environment(model),
         "settings": kept,
@@ -133,14 +138,7 @@ def build(settings, arrays, strategy):
         )
         model = keras_sam.SAM(
             network,
-            settings.rho,
-            settings.num_batch_splits,
-            ascent_steps=settings.ascent_steps,
-            radius=settings.radius,
-            direction=options.DIRECTIONS[settings.direction](settings),
-            descent=options.DESCENTS[settings.descent](settings),
-            perturb=settings.perturb,
-            sync_perturbations=settings.sync_perturbations,
+            **sam_arguments(settings, steps_per_epoch(settings, arrays)),
             xla=options.XLA[settings.xla],
         )
         model.compile(
@@ -152,6 +150,19 @@ def build(settings, arrays, strategy):
             steps_per_execution=settings.steps_per_execution,
         )
     return model
+
+
+def sam_arguments(settings, steps):
+    """Returns the arguments of SAM, for `steps` steps an epoch."""
+    arguments = methods.arguments(settings, settings.epochs * steps)
+    if settings.rho_min is not None:
+        arguments["rho"] = keras_sam.radii.LinearInLearningRate(
+            options.SCHEDULES[settings.lr_schedule](settings, steps),
+            rho_max=arguments["rho"],
+            rho_min=settings.rho_min,
+            lr_max=settings.learning_rate,
+        )
+    return arguments
 
 
 def optimizer(settings, steps):
@@ -215,7 +226,7 @@ def main(argv):
     print(
         f"Test accuracy {result['test_accuracy']:.4f}, "
         f"test loss {result['test_loss']:.4f}, "
-        f"{result['gradient_evaluations']} gradient evaluations, "
+        f"{result['gradient_evaluations']:.0f} gradient evaluations, "
         f"{result['train_seconds']:.1f} s of training. "
         f"See {settings.output_dir}/result.json"
     )

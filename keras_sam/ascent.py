@@ -19,61 +19,71 @@ class Climb:
 
         z_i = z_{i-1} + r * direction(g_{i-1}, z_{i-1})
 
-    with r as in `RADII`; "projected" then shortens z_i - z_0 to the Euclidean
+    with r as in `RADII`; "projected" then shortens z_i - w to the Euclidean
     length rho where it is longer. Each point is evaluated once, when it is
     reached: the gradient that a descent sees there also takes the next step.
 
     Args:
         evaluate: Function from params to a `functional.Point`.
+        slope: Function from a point to the gradients of the next step.
         clean: The `functional.Point` z_0.
-        perturbed: Indices of the variables that move; the others stay.
+        center: List of tensors, the weights w.
+        moving: `perturbed.Moving`; the other variables stay.
         direction: See `directions.py`.
         memory: Memory of the direction; the attribute of this name holds it
             from after the last step that was taken.
+        context: `context.Context`.
         rho: Number or scalar tensor.
         steps: Number of steps, n.
         radius: Key of `RADII`.
     """
 
     def __init__(
-        self, evaluate, clean, perturbed, direction, memory, rho, steps, radius
+        self,
+        evaluate,
+        slope,
+        clean,
+        center,
+        moving,
+        direction,
+        memory,
+        context,
+        rho,
+        steps,
+        radius,
     ):
         self.memory = memory
         self._evaluate = evaluate
+        self._slope = slope
         self._clean = clean
-        self._perturbed = perturbed
+        self._center = moving.pick(center)
+        self._moving = moving
         self._direction = direction
+        self._context = context
         self._rho = rho
         self._steps = steps
         self._radius = radius
 
     def __iter__(self):
         # Unrolled: a while_loop of the graph is far slower under XLA on a CPU.
-        start = z = self._pick(self._clean.params)
+        params = self._clean.params
+        z = self._moving.pick(params)
         length = RADII[self._radius](self._rho, self._steps)
         point = self._clean
-        for _ in range(self._steps):
+        for taken in range(self._steps):
             step, self.memory = parts.call(
                 self._direction,
-                self._pick(point.grads),
+                self._moving.pick(self._slope(point)),
                 z,
                 memory=self.memory,
-                returns=len(z),
+                context=self._context.of(self._moving, params, taken),
             )
+            step = parts.tensors(self._direction, step, len(z))
             z = vectors.add(z, vectors.scale(length, step))
             if self._radius == "projected":
-                z = project(z, start, self._rho)
-            point = self._evaluate(self._put(z))
+                z = project(z, self._center, self._rho)
+            point = self._evaluate(self._moving.put(params, z))
             yield point
-
-    def _pick(self, values):
-        return [values[i] for i in self._perturbed]
-
-    def _put(self, moved):
-        params = list(self._clean.params)
-        for i, value in zip(self._perturbed, moved, strict=True):
-            params[i] = value
-        return params
 
 
 def project(z, center, rho):

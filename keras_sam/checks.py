@@ -1,14 +1,22 @@
 """Checks of the arguments of SharpnessAwareMinimization, with clear errors."""
 
-import math
-import numbers
-import operator
 import re
 
 import keras
 
 from keras_sam import ascent
+from keras_sam import fields
 
+# The arguments that are parts, and the module of `keras_sam` to look for them.
+PARTS = {
+    "direction": "directions",
+    "descent": "descents",
+    "cadence": "cadences",
+    "start": "starts",
+    "ascent_samples": "samples",
+    "descent_samples": "samples",
+}
+OPTIONAL = ("start", "ascent_samples", "descent_samples")
 _OVERRIDES = (
     "train_step",
     "test_step",
@@ -37,16 +45,17 @@ def model(value):
 def arguments(**given):
     """Returns the checked arguments of the wrapper, by name."""
     if given["num_batch_splits"] is not None:
-        given["num_batch_splits"] = _integer(
+        given["num_batch_splits"] = fields.integer(
             "num_batch_splits", given["num_batch_splits"], 1
         )
     checked = {
         **given,
-        "rho": _rho(given["rho"]),
-        "ascent_steps": _integer("ascent_steps", given["ascent_steps"], 0),
+        "rho": fields.scheduled("rho", given["rho"], 0.0),
+        "ascent_steps": fields.integer(
+            "ascent_steps", given["ascent_steps"], 0
+        ),
         "radius": _choice("radius", given["radius"], tuple(ascent.RADII)),
-        "direction": _part("direction", given["direction"]),
-        "descent": _part("descent", given["descent"]),
+        **{name: _part(name, given[name]) for name in PARTS},
         "perturb": _perturb(given["perturb"]),
         "sync_perturbations": _choice(
             "sync_perturbations", given["sync_perturbations"], (True, False)
@@ -60,42 +69,17 @@ def arguments(**given):
             "only one. Received: num_batch_splits="
             f"{checked['num_batch_splits']}"
         )
+    for name in ("ascent_samples", "descent_samples"):
+        if checked["sync_perturbations"] and checked[name] is not None:
+            raise ValueError(
+                "`sync_perturbations=True` is one climb for the batch of all "
+                f"replicas, `{name}` a choice among the examples of each: give "
+                f"only one. Received: {name}={checked[name]!r}"
+            )
+    for name in PARTS:
+        if hasattr(checked[name], "check"):
+            checked[name].check(checked)
     return checked
-
-
-def _rho(value):
-    """Returns a float, or a schedule as it is."""
-    schedule = isinstance(
-        value, keras.optimizers.schedules.LearningRateSchedule
-    )
-    first = float(value(0)) if schedule else value
-    if isinstance(first, bool) or not isinstance(first, numbers.Real):
-        raise TypeError(
-            "`rho` must be a number or a "
-            "`keras.optimizers.schedules.LearningRateSchedule`. "
-            f"Received: {value!r}"
-        )
-    if not 0 <= first < math.inf:
-        raise ValueError(
-            "`rho` must be finite and at least 0, a schedule from its start. "
-            f"Received: {value!r}"
-        )
-    return value if schedule else float(value)
-
-
-def _integer(name, value, minimum):
-    """Returns an int that is not below the minimum."""
-    try:
-        number = None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = None
-    if number is None:
-        raise TypeError(f"`{name}` must be an integer. Received: {value!r}")
-    if number < minimum:
-        raise ValueError(
-            f"`{name}` must be at least {minimum}. Received: {value!r}"
-        )
-    return number
 
 
 def _choice(name, value, choices):
@@ -109,10 +93,12 @@ def _choice(name, value, choices):
 
 
 def _part(name, value):
-    """Returns a direction or a descent."""
+    """Returns a part of the given role."""
+    if value is None and name in OPTIONAL:
+        return None
     if isinstance(value, type) or not callable(value):
         raise TypeError(
-            f"`{name}` must be an instance from `keras_sam.{name}s`, or "
+            f"`{name}` must be an instance from `keras_sam.{PARTS[name]}`, or "
             f"another callable. Received: {value!r}"
         )
     return value

@@ -1,16 +1,24 @@
 """How the gradients met on the climb become the one to descend with.
 
 A descent is called with the clean `functional.Point` and with the path, an
-iterator over the points of the climb. A point is evaluated when the iterator
-reaches it, so a descent that folds gradients as they come needs no more memory
-for more steps. It returns gradients of all trainable variables, a list of
-tensors. `parts.py` says how a descent keeps a memory.
+iterator over the points of the climb, of which it may use `params`, `loss` and
+`grads`. A point is evaluated when the iterator reaches it, so a descent that
+folds gradients as they come needs no more memory for more steps. It returns
+gradients of all trainable variables, a list of tensors. One with an attribute
+`decoupled = True` returns a pair of such lists, see `Decoupled`. `parts.py`
+says how a descent keeps a memory or asks for context.
+
+    g_0 = clean.grads,    g_n = grads of the last point
 """
 
 import dataclasses
+import functools
 
 import keras
+from keras import ops
 
+from keras_sam import fields
+from keras_sam import parts
 from keras_sam import vectors
 from keras_sam.parts import Part
 
@@ -25,10 +33,7 @@ class Last(Part):
     """
 
     def __call__(self, clean, path):
-        last = clean
-        for point in path:
-            last = point
-        return last.grads
+        return end(clean, path).grads
 
 
 @keras.saving.register_keras_serializable(package="keras_sam")
@@ -49,3 +54,370 @@ class Mean(Part):
             total = vectors.add(total, point.grads) if steps else point.grads
             steps += 1
         return vectors.scale(1 / steps, total)
+
+
+@keras.saving.register_keras_serializable(package="keras_sam")
+@dataclasses.dataclass(frozen=True)
+class Weighted(Part):
+    """`c_0 g_0 + c_1 g_1 + ... + c_n g_n`.
+
+    Args:
+        weights: Tuple of n + 1 floats, c_0 first; they need not add up to 1.
+
+    Raises:
+        TypeError: If a weight is not a number.
+        ValueError: If there are fewer than two, or others than n + 1.
+    """
+
+    weights: tuple
+
+    def __post_init__(self):
+        weights = [fields.number("weights", c) for c in self.weights]
+        if len(weights) < 2:
+            raise ValueError(
+                "`weights` must be those of g_0, ..., g_n, at least two. "
+                f"Received: {self.weights!r}"
+            )
+        object.__setattr__(self, "weights", tuple(weights))
+
+    def check(self, arguments):
+        steps = arguments["ascent_steps"]
+        if len(self.weights) != steps + 1:
+            raise ValueError(
+                f"`weights` must be ascent_steps + 1 = {steps + 1} numbers. "
+                f"Received: {self!r}"
+            )
+
+    def __call__(self, clean, path):
+        total = vectors.scale(self.weights[0], clean.grads)
+        for weight, point in zip(self.weights[1:], path, strict=True):
+            total = vectors.add(total, vectors.scale(weight, point.grads))
+        return total
+
+
+@keras.saving.register_keras_serializable(package="keras_sam")
+@dataclasses.dataclass(frozen=True)
+class Accumulated(Part):
+    """`alpha (g_1 + ... + g_n)`: n inner steps, then part of the way.
+
+    With `radius="full"` and an optimizer that has no momentum, adaptive step
+    sizes or weight decay this is Lookbehind, whose n inner descents and slow
+    weights then amount to it. With others it is not: Lookbehind lets the
+    optimizer take n steps for one of ours.
+
+    Args:
+        alpha: Float, at least 0, the step of the slow weights.
+
+    Reference: Lookbehind-SAM, arXiv:2307.16704, with SGD.
+    """
+
+    alpha: float = 0.5
+
+    def __post_init__(self):
+        fields.number("alpha", self.alpha, 0.0)
+
+    def __call__(self, clean, path):
+        totals = (point.grads for point in path)
+        return vectors.scale(self.alpha, functools.reduce(vectors.add, totals))
+
+
+@keras.saving.register_keras_serializable(package="keras_sam")
+@dataclasses.dataclass(frozen=True)
+class Penalized(Part):
+    """`(1 - alpha) g_0 + alpha g_n`.
+
+    Gradient norm penalty with `alpha = lambda / rho`; coupled WSAM with
+    `alpha = gamma / (1 - gamma)`, which may exceed 1; mixed random weight
+    perturbation with `directions.Random`.
+
+    Args:
+        alpha: Float. 0 is plain training, 1 is `Last`.
+
+    Reference: arXiv:2202.03599; WSAM, arXiv:2305.15817.
+    """
+
+    alpha: float = 0.8
+
+    def __post_init__(self):
+        fields.number("alpha", self.alpha)
+
+    def __call__(self, clean, path):
+        return vectors.add(
+            vectors.scale(1 - self.alpha, clean.grads),
+            vectors.scale(self.alpha, end(clean, path).grads),
+        )
+
+
+@keras.saving.register_keras_serializable(package="keras_sam")
+@dataclasses.dataclass(frozen=True)
+class Decoupled(Part):
+    """`g_0` for the optimizer; `w` moves by `-lr alpha (g_n - g_0)` besides.
+
+    The second part is not seen by the optimizer: neither momentum nor adaptive
+    step sizes nor clipping act on it. It is done just before the optimizer's
+    step, so that constraints and averages of weights hold at the end of it;
+    the authors do it just after, which differs by decoupled weight decay of
+    it, of order lr^2. `alpha = gamma / (1 - gamma)`.
+
+    Args:
+        alpha: Float. 0 is plain training.
+
+    Raises:
+        ValueError: By the wrapper's `compile`, if the optimizer accumulates
+            gradients or has not one learning rate.
+
+    Reference: WSAM, arXiv:2305.15817, algorithm 1.
+    """
+
+    alpha: float = 9.0
+    decoupled = True
+
+    def __post_init__(self):
+        fields.number("alpha", self.alpha)
+
+    def __call__(self, clean, path):
+        sharpness = vectors.subtract(end(clean, path).grads, clean.grads)
+        return clean.grads, vectors.scale(self.alpha, sharpness)
+
+
+@keras.saving.register_keras_serializable(package="keras_sam")
+@dataclasses.dataclass(frozen=True)
+class SurrogateGap(Part):
+    """`g_n - alpha (g_0 - <g_0, u> u)` with `u = g_n / ||g_n||`.
+
+    Descends along `g_n`, and ascends along what of `g_0` is orthogonal to it:
+    the gap between the two losses shrinks, the perturbed loss is not touched.
+
+    Args:
+        alpha: Float, at least 0. 0 is `Last`.
+
+    Reference: GSAM, arXiv:2203.08065, algorithm 1. Its radius follows the
+    learning rate: `radii.LinearInLearningRate`.
+    """
+
+    alpha: float = 0.4
+
+    def __post_init__(self):
+        fields.number("alpha", self.alpha, 0.0)
+
+    def __call__(self, clean, path):
+        perturbed = end(clean, path).grads
+        gap = vectors.orthogonal(clean.grads, perturbed)
+        return vectors.subtract(perturbed, vectors.scale(self.alpha, gap))
+
+
+@keras.saving.register_keras_serializable(package="keras_sam")
+@dataclasses.dataclass(frozen=True)
+class Renormalized(Part):
+    """`||g_0|| g_n / ||g_n||`: the direction of SAM, the length of SGD.
+
+    Reference: StableSAM, arXiv:2401.07250.
+    """
+
+    def __call__(self, clean, path):
+        length = vectors.norm(clean.grads)
+        return vectors.scale(length, vectors.unit(end(clean, path).grads))
+
+
+@keras.saving.register_keras_serializable(package="keras_sam")
+@dataclasses.dataclass(frozen=True)
+class CurvatureRegularized(Part):
+    """`g_n + gamma (g_n + g_- - 2 g_0) + beta (g_n - g_-)`.
+
+    `g_-` is the gradient at `2 w - z_n`, the mirror image of the end of the
+    climb: one more evaluation. The pass there, as every other, leaves batch
+    statistics alone; the authors' code does not.
+
+    Args:
+        gamma: Float, weight of the second difference.
+        beta: Float, weight of the first difference.
+
+    Reference: CR-SAM, arXiv:2312.13555; rule and defaults as in the authors'
+    code.
+    """
+
+    gamma: float = 0.1
+    beta: float = 0.01
+
+    def __post_init__(self):
+        fields.number("gamma", self.gamma)
+        fields.number("beta", self.beta)
+
+    def __call__(self, clean, path, *, context):
+        last = end(clean, path)
+        mirror = vectors.subtract(vectors.scale(2.0, clean.params), last.params)
+        below = context.gradient(mirror)
+        return [
+            g + self.gamma * (g + b - 2 * c) + self.beta * (g - b)
+            for g, b, c in zip(last.grads, below, clean.grads, strict=True)
+        ]
+
+
+@keras.saving.register_keras_serializable(package="keras_sam")
+@dataclasses.dataclass(frozen=True)
+class Slerp(Part):
+    """`||g_n|| (sin((1 - a) t) u + sin(a t) v) / sin t`, on a great circle.
+
+    `u` is the unit vector from w to `z_n`, `v` that along `g_n`, `t` the angle
+    between them.
+
+    Args:
+        alpha: Float, a. 0 is along `u`, 1 is `Last`, more goes beyond.
+
+    Reference: XSAM, arXiv:2603.10048, for a given alpha.
+    """
+
+    alpha: float = 1.0
+
+    def __post_init__(self):
+        fields.number("alpha", self.alpha)
+
+    def __call__(self, clean, path):
+        last = end(clean, path)
+        return great_circle(clean, last, self.alpha)
+
+
+@keras.saving.register_keras_serializable(package="keras_sam")
+@dataclasses.dataclass(frozen=True)
+class SearchedSlerp(Part):
+    """`Slerp` with the alpha of the highest loss at distance `rho_max`.
+
+    Of 0, 0.1, ..., 2 the one with which `w + rho_max d / ||d||` has the
+    highest loss on the batch, sought for in the first of each `period` steps
+    that climb, at the cost of 21 forward passes. The authors do it in the
+    first step of an epoch. Alpha is remembered, the mean over replicas of what
+    each has found.
+
+    Args:
+        rho_max: Float, above 0.
+        period: Int, at least 1.
+
+    Reference: XSAM, arXiv:2603.10048; as in the authors' code.
+    """
+
+    rho_max: float = 0.3
+    period: int = 100
+
+    def __post_init__(self):
+        fields.positive("rho_max", self.rho_max)
+        fields.integer("period", self.period, 1)
+
+    def init(self, params):
+        return {"alpha": ops.ones(()), "steps": ops.zeros((), "int32")}
+
+    def __call__(self, clean, path, memory, *, context):
+        last = end(clean, path)
+        dtype = memory["alpha"].dtype
+        grid = ops.arange(0, 21, dtype=dtype) / 10
+        steps = memory["steps"]
+        due = steps % self.period == 0
+
+        def losses(alone):
+            def loss(alpha):
+                way = vectors.unit(great_circle(clean, last, alpha))
+                return alone.loss(
+                    vectors.add(clean.params, vectors.scale(self.rho_max, way))
+                )
+
+            return [ops.cast(ops.map(loss, grid), dtype)]
+
+        (found,) = context.when(due, losses, [ops.zeros_like(grid)])
+        alpha = ops.where(due, grid[ops.argmax(found)], memory["alpha"])
+        grads = great_circle(clean, last, alpha)
+        return grads, {"alpha": alpha, "steps": steps + 1}
+
+
+@keras.saving.register_keras_serializable(package="keras_sam")
+@dataclasses.dataclass(frozen=True)
+class FirstOrderFlatness(Part):
+    """Also shrinks the largest gradient norm nearby; four evaluations.
+
+    With `r` the radius of the climb, `h = g_1 - g_0`, `z = w + rho h / ||h||`,
+    `g_2` at z, `g_3` at `z + r g_2 / ||g_2||`, `p = g_0 - g_2` and `q = g_1 +
+    g_3`:
+
+        q - gamma (p - <p, q> q / ||q||^2)
+
+    Args:
+        rho: Float, above 0, the radius within which norms count.
+        gamma: Float, at least 0.
+
+    Reference: GAM, arXiv:2303.03108, in the form of the authors' code with its
+    default betas (1, -1, 1). Its length is about twice that of a gradient.
+    """
+
+    rho: float = 0.2
+    gamma: float = 0.03
+
+    def __post_init__(self):
+        fields.positive("rho", self.rho)
+        fields.number("gamma", self.gamma, 0.0)
+
+    def check(self, arguments):
+        if arguments["perturb"] is not None:
+            raise ValueError(
+                "FirstOrderFlatness perturbs all variables: `perturb` must be "
+                f"None. Received: {arguments['perturb']!r}"
+            )
+
+    def __call__(self, clean, path, *, context):
+        first = end(clean, path)
+        radius = vectors.norm(vectors.subtract(first.params, clean.params))
+        change = vectors.subtract(first.grads, clean.grads)
+        z = _moved(clean.params, self.rho, change)
+        second = context.gradient(z)
+        third = context.gradient(_moved(z, radius, second))
+        p = vectors.subtract(clean.grads, second)
+        q = vectors.add(first.grads, third)
+        return vectors.subtract(
+            q, vectors.scale(self.gamma, vectors.orthogonal(p, q))
+        )
+
+
+def end(clean, path):
+    """Returns the last point of the path, or the clean one of an empty path."""
+    last = clean
+    for point in path:
+        last = point
+    return last
+
+
+def great_circle(clean, last, alpha):
+    """Returns the gradient that `Slerp` describes."""
+    u = vectors.unit(vectors.subtract(last.params, clean.params))
+    v = vectors.unit(last.grads)
+    angle = ops.arccos(ops.clip(vectors.dot(u, v), -1.0, 1.0))
+    # Where the two are parallel, the limit for small angles.
+    sine = ops.sin(angle)
+    parallel = sine < 1e-6
+    safe = ops.where(parallel, 1.0, sine)
+    near = ops.where(parallel, 0.5, ops.sin((1 - alpha) * angle) / safe)
+    far = ops.where(parallel, 0.5, ops.sin(alpha * angle) / safe)
+    way = vectors.add(vectors.scale(near, u), vectors.scale(far, v))
+    return vectors.scale(vectors.norm(last.grads), way)
+
+
+def decoupled(descent):
+    """Whether a descent also moves the weights past the optimizer."""
+    return getattr(descent, "decoupled", False)
+
+
+def split(descent, result, clean):
+    """Returns the (grads, correction) that a descent has returned.
+
+    Raises:
+        ValueError: If it has returned something else.
+    """
+    number = len(clean.grads)
+    if not decoupled(descent):
+        return parts.tensors(descent, result, number), []
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise ValueError(
+            f"{descent!r} is decoupled, so it must return a pair of lists. "
+            f"Received: {result!r}"
+        )
+    return tuple(parts.tensors(descent, part, number) for part in result)
+
+
+def _moved(params, length, way):
+    return vectors.add(params, vectors.scale(length, vectors.unit(way)))

@@ -3,17 +3,26 @@
 A direction is called with the gradients at the current point and the params of
 that point, both lists of tensors of equal shapes over the perturbed variables,
 and returns a step of the same shapes. The climb moves by the radius of a step
-times this. `parts.py` says how a direction keeps a memory.
+times this. `parts.py` says how a direction keeps a memory or asks for context.
 """
 
 import dataclasses
-import math
 
 import keras
 from keras import ops
 
+from keras_sam import fields
 from keras_sam import vectors
+from keras_sam.averages import Friendly as Friendly
+from keras_sam.averages import VarianceSuppressed as VarianceSuppressed
+from keras_sam.eigen import Eigen as Eigen
+from keras_sam.noise import Random as Random
+from keras_sam.noise import Smoothed as Smoothed
+from keras_sam.noise import Subset as Subset
 from keras_sam.parts import Part
+from keras_sam.sparse import DynamicMask as DynamicMask
+from keras_sam.sparse import FisherMask as FisherMask
+from keras_sam.sparse import Sparse as Sparse
 
 
 @keras.saving.register_keras_serializable(package="keras_sam")
@@ -46,6 +55,32 @@ class Unnormalized(Part):
 
 @keras.saving.register_keras_serializable(package="keras_sam")
 @dataclasses.dataclass(frozen=True)
+class Unified(Part):
+    """`(1 - share + share / ||g||) g`, between `Unnormalized` and `Normalized`.
+
+    Args:
+        share: Float in [0, 1], or a schedule of the optimizer's iterations: 1
+            is `Normalized`.
+
+    Reference: unified SAM, arXiv:2503.02225, where it is called lambda.
+    """
+
+    share: float = 0.5
+
+    def __post_init__(self):
+        fields.scheduled("share", self.share, 0.0, 1.0)
+
+    def __call__(self, grads, params, *, context):
+        del params
+        share = context.value(self.share)
+        return vectors.add(
+            vectors.scale(1 - share, grads),
+            vectors.scale(share, vectors.unit(grads)),
+        )
+
+
+@keras.saving.register_keras_serializable(package="keras_sam")
+@dataclasses.dataclass(frozen=True)
 class Adaptive(Part):
     """`T^2 g / ||T g||` with `T = |w| + eta`, element by element.
 
@@ -59,6 +94,7 @@ class Adaptive(Part):
         eta: Float, at least 0. Keeps weights near zero movable.
 
     Raises:
+        TypeError: If `eta` is not a number.
         ValueError: If `eta` is negative or not finite.
 
     Reference: ASAM, arXiv:2102.11600, equation 3 (with p = 2).
@@ -67,15 +103,7 @@ class Adaptive(Part):
     eta: float = 0.01
 
     def __post_init__(self):
-        if (
-            isinstance(self.eta, bool)
-            or not isinstance(self.eta, (int, float))
-            or not 0 <= self.eta < math.inf
-        ):
-            raise ValueError(
-                "`eta` must be a finite number, at least 0. "
-                f"Received: {self.eta!r}"
-            )
+        fields.number("eta", self.eta, 0.0)
 
     def __call__(self, grads, params):
         metric = [ops.abs(w) + self.eta for w in params]
@@ -101,3 +129,30 @@ class Layerwise(Part):
             vectors.scale(vectors.norm([w]), vectors.unit([g]))[0]
             for g, w in zip(grads, params, strict=True)
         ]
+
+
+@keras.saving.register_keras_serializable(package="keras_sam")
+@dataclasses.dataclass(frozen=True)
+class Fisher(Part):
+    """`F^-1 g / sqrt(g F^-1 g)` with `F = 1 + eta g^2`, element by element.
+
+    The length of a step is one in the metric of F, the diagonal of an
+    empirical Fisher information; in the Euclidean norm it is at most one.
+
+    Args:
+        eta: Float, at least 0. 0 is `Normalized`.
+
+    Reference: Fisher SAM, arXiv:2206.04920. No code of the authors was found;
+    public implementations differ.
+    """
+
+    eta: float = 1.0
+
+    def __post_init__(self):
+        fields.number("eta", self.eta, 0.0)
+
+    def __call__(self, grads, params):
+        del params
+        scaled = [g / (1 + self.eta * g * g) for g in grads]
+        length = ops.sqrt(vectors.dot(grads, scaled))
+        return vectors.scale(vectors.reciprocal(length), scaled)

@@ -44,7 +44,9 @@ def aggregate(outcome, statistics, size, synced):
     """
     if replicas() == 1:
         return outcome
-    means = [] if synced else [outcome.grads, outcome.memory]
+    means = []
+    if not synced:
+        means = [outcome.grads, outcome.correction, outcome.memory]
     # Sums of many examples leave the range of float16.
     values = [_wide(outcome.state[i]) for i in statistics]
     weighted = [
@@ -60,8 +62,10 @@ def aggregate(outcome, statistics, size, synced):
         state[i] = tf.cast(average, state[i].dtype)
     if synced:
         return outcome._replace(state=state)
-    grads, memory = tree.map_structure(_over_replicas, sums)
-    return outcome._replace(grads=grads, memory=memory, state=state)
+    grads, correction, memory = tree.map_structure(_over_replicas, sums)
+    return outcome._replace(
+        grads=grads, correction=correction, memory=memory, state=state
+    )
 
 
 def _reduced(operation, tensors):

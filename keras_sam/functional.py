@@ -26,6 +26,12 @@ class Batch(NamedTuple):
         first = next(t for t in tree.flatten(self.x) if t is not None)
         return ops.shape(first)[0]
 
+    def take(self, indices):
+        """Returns the batch of the examples of the given indices."""
+        return tree.map_structure(
+            lambda t: None if t is None else tf.gather(t, indices), self
+        )
+
 
 class Point(NamedTuple):
     """A place in the space of weights, and the model there on one batch.
@@ -95,14 +101,19 @@ class Evaluator:
                 self._evaluate, jit_compile=compiled or None, autograph=False
             )
 
-    def __call__(self, params, state, batch):
-        """Returns the `Point` of a batch at params and state."""
+    def __call__(self, params, state, batch, gradient=True):
+        """Returns the `Point` of a batch at params and state.
+
+        Without gradient its grads and overwrites are empty, and it costs a
+        forward pass.
+        """
         loss, grads, y_pred, masks, state, overwrites = self._function(
             params,
             state[: self._listed],
             read(self.overwritten),
             self._loss_scale,
             batch,
+            gradient,
         )
         # A mask is an attribute, which a tf.function does not return.
         tree.map_structure_up_to(y_pred, set_mask, y_pred, masks)
@@ -118,7 +129,9 @@ class Evaluator:
             ]
         return Point(params, loss, grads, y_pred, state, overwrites)
 
-    def _evaluate(self, params, state, overwritten, loss_scale, batch):
+    def _evaluate(
+        self, params, state, overwritten, loss_scale, batch, gradient
+    ):
         with tf.GradientTape() as tape:
             tape.watch([params, overwritten])
             scope = _Scope(
@@ -142,24 +155,93 @@ class Evaluator:
                 )
                 scaled = loss * _as(loss_scale, loss)
         _check_known(watched, scope.foreign)
-        values = [
-            [param, *scope.assigned(variable)]
-            for variable, param in zip(self.params, params, strict=True)
-        ]
-        grads, overwrites = tape.gradient(scaled, (values, overwritten))
-        grads = [_sum(parts) for parts in grads]
-        self._connected = [grad is not None for grad in grads]
+        grads, overwrites = [], []
+        if gradient:
+            grads, overwrites = self._gradient(
+                tape, scaled, scope, params, overwritten
+            )
         updated = [variable for variable, _ in scope.updates]
         self.state = _unique([*self.state, *updated])
         self._updated = {id(variable) for variable in updated}
         return (
             loss * tf.cast(self._replicas, loss.dtype),
-            _total(grads, params),
+            grads,
             y_pred,
             tree.map_structure(mask, y_pred),
             scope.values(self.state),
-            _total(overwrites, overwritten),
+            overwrites,
         )
+
+    def _gradient(self, tape, loss, scope, params, overwritten):
+        values = [
+            [param, *scope.assigned(variable)]
+            for variable, param in zip(self.params, params, strict=True)
+        ]
+        grads, overwrites = tape.gradient(loss, (values, overwritten))
+        grads = [_sum(parts) for parts in grads]
+        self._connected = [grad is not None for grad in grads]
+        return _total(grads, params), _total(overwrites, overwritten)
+
+    def hessian_vector_product(self, state, batch, params, vector):
+        """Returns the Hessian at params times a list of tensors."""
+        with tf.GradientTape() as tape:
+            tape.watch(params)
+            grads = self(params, state, batch).grads
+        products = tape.gradient(grads, params, output_gradients=vector)
+        return _total(products, params)
+
+    def squared_gradients(self, state, batch, params, examples):
+        """Returns the mean square of the gradients of single examples."""
+        number = tf.minimum(examples, batch.size)
+
+        def add(i, sums):
+            grads = self(params, state, batch.take([i])).grads
+            return i + 1, [
+                total + grad * grad
+                for total, grad in zip(sums, grads, strict=True)
+            ]
+
+        zeros = [tf.zeros_like(param) for param in params]
+        _, sums = tf.while_loop(lambda i, _: i < number, add, (0, zeros))
+        return [total / _as(number, total) for total in sums]
+
+    def losses(self, y_pred, batch):
+        """Returns the loss of each example, up to an addend common to all.
+
+        It is what the loss of the batch changes by when the example counts
+        more, times the batch size, which is defined for any loss that heeds
+        sample weights.
+
+        Raises:
+            ValueError: If the loss does not.
+        """
+        size = tf.shape(tree.flatten(y_pred)[0])[0]
+        share = tf.ones([size])
+        with tf.GradientTape() as tape, keras.StatelessScope():
+            tape.watch(share)
+            weights = share
+            if batch.sample_weight is not None:
+                weights = tree.map_structure(
+                    lambda w: (
+                        tf.cast(w, share.dtype)
+                        * tf.reshape(share, [-1] + [1] * (len(w.shape) - 1))
+                    ),
+                    batch.sample_weight,
+                )
+            loss = self._model._compute_loss(
+                x=batch.x,
+                y=batch.y,
+                y_pred=y_pred,
+                sample_weight=weights,
+                training=True,
+            )
+        losses = tape.gradient(loss, share)
+        if losses is None:
+            raise ValueError(
+                "A choice of samples needs a loss that heeds `sample_weight`. "
+                f"Received a {type(self._model).__name__} whose loss does not"
+            )
+        return losses * tf.cast(size, losses.dtype)
 
     def write(self, state):
         """Assigns what a pass has made of the state."""
@@ -293,6 +375,19 @@ def set_mask(tensor, value):
     """Attaches a mask, if it is one, as Keras does."""
     if value is not None:
         tensor._keras_mask = value
+
+
+def cond(predicate, true, false):
+    """Returns what one of two functions returns.
+
+    Args:
+        predicate: Bool or scalar bool tensor.
+        true, false: Functions without arguments that return like structures
+            of tensors.
+    """
+    if isinstance(predicate, bool) or tf.executing_eagerly():
+        return true() if predicate else false()
+    return tf.cond(predicate, true, false)
 
 
 def outside_graphs():

@@ -1,11 +1,7 @@
 """The model wrapper: sharpness-aware minimization in Keras's train step."""
 
-import math
-
 import keras
-from keras import ops
 
-from keras_sam import ascent
 from keras_sam import checks
 from keras_sam import cluster
 from keras_sam import distribution
@@ -13,12 +9,12 @@ from keras_sam import facts
 from keras_sam import functional
 from keras_sam import loops
 from keras_sam import parameter_server
-from keras_sam import parts
 from keras_sam import perturbed
 from keras_sam import saving
 from keras_sam import splits
+from keras_sam import step
 from keras_sam import update
-from keras_sam import vectors
+from keras_sam.cadences import Every
 from keras_sam.descents import Last
 from keras_sam.directions import Normalized
 from keras_sam.memory import Memory
@@ -63,6 +59,15 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving):
             `Mean` descends, to first order, with the gradient at distance rho.
         direction: One of `keras_sam.directions`, or any callable like them.
         descent: One of `keras_sam.descents`, or any callable like them.
+        cadence: One of `keras_sam.cadences`, or any callable like them: which
+            train steps climb. The others evaluate one gradient.
+        start: One of `keras_sam.starts`, or any callable like them, or None:
+            where z_0 is, if not at w. What is said of the clean pass below is
+            then true of the pass at z_0.
+        ascent_samples: One of `keras_sam.samples`, or any callable like them,
+            or None for all: the examples of the batch whose gradients climb.
+        descent_samples: Likewise, the examples whose gradients at the ascended
+            points the descent sees.
         perturb: Which trainable variables move: None for all, a regular
             expression that is searched for in `variable.path` below the inner
             model, or a predicate of a Keras variable. The norm is over those
@@ -104,6 +109,10 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving):
         radius="split",
         direction=Normalized(),
         descent=Last(),
+        cadence=Every(),
+        start=None,
+        ascent_samples=None,
+        descent_samples=None,
         perturb=None,
         sync_perturbations=False,
         xla="auto",
@@ -118,6 +127,10 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving):
             radius=radius,
             direction=direction,
             descent=descent,
+            cadence=cadence,
+            start=start,
+            ascent_samples=ascent_samples,
+            descent_samples=descent_samples,
             perturb=perturb,
             sync_perturbations=sync_perturbations,
             xla=xla,
@@ -164,8 +177,12 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving):
             distribution.replicas(),
             distribution.compiles(self.xla, self.jit_compile),
         )
+        moving = perturbed.Moving(self._perturbed())
+        memory = self._memory.read(self._owners())
         outcome = splits.mean(
-            lambda part, state: self._climb(evaluator, part, state),
+            lambda part, state: step.Step(
+                self, evaluator, moving, part, state
+            ).outcome(memory),
             batch,
             self.num_batch_splits or 1,
             functional.read(evaluator.state),
@@ -182,6 +199,7 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving):
         update.apply(
             self.optimizer,
             evaluator.grads_and_variables(outcome.grads, outcome.overwrites),
+            zip(outcome.correction, evaluator.params, strict=False),
         )
         self._memory.write(
             outcome.memory, outcome.grads if evaluator.loss_scaled else []
@@ -201,6 +219,18 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving):
         return [*super().metrics, *self.model._metrics]
 
     @property
+    def climbs(self):
+        """How many train steps have climbed, a float; None if not counted.
+
+        They are counted where `cadence` skips some; the mean over replicas and
+        parts of a batch, which may differ.
+        """
+        if self._memory is None:
+            return None
+        *_, count = self._memory.read(self._owners())
+        return None if isinstance(count, tuple) else float(count)
+
+    @property
     def output_names(self):
         """The inner model's, so that losses and metrics may be dicts of it."""
         return self.model.output_names
@@ -213,7 +243,7 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving):
         """
         saved = {
             name: checks.saved(name, getattr(self, name))
-            for name in ("rho", "direction", "descent", "perturb")
+            for name in ("rho", "perturb", *checks.PARTS)
         }
         return {
             **super().get_config(),
@@ -241,64 +271,6 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving):
         model.trainable = trainable
         return model
 
-    def _climb(self, evaluator, batch, state):
-        """Returns the `Outcome` of one climb on one batch."""
-        finite = []
-
-        def evaluate(params):
-            return shared(evaluator(params, state, batch))
-
-        def shared(point):
-            if self.sync_perturbations:
-                *grads, loss = distribution.mean([*point.grads, point.loss])
-                point = point._replace(grads=grads, loss=loss)
-            if evaluator.loss_scaled:
-                finite.append(vectors.all_finite(point.grads))
-            return point
-
-        clean = evaluator(functional.read(evaluator.params), state, batch)
-        grads, memory = self._combine(evaluate, shared(clean))
-        if evaluator.loss_scaled:
-            # An overflow in any pass makes the optimizer skip the step.
-            factor = ops.where(ops.all(ops.stack(finite)), 1.0, math.nan)
-            grads = vectors.scale(factor, grads)
-        return splits.Outcome(
-            clean.loss,
-            grads,
-            clean.y_pred,
-            clean.state,
-            clean.overwrites,
-            memory,
-        )
-
-    def _combine(self, evaluate, clean):
-        """Returns the gradient to descend with, and the new memory."""
-        moving = self._perturbed()
-        memory = self._memory.read(self._owners(moving))
-        if self.ascent_steps == 0:
-            return clean.grads, memory
-        rho = self.rho
-        if callable(rho):
-            rho = rho(self.optimizer.iterations)
-        climb = ascent.Climb(
-            evaluate,
-            clean,
-            moving,
-            self.direction,
-            memory[0],
-            rho,
-            self.ascent_steps,
-            self.radius,
-        )
-        grads, descent_memory = parts.call(
-            self.descent,
-            clean,
-            iter(climb),
-            memory=memory[1],
-            returns=len(clean.grads),
-        )
-        return grads, [climb.memory, descent_memory]
-
     def _perturbed(self):
         """Returns the indices of the trained variables that climb."""
         return perturbed.indices(
@@ -307,14 +279,18 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving):
             (f"{self.name}/", f"{self.model.name}/"),
         )
 
-    def _owners(self, moving):
+    def _owners(self):
         """Returns the parts, each with the variables that it works on."""
         variables = functional.trained(self)
+        moving = perturbed.Moving(self._perturbed()).pick(variables)
         return [
-            (self.direction, [variables[i] for i in moving]),
+            (self.start, moving),
+            (self.direction, moving),
             (self.descent, variables),
+            (self.cadence, variables),
+            (step.Climbs(self), []),
         ]
 
     def _ensure_memory(self):
         if self._memory is None and functional.trained(self):
-            self._memory = Memory(self, self._owners(self._perturbed()))
+            self._memory = Memory(self, self._owners())

@@ -1,21 +1,32 @@
-"""What directions and descents have in common: config, and memory.
+"""What the parts of a method have in common: config, memory, context.
 
-A part is any callable. A stateless one takes tensors and returns tensors:
+A part is any callable. What it is called with and returns depends on its role:
 
-    direction(grads, params) -> step
-    descent(clean, path) -> grads
+    direction(grads, params) -> step                     directions.py
+    descent(clean, path) -> grads                        descents.py
+    cadence(clean) -> climbs                             cadences.py
+    start(params) -> step                                starts.py
+    samples(clean_losses, losses) -> indices             samples.py
 
 A part that remembers something from step to step says so with a method `init`
 and then takes its memory last and returns it last:
 
     init(params) -> memory
     direction(grads, params, memory) -> (step, memory)
-    descent(clean, path, memory) -> (grads, memory)
 
 `memory` is any nested structure of tensors. The model holds it as
 non-trainable weights: it is saved, restored and, over replicas and splits of a
 batch, averaged (float tensors; others must not depend on the data).
+
+A part that needs more than that takes a keyword argument `context`, the
+`context.Context` of the step: its number, random draws, the gradient or the
+loss elsewhere.
+
+A part that does not go with every argument of the wrapper has a method
+`check(arguments)` that raises a ValueError.
 """
+
+import inspect
 
 import keras
 
@@ -50,34 +61,49 @@ def init(part, params):
     return part.init(params) if hasattr(part, "init") else ()
 
 
-def call(part, *arguments, memory, returns):
-    """Calls a part, whether or not it has a memory.
+def call(part, *arguments, memory, context):
+    """Calls a part, whether or not it has a memory or asks for context.
 
     Args:
-        part: Direction or descent.
+        part: Any part.
         *arguments: Its arguments, without the memory.
         memory: Its memory.
-        returns: How many tensors it has to return.
+        context: `context.Context`.
 
     Returns:
-        (list of tensors, memory).
+        (result, memory).
 
     Raises:
-        ValueError: If the part returns something else.
+        ValueError: If a part with a memory does not return it.
     """
+    keywords = {"context": context} if _asks_for_context(part) else {}
     if not hasattr(part, "init"):
-        result = (part(*arguments), memory)
-    else:
-        result = part(*arguments, memory)
-        if not isinstance(result, tuple) or len(result) != 2:
-            raise ValueError(
-                f"{part!r} has `init`, so it must return its tensors and its "
-                f"memory. Received: {result!r}"
-            )
-    tensors = result[0]
-    if not isinstance(tensors, (list, tuple)) or len(tensors) != returns:
+        return part(*arguments, **keywords), memory
+    result = part(*arguments, memory, **keywords)
+    if not isinstance(result, tuple) or len(result) != 2:
         raise ValueError(
-            f"{part!r} must return a list of {returns} tensors, one for each "
-            f"variable. Received: {tensors!r}"
+            f"{part!r} has `init`, so it must return its result and its "
+            f"memory. Received: {result!r}"
         )
     return result
+
+
+def tensors(part, result, number):
+    """Returns what a part has returned, if it is a list of so many tensors.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not isinstance(result, (list, tuple)) or len(result) != number:
+        raise ValueError(
+            f"{part!r} must return a list of {number} tensors, one for each "
+            f"variable. Received: {result!r}"
+        )
+    return list(result)
+
+
+def _asks_for_context(part):
+    try:
+        return "context" in inspect.signature(part).parameters
+    except ValueError:  # A builtin without a signature.
+        return False

@@ -3,6 +3,28 @@
 import re
 
 
+class Moving:
+    """The perturbed ones among all trained variables.
+
+    Args:
+        indices: List of their indices.
+    """
+
+    def __init__(self, indices):
+        self._indices = indices
+
+    def pick(self, values):
+        """Returns the values of the perturbed variables, out of all."""
+        return [values[i] for i in self._indices]
+
+    def put(self, values, moved):
+        """Returns the values of all, with those of the perturbed replaced."""
+        values = list(values)
+        for i, value in zip(self._indices, moved, strict=True):
+            values[i] = value
+        return values
+
+
 def indices(perturb, variables, wrappers):
     """Returns the indices of the variables that `perturb` chooses.
 

@@ -18,14 +18,17 @@ class Outcome(NamedTuple):
     Attributes:
         loss: Scalar tensor, the clean loss.
         grads: List of tensors, the gradient to descend with.
+        correction: List of tensors, what the weights move by besides, over the
+            learning rate; empty for most descents.
         y_pred: The clean outputs.
         state: List of tensors, the state that the clean pass leaves.
         overwrites: List of tensors, see `functional.Point`.
-        memory: List of the memories of direction and descent.
+        memory: List of the memories of the parts.
     """
 
     loss: Any
     grads: list
+    correction: list
     y_pred: Any
     state: list
     overwrites: list

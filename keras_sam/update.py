@@ -11,18 +11,29 @@ import functools
 
 import keras
 import tensorflow as tf
+from keras import ops
 
 from keras_sam import distribution
+from keras_sam import vectors
 
 
-def apply(optimizer, grads_and_variables):
+def apply(optimizer, grads_and_variables, corrections=()):
     """Calls `optimizer.apply_gradients`, but never sums over replicas.
 
     Args:
         optimizer: Keras optimizer, built.
         grads_and_variables: List of (tensor or None, Keras variable); the
             tensors are the same on all replicas.
+        corrections: List of (tensor, Keras variable), likewise: what moves
+            the variables besides, over minus the learning rate.
     """
+    for correction, variable in corrections:
+        # Before the optimizer, which averages and constrains what comes out.
+        move = vectors.scale(optimizer.learning_rate, [correction])[0]
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            # After an overflow it skips the step; so is this.
+            move = ops.where(vectors.all_finite([correction]), move, 0)
+        variable.assign_sub(move)
     if distribution.replicas() > 1:
         optimizer = _aggregated(optimizer)
     optimizer.apply_gradients(grads_and_variables)

@@ -32,13 +32,13 @@ def scale(factor, a):
 
 def _scale(factor, x):
     # Not in float16, in which one over the norm of a long vector is zero.
-    wide = _wide(x)
-    return ops.cast(ops.cast(factor, wide.dtype) * wide, x.dtype)
+    widened = wide(x)
+    return ops.cast(ops.cast(factor, widened.dtype) * widened, x.dtype)
 
 
 def dot(a, b):
     """Returns the inner product, a scalar of at least float32."""
-    products = [ops.sum(_wide(x) * _wide(y)) for x, y in zip(a, b, strict=True)]
+    products = [ops.sum(wide(x) * wide(y)) for x, y in zip(a, b, strict=True)]
     return functools.reduce(ops.add, products)
 
 
@@ -56,6 +56,12 @@ def unit(a):
     return scale(reciprocal(norm(a)), a)
 
 
+def orthogonal(a, b):
+    """Returns the part of `a` that is orthogonal to `b`; `a` if `b` is 0."""
+    along = unit(b)
+    return subtract(a, scale(dot(a, along), along))
+
+
 def reciprocal(x):
     """Returns `1 / x`, but 0 where x is 0, and NaN where x is infinite."""
     defined = ops.logical_and(x != 0, ops.isfinite(x))
@@ -69,6 +75,7 @@ def all_finite(a):
     return functools.reduce(ops.logical_and, finite)
 
 
-def _wide(x):
+def wide(x):
+    """Returns a tensor whose squares have a dtype wide enough to hold them."""
     # The square of a float16 number overflows above 256.
     return ops.cast(x, "float32") if x.dtype in _HALF else x

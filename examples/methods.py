@@ -1,0 +1,186 @@
+"""Methods by name, and their parts as text: what --method and others mean.
+
+python -m examples.methods      # prints the table of the README
+"""
+
+import ast
+import dataclasses
+
+import keras_sam
+
+# Flag, which is an argument of SAM, to the module whose parts it takes.
+PARTS = {
+    "direction": keras_sam.directions,
+    "descent": keras_sam.descents,
+    "cadence": keras_sam.cadences,
+    "start": keras_sam.starts,
+    "ascent_samples": keras_sam.samples,
+    "descent_samples": keras_sam.samples,
+}
+# The other arguments that a recipe may set.
+OTHERS = (
+    "rho",
+    "num_batch_splits",
+    "ascent_steps",
+    "radius",
+    "perturb",
+    "sync_perturbations",
+)
+_NONE = "none"
+
+
+def arguments(settings, steps):
+    """Returns the arguments of SAM that a command line asks for.
+
+    Those of the recipe `settings.method`, but for those that are given. Parts
+    that go by the length of the training (a field `steps`) get that of this
+    one, unless it is given.
+
+    Args:
+        settings: The flags of options.py, as attributes.
+        steps: Int, train steps of the whole run.
+    """
+    recipe = keras_sam.recipes.RECIPES[settings.method].arguments
+    found = {name: _with_steps(part, steps) for name, part in recipe.items()}
+    for name in OTHERS:
+        if getattr(settings, name) is not None:
+            found[name] = getattr(settings, name)
+    for name in PARTS:
+        if getattr(settings, name) is not None:
+            found[name] = part(name, getattr(settings, name), steps)
+    return found
+
+
+def part(name, text, steps):
+    """Returns the part that a text describes.
+
+    Args:
+        name: Key of `PARTS`.
+        text: A part as it prints itself, `Adaptive(eta=0.2)`, brackets
+            optional, or "none".
+        steps: Value of a field `steps` that the text leaves out.
+
+    Raises:
+        ValueError: If there is no such part.
+    """
+    if text == _NONE:
+        return None
+    try:
+        return _built(ast.parse(text, mode="eval").body, PARTS[name], steps)
+    except (KeyError, SyntaxError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"--{name} must be {_NONE} or like one of {names(PARTS[name])}, "
+            f"with arguments by name. Received: {text!r} ({error})"
+        ) from error
+
+
+def evaluations(sam):
+    """Returns what a climb costs, in passes over the batch of a train step.
+
+    A pass that only goes forward counts like any other; what some parts do
+    now and then (`period`) does not count.
+    """
+
+    def share(samples):
+        return 1.0 if samples is None else samples.fraction
+
+    steps = sam.ascent_steps
+    passes = steps * share(sam.descent_samples)
+    if isinstance(sam.descent_samples, keras_sam.samples.Rising):
+        passes += steps
+    if sam.ascent_samples == sam.descent_samples:
+        if sam.ascent_samples is not None:
+            passes += share(sam.ascent_samples)
+    elif sam.ascent_samples is None:
+        passes += steps - 1
+    else:
+        passes += steps * share(sam.ascent_samples)
+    if isinstance(sam.direction, keras_sam.directions.Smoothed):
+        passes += steps
+    more = {
+        keras_sam.descents.CurvatureRegularized: 1,
+        keras_sam.descents.FirstOrderFlatness: 2,
+    }
+    return passes + more.get(type(sam.descent), 0) if steps else 0
+
+
+def names(module):
+    """Returns the names of the parts in a module of the library."""
+    return sorted(_parts(module))
+
+
+def code(value):
+    """Returns what to write for an argument, with the modules of parts."""
+    if not isinstance(value, keras_sam.Part):
+        return repr(value)
+    module = next(
+        m for m in PARTS.values() if type(value) in _parts(m).values()
+    )
+    fields = [
+        f"{f.name}={code(getattr(value, f.name))}"
+        for f in dataclasses.fields(value)
+        if f.name != "seed" and getattr(value, f.name) is not None
+    ]
+    name = f"{module.__name__.rpartition('.')[2]}.{type(value).__name__}"
+    return f"{name}({', '.join(fields)})"
+
+
+def table():
+    """Returns the table of methods, in Markdown."""
+    lines = [
+        "| `--method` | method | gradients a step | call | source |",
+        "|---|---|---|---|---|",
+    ]
+    for name, recipe in keras_sam.recipes.RECIPES.items():
+        given = [f"{k}={code(v)}" for k, v in recipe.arguments.items()]
+        call = f"SAM(net, {', '.join(given)})".replace("|", "\\|")
+        title = recipe.title + (f" ({recipe.note})" if recipe.note else "")
+        source = recipe.source
+        if source[:1].isdigit():
+            source = f"[{source}](https://arxiv.org/abs/{source})"
+        lines.append(
+            f"| `{name}` | {title} | {recipe.cost} | `{call}` | {source} |"
+        )
+    return "\n".join(lines)
+
+
+def _parts(module):
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, type)
+        and issubclass(value, keras_sam.Part)
+        and value is not keras_sam.Part
+        and not name.startswith("_")
+    }
+
+
+def _built(node, module, steps):
+    """Returns the part, or the literal, of a syntax tree."""
+    if isinstance(node, ast.Name):
+        node = ast.Call(node, [], [])
+    if not isinstance(node, ast.Call):
+        return ast.literal_eval(node)
+    if node.args or not isinstance(node.func, ast.Name):
+        raise ValueError("arguments go by name")
+    kind = _parts(module)[node.func.id]
+    given = {k.arg: _built(k.value, module, steps) for k in node.keywords}
+    if "steps" in kind.__dataclass_fields__:
+        given.setdefault("steps", steps)
+    return kind(**given)
+
+
+def _with_steps(value, steps):
+    if not isinstance(value, keras_sam.Part):
+        return value
+    changed = {
+        f.name: _with_steps(getattr(value, f.name), steps)
+        for f in dataclasses.fields(value)
+    }
+    if "steps" in changed:
+        changed["steps"] = steps
+    return dataclasses.replace(value, **changed)
+
+
+if __name__ == "__main__":
+    print(table())

@@ -1,0 +1,76 @@
+"""Schedules of the radius rho, beside those of Keras.
+
+`rho` may be any `keras.optimizers.schedules.LearningRateSchedule` of the
+optimizer's iterations; those of Keras cover warm-up, decay and steps.
+"""
+
+import keras
+
+from keras_sam import fields
+
+
+@keras.saving.register_keras_serializable(package="keras_sam")
+class LinearInLearningRate(keras.optimizers.schedules.LearningRateSchedule):
+    """`rho_min + (rho_max - rho_min) (lr - lr_min) / (lr_max - lr_min)`.
+
+    Args:
+        learning_rate: The schedule of the learning rate, as the optimizer has
+            it.
+        rho_max: Float, at least 0, the radius where the learning rate is
+            lr_max.
+        rho_min: Float, at least 0, the radius where it is lr_min.
+        lr_max: Float.
+        lr_min: Float, below lr_max.
+
+    Raises:
+        TypeError: If an argument is of a wrong type.
+        ValueError: If an argument is out of range.
+
+    Reference: GSAM, arXiv:2203.08065, section 4.
+    """
+
+    def __init__(self, learning_rate, rho_max, rho_min, lr_max, lr_min=0.0):
+        super().__init__()
+        if not isinstance(
+            learning_rate, keras.optimizers.schedules.LearningRateSchedule
+        ):
+            raise TypeError(
+                "`learning_rate` must be a schedule; with a constant one, rho "
+                f"is constant. Received: {learning_rate!r}"
+            )
+        self.learning_rate = learning_rate
+        self.rho_max = fields.number("rho_max", rho_max, 0.0)
+        self.rho_min = fields.number("rho_min", rho_min, 0.0)
+        self.lr_max = fields.number("lr_max", lr_max)
+        self.lr_min = fields.number("lr_min", lr_min)
+        if self.lr_min >= self.lr_max:
+            raise ValueError(
+                "`lr_min` must be below `lr_max`. Received: "
+                f"lr_min={lr_min!r}, lr_max={lr_max!r}"
+            )
+
+    def __call__(self, step):
+        """Returns the radius at a number of iterations."""
+        share = self.learning_rate(step) - self.lr_min
+        share = share / (self.lr_max - self.lr_min)
+        return self.rho_min + (self.rho_max - self.rho_min) * share
+
+    def get_config(self):
+        """Returns the arguments of the constructor, serialized."""
+        return {
+            "learning_rate": keras.saving.serialize_keras_object(
+                self.learning_rate
+            ),
+            "rho_max": self.rho_max,
+            "rho_min": self.rho_min,
+            "lr_max": self.lr_max,
+            "lr_min": self.lr_min,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """Returns the schedule with the given serialized arguments."""
+        schedule = keras.saving.deserialize_keras_object(
+            config["learning_rate"]
+        )
+        return cls(**{**config, "learning_rate": schedule})

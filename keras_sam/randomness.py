@@ -1,0 +1,48 @@
+"""Random draws that depend on a seed and on the number of the step alone.
+
+Nothing is to be saved, a resumed training draws what the uninterrupted one
+would have drawn, and all replicas and parts of a batch draw the same, with XLA
+or without.
+"""
+
+import zlib
+
+import tensorflow as tf
+
+# By default XLA chooses another one.
+_ALGORITHM = "philox"
+
+
+class Draws:
+    """A stream of random tensors; each call goes on with it.
+
+    Args:
+        name: String; streams of other names are independent.
+        seed: Int.
+        iterations: Scalar int tensor, the number of the step.
+        ascent_step: Int, the step of the climb.
+    """
+
+    def __init__(self, name, seed, iterations, ascent_step):
+        self._key = tf.stack([seed, tf.cast(iterations, "int32")])
+        for number in (zlib.crc32(name.encode()) & 0x7FFFFFFF, ascent_step):
+            self._key = _fold(self._key, number)
+        self._drawn = 0
+
+    def uniform(self, shape):
+        """Returns float32 numbers, uniform in [0, 1)."""
+        return tf.random.stateless_uniform(shape, self._next(), alg=_ALGORITHM)
+
+    def normal(self, shape, dtype):
+        """Returns numbers of the standard normal distribution."""
+        return tf.random.stateless_normal(
+            shape, self._next(), dtype=dtype, alg=_ALGORITHM
+        )
+
+    def _next(self):
+        self._drawn += 1
+        return _fold(self._key, self._drawn)
+
+
+def _fold(key, number):
+    return tf.random.experimental.stateless_fold_in(key, number, alg=_ALGORITHM)

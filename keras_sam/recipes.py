@@ -1,0 +1,381 @@
+"""Published methods as rows of parts.
+
+    SAM(model, **keras_sam.recipes.RECIPES["gsam"].arguments)
+
+The numbers are those of the papers or of the authors' code where these are
+known, and starting points at best: the radius depends on model and data.
+"""
+
+from typing import NamedTuple
+
+from keras_sam.cadences import Every
+from keras_sam.cadences import Randomly
+from keras_sam.cadences import Reuse
+from keras_sam.cadences import Threshold
+from keras_sam.descents import Accumulated
+from keras_sam.descents import CurvatureRegularized
+from keras_sam.descents import Decoupled
+from keras_sam.descents import FirstOrderFlatness
+from keras_sam.descents import Mean
+from keras_sam.descents import Penalized
+from keras_sam.descents import Renormalized
+from keras_sam.descents import SearchedSlerp
+from keras_sam.descents import SurrogateGap
+from keras_sam.descents import Weighted
+from keras_sam.directions import Adaptive
+from keras_sam.directions import DynamicMask
+from keras_sam.directions import Eigen
+from keras_sam.directions import Fisher
+from keras_sam.directions import FisherMask
+from keras_sam.directions import Friendly
+from keras_sam.directions import Layerwise
+from keras_sam.directions import Random
+from keras_sam.directions import Smoothed
+from keras_sam.directions import Sparse
+from keras_sam.directions import Subset
+from keras_sam.directions import Unified
+from keras_sam.directions import Unnormalized
+from keras_sam.directions import VarianceSuppressed
+from keras_sam.samples import Drawn
+from keras_sam.samples import Largest
+from keras_sam.samples import Rising
+from keras_sam.starts import Momentum
+from keras_sam.starts import Random as RandomStart
+from keras_sam.starts import Stale
+
+
+class Recipe(NamedTuple):
+    """A row of the table of methods.
+
+    Attributes:
+        title: String, what the method is called.
+        source: String, arXiv id or another reference; may be empty.
+        cost: String, gradient evaluations a step, n = `ascent_steps`.
+        arguments: Dict of keyword arguments of `SharpnessAwareMinimization`.
+        note: String, what to know about it; may be empty.
+    """
+
+    title: str
+    source: str
+    cost: str
+    arguments: dict
+    note: str = ""
+
+
+def _recipe(title, source, cost, *, note="", **arguments):
+    return Recipe(title, source, cost, arguments, note)
+
+
+RECIPES = {
+    "sgd": _recipe("The optimizer alone", "", "1", ascent_steps=0),
+    "sam": _recipe("SAM", "2010.01412", "2", rho=0.05),
+    "m_sam": _recipe(
+        "m-SAM",
+        "2010.01412",
+        "2",
+        rho=0.05,
+        num_batch_splits=4,
+        note="parts of a batch climb on their own",
+    ),
+    "multistep_last": _recipe(
+        "Multi-step SAM", "2302.10181", "n + 1", rho=0.05, ascent_steps=3
+    ),
+    "multistep_mean": _recipe(
+        "Multi-step SAM, mean gradient",
+        "2302.10181",
+        "n + 1",
+        rho=0.05,
+        ascent_steps=3,
+        descent=Mean(),
+        note="inferred from the authors' code",
+    ),
+    "multistep_matched": _recipe(
+        "its control",
+        "",
+        "n + 1",
+        rho=0.05,
+        ascent_steps=3,
+        descent=Mean(),
+        radius="matched",
+        note="the first-order radius of SAM",
+    ),
+    "multistep_weighted": _recipe(
+        "Multi-step SAM, weighted gradients",
+        "",
+        "n + 1",
+        rho=0.05,
+        ascent_steps=3,
+        descent=Weighted((0.0, 0.2, 0.3, 0.5)),
+        note="weights of g_0, ..., g_n",
+    ),
+    "multistep_full": _recipe(
+        "Multi-step SAM, steps of length rho",
+        "",
+        "n + 1",
+        rho=0.05,
+        ascent_steps=3,
+        radius="full",
+    ),
+    "multistep_projected": _recipe(
+        "Multi-step SAM, projected",
+        "2206.06232",
+        "n + 1",
+        rho=0.05,
+        ascent_steps=3,
+        radius="projected",
+    ),
+    "asam": _recipe(
+        "ASAM", "2102.11600", "2", rho=0.5, direction=Adaptive(eta=0.01)
+    ),
+    "usam": _recipe(
+        "USAM", "2206.06232", "2", rho=0.05, direction=Unnormalized()
+    ),
+    "unified": _recipe(
+        "Unified SAM",
+        "2503.02225",
+        "2",
+        rho=0.05,
+        direction=Unified(share=0.5),
+        note="share may be a schedule",
+    ),
+    "layerwise": _recipe(
+        "Layer-wise SAM", "2203.02714", "2", rho=0.01, direction=Layerwise()
+    ),
+    "awp": _recipe(
+        "AWP's rule",
+        "2004.05884",
+        "2",
+        rho=0.01,
+        direction=Layerwise(),
+        perturb="kernel",
+        note="adversarial inputs are the user's",
+    ),
+    "fisher": _recipe(
+        "Fisher SAM",
+        "2206.04920",
+        "2",
+        rho=0.1,
+        direction=Fisher(eta=1.0),
+        note="not confirmed in the authors' code",
+    ),
+    "sam_on": _recipe(
+        "SAM-ON",
+        "2306.04226",
+        "2",
+        rho=0.5,
+        perturb="gamma|beta",
+        note="normalization layers only",
+    ),
+    "last_layer": _recipe(
+        "Last layer only",
+        "",
+        "2",
+        rho=0.05,
+        perturb="^logits/",
+        note="by the name of the layer",
+    ),
+    "ssam_f": _recipe(
+        "Sparse SAM, Fisher mask",
+        "2210.05177",
+        "2",
+        rho=0.05,
+        direction=Sparse(FisherMask(examples=128), sparsity=0.5, period=100),
+        note="and `examples` small ones each `period`",
+    ),
+    "ssam_d": _recipe(
+        "Sparse SAM, dynamic mask",
+        "2210.05177",
+        "2",
+        rho=0.05,
+        direction=Sparse(
+            DynamicMask(steps=10000, drop=0.5), sparsity=0.5, period=100
+        ),
+        note="steps are those of the training",
+    ),
+    "friendly": _recipe(
+        "Friendly SAM",
+        "2403.12350",
+        "2",
+        rho=0.2,
+        direction=Friendly(sigma=1.0, decay=0.9),
+    ),
+    "vasso": _recipe(
+        "VaSSO",
+        "2309.15639",
+        "2",
+        rho=0.05,
+        direction=VarianceSuppressed(theta=0.9),
+    ),
+    "r_sam": _recipe(
+        "Random SAM",
+        "OpenReview htUvh7xPoa",
+        "3",
+        rho=0.05,
+        direction=Smoothed(sigma=0.01, weight=1.0),
+        note="not confirmed",
+    ),
+    "rwp": _recipe(
+        "Random weight perturbation",
+        "mARWP's code",
+        "1",
+        rho=0.01,
+        ascent_steps=0,
+        start=RandomStart(),
+    ),
+    "rwp_mixed": _recipe(
+        "the same, mixed",
+        "mARWP's code",
+        "2",
+        rho=0.01,
+        direction=Random(),
+        descent=Penalized(alpha=0.5),
+    ),
+    "gnp": _recipe(
+        "Gradient norm penalty",
+        "2202.03599",
+        "2",
+        rho=0.1,
+        descent=Penalized(alpha=0.8),
+        note="alpha = lambda / rho",
+    ),
+    "gsam": _recipe(
+        "GSAM",
+        "2203.08065",
+        "2",
+        rho=0.05,
+        descent=SurrogateGap(alpha=0.4),
+        note="rho may be a `radii.LinearInLearningRate`",
+    ),
+    "wsam": _recipe(
+        "WSAM",
+        "2305.15817",
+        "2",
+        rho=0.05,
+        descent=Decoupled(alpha=9.0),
+        note="alpha = gamma / (1 - gamma)",
+    ),
+    "wsam_coupled": _recipe(
+        "WSAM, coupled",
+        "2305.15817",
+        "2",
+        rho=0.05,
+        descent=Penalized(alpha=9.0),
+    ),
+    "stable": _recipe(
+        "StableSAM", "2401.07250", "2", rho=0.05, descent=Renormalized()
+    ),
+    "cr_sam": _recipe(
+        "CR-SAM",
+        "2312.13555",
+        "3",
+        rho=0.1,
+        descent=CurvatureRegularized(gamma=0.1, beta=0.01),
+    ),
+    "xsam": _recipe(
+        "XSAM",
+        "2603.10048",
+        "n + 1",
+        rho=0.15,
+        descent=SearchedSlerp(rho_max=0.3, period=100),
+        note="and 21 forward passes each `period`",
+    ),
+    "looksam": _recipe(
+        "LookSAM",
+        "2203.02714",
+        "1 + n/k",
+        rho=0.05,
+        cadence=Reuse(k=5, alpha=0.7),
+    ),
+    "interval": _recipe(
+        "SAM each k-th step",
+        "Composer",
+        "1 + n/k",
+        rho=0.05,
+        cadence=Every(k=5),
+    ),
+    "ss_sam": _recipe(
+        "SS-SAM, RST",
+        "2203.09962",
+        "1 + n p",
+        rho=0.05,
+        cadence=Randomly(probability=0.5),
+        note="the probability may be a schedule",
+    ),
+    "ae_sam": _recipe(
+        "AE-SAM",
+        "2304.14647",
+        "1 + n p",
+        rho=0.05,
+        cadence=Threshold(steps=10000),
+        note="steps are those of the training",
+    ),
+    "k_sam": _recipe(
+        "K-SAM",
+        "2210.12864",
+        "1 + (n + 1) f",
+        rho=0.05,
+        ascent_samples=Largest(fraction=0.25),
+        descent_samples=Largest(fraction=0.25),
+        note="the 1 is a forward pass",
+    ),
+    "sub_batch": _recipe(
+        "Climb on part of the batch",
+        "2110.08529",
+        "2 + f",
+        rho=0.05,
+        ascent_samples=Drawn(fraction=0.25),
+        note="a 1 is a forward pass",
+    ),
+    "esam": _recipe(
+        "ESAM",
+        "2110.03141",
+        "2 + f",
+        rho=0.05,
+        direction=Subset(probability=0.6),
+        descent_samples=Rising(fraction=0.5),
+        note="a 1 is a forward pass",
+    ),
+    "lookbehind": _recipe(
+        "Lookbehind",
+        "2307.16704",
+        "n + 1",
+        rho=0.05,
+        ascent_steps=2,
+        radius="full",
+        descent=Accumulated(alpha=0.5),
+        note="exact for plain SGD",
+    ),
+    "eigen": _recipe(
+        "Eigen-SAM",
+        "2501.12666",
+        "2",
+        rho=0.05,
+        direction=Eigen(alpha=0.2, period=100),
+        note="and 5 Hessian products each `period`",
+    ),
+    "momentum": _recipe(
+        "Momentum-SAM",
+        "2401.12033",
+        "1",
+        rho=3.0,
+        ascent_steps=0,
+        start=Momentum(decay=0.9),
+    ),
+    "stale": _recipe(
+        "Climb along the last gradient",
+        "2503.11147",
+        "1",
+        rho=0.05,
+        ascent_steps=0,
+        start=Stale(),
+        note="the idea of AsyncSAM",
+    ),
+    "gam": _recipe(
+        "GAM",
+        "2303.03108",
+        "4",
+        rho=0.02,
+        descent=FirstOrderFlatness(rho=0.2, gamma=0.03),
+        note="in the form of the authors' code",
+    ),
+}

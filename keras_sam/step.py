@@ -1,0 +1,269 @@
+"""One train step on one batch, but for the update of the weights."""
+
+import math
+from typing import NamedTuple
+
+from keras import ops
+from keras import tree
+
+from keras_sam import ascent
+from keras_sam import descents
+from keras_sam import distribution
+from keras_sam import functional
+from keras_sam import parts
+from keras_sam import vectors
+from keras_sam.cadences import Every
+from keras_sam.context import Context
+from keras_sam.splits import Outcome
+
+
+class _Update(NamedTuple):
+    """What a climb, or its absence, amounts to.
+
+    Attributes:
+        grads: List of tensors, the gradient to descend with.
+        correction: List of tensors, see `descents.Decoupled`, or empty.
+        memory: List of the memories of direction, descent, cadence and
+            `Climbs`.
+        finite: List of scalar bool tensors, one a pass, empty without loss
+            scale.
+    """
+
+    grads: list
+    correction: list
+    memory: list
+    finite: list
+
+
+class Climbs:
+    """Remembers how many steps have climbed, a float, for the mean of replicas.
+
+    Args:
+        sam: The wrapper. Nothing is counted if all steps climb, or none.
+    """
+
+    def __init__(self, sam):
+        if sam.ascent_steps > 0 and sam.cadence != Every():
+            self.init = lambda params: ops.zeros(())
+
+
+class Step:
+    """The climb of a wrapper on one batch.
+
+    Args:
+        sam: The wrapper.
+        evaluator: `functional.Evaluator`.
+        moving: `perturbed.Moving`.
+        batch: `functional.Batch`.
+        state: List of tensors, which all passes start from.
+    """
+
+    def __init__(self, sam, evaluator, moving, batch, state):
+        self._sam = sam
+        self._evaluator = evaluator
+        self._moving = moving
+        self._batch = batch
+        self._state = state
+        self._weights = functional.read(evaluator.params)
+        self._clean = None
+        self._climbs = None  # Or whether to, where passes are skipped.
+        self._context = Context(
+            sam.optimizer.iterations,
+            batch.size,
+            0,
+            self._evaluate,
+            lambda *of: evaluator.hessian_vector_product(state, batch, *of),
+            lambda *of: evaluator.squared_gradients(state, batch, *of),
+            self._share,
+        )
+        self._rho = self._context.value(sam.rho)
+
+    def outcome(self, memory):
+        """Returns the `Outcome`.
+
+        Args:
+            memory: List of the memories of start, direction, descent,
+                cadence, and `Climbs`.
+        """
+        start, *memory = memory
+        params, start = self._begin(start)
+        point = self._evaluate(params)
+        self._clean = self._shared(point)
+        update = self._update(memory)
+        grads, correction = update.grads, update.correction
+        if self._evaluator.loss_scaled:
+            # An overflow in any pass makes the optimizer skip the step.
+            finite = ops.all(ops.stack(update.finite))
+            factor = ops.where(finite, 1.0, math.nan)
+            grads = vectors.scale(factor, grads)
+            correction = vectors.scale(factor, correction)
+        if hasattr(self._sam.start, "learn"):
+            start = self._sam.start.learn(self._moving.pick(grads), start)
+        return Outcome(
+            point.loss,
+            grads,
+            correction,
+            point.y_pred,
+            point.state,
+            point.overwrites,
+            [start, *update.memory],
+        )
+
+    def _begin(self, memory):
+        """Returns where the clean pass is, and the memory of the start."""
+        start = self._sam.start
+        if start is None:
+            return self._weights, memory
+        weights = self._moving.pick(self._weights)
+        step, memory = parts.call(
+            start,
+            weights,
+            memory=memory,
+            context=self._context.of(self._moving, self._weights, 0),
+        )
+        step = parts.tensors(start, step, len(weights))
+        moved = vectors.add(weights, vectors.scale(self._rho, step))
+        return self._moving.put(self._weights, moved), memory
+
+    def _update(self, memory):
+        """Climbs if it is time to; returns the `_Update`."""
+        sam = self._sam
+        direction, descent, cadence, count = memory
+        climbs = False
+        if sam.ascent_steps > 0:
+            climbs, cadence = parts.call(
+                sam.cadence, self._clean, memory=cadence, context=self._context
+            )
+
+        def climb():
+            return self._climb(direction, descent, cadence, count)
+
+        def rest():
+            return self._rest(direction, descent, cadence, count)
+
+        if not sam.sync_perturbations or isinstance(climbs, bool):
+            return functional.cond(climbs, climb, rest)
+        # Collectives cannot be in a conditional, so only passes are.
+        self._climbs = climbs
+        return tree.map_structure(
+            lambda a, b: ops.where(climbs, a, b), climb(), rest()
+        )
+
+    def _climb(self, direction, descent, cadence, count):
+        """Climbs, given memories; returns the `_Update`."""
+        sam, finite = self._sam, self._finite(self._clean)
+
+        def visit(params):
+            batch = self._chosen(sam.descent_samples, params)
+            point = self._shared(self._evaluate(params, batch=batch))
+            finite.extend(self._finite(point))
+            return point
+
+        climb = ascent.Climb(
+            visit,
+            self._slope,
+            self._clean,
+            self._weights,
+            self._moving,
+            sam.direction,
+            direction,
+            self._context,
+            self._rho,
+            sam.ascent_steps,
+            sam.radius,
+        )
+        result, descent = parts.call(
+            sam.descent,
+            self._clean,
+            iter(climb),
+            memory=descent,
+            context=self._context,
+        )
+        grads, correction = descents.split(sam.descent, result, self._clean)
+        if hasattr(sam.cadence, "learn"):
+            cadence = sam.cadence.learn(self._clean, grads, cadence)
+        count = tree.map_structure(lambda climbs: climbs + 1, count)
+        memory = [climb.memory, descent, cadence, count]
+        # As many flags as `_rest` returns, for the conditional.
+        finite = [ops.all(ops.stack(finite))] if finite else []
+        return _Update(grads, correction, memory, finite)
+
+    def _rest(self, direction, descent, cadence, count):
+        """Returns the `_Update` of a step without a climb."""
+        grads = self._clean.grads
+        if self._sam.ascent_steps > 0 and hasattr(self._sam.cadence, "rest"):
+            grads = self._sam.cadence.rest(self._clean, cadence)
+        correction = []
+        if descents.decoupled(self._sam.descent):
+            correction = vectors.scale(0.0, grads)
+        memory = [direction, descent, cadence, count]
+        return _Update(grads, correction, memory, self._finite(self._clean))
+
+    def _slope(self, point):
+        """Returns the gradients that the step from a point takes."""
+        samples = self._sam.ascent_samples
+        seen = self._sam.descent_samples
+        if point is self._clean:
+            seen = None
+        if samples == seen:
+            return point.grads
+        batch = self._chosen(samples, point.params)
+        return self._shared(self._evaluate(point.params, batch=batch)).grads
+
+    def _chosen(self, samples, params):
+        """Returns the examples that samples choose at params."""
+        if samples is None:
+            return self._batch
+
+        def losses():
+            point = self._evaluate(params, gradient=False)
+            return self._evaluator.losses(point.y_pred, self._batch)
+
+        indices, _ = parts.call(
+            samples,
+            lambda: self._evaluator.losses(self._clean.y_pred, self._batch),
+            losses,
+            memory=(),
+            context=self._context,
+        )
+        return self._batch.take(indices)
+
+    def _evaluate(self, params, gradient=True, batch=None):
+        """Returns the `Point` of this replica."""
+
+        def evaluate():
+            return self._evaluator(
+                params,
+                self._state,
+                self._batch if batch is None else batch,
+                gradient,
+            )
+
+        if self._climbs is None:
+            return evaluate()
+        clean = self._clean
+
+        def passed():
+            point = evaluate()
+            return point.loss, point.grads
+
+        loss, grads = functional.cond(
+            self._climbs,
+            passed,
+            lambda: (clean.loss, clean.grads if gradient else []),
+        )
+        return clean._replace(params=params, loss=loss, grads=grads)
+
+    def _shared(self, point):
+        *grads, loss = self._share([*point.grads, point.loss])
+        return point._replace(grads=grads, loss=loss)
+
+    def _share(self, tensors):
+        if self._sam.sync_perturbations:
+            return distribution.mean(tensors)
+        return tensors
+
+    def _finite(self, point):
+        if not self._evaluator.loss_scaled:
+            return []
+        return [vectors.all_finite(point.grads)]
