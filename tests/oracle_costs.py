@@ -5,13 +5,8 @@ In the terms of `oracle_methods.py` and `oracle_descents.py`.
 
 import numpy as np
 
-from tests.oracle_descents import two_gradients
-from tests.oracle_methods import at
-from tests.oracle_methods import climber
-from tests.oracle_methods import descend
-from tests.oracle_methods import flat
-from tests.oracle_methods import norm
-from tests.oracle_methods import unit
+from tests import oracle_descents as descents
+from tests import oracle_methods as methods
 
 # Some steps climb, the others do not.
 
@@ -23,9 +18,9 @@ def climbing_if(w, batches, lr, rho, climbs):
         g0 = batch.gradient(w)
         if not climbs(t, g0):
             return g0
-        return batch.gradient(w + at(rho, t) * unit(g0))
+        return batch.gradient(w + methods.at(rho, t) * methods.unit(g0))
 
-    return descend(w, batches, lr, direction)
+    return methods.descend(w, batches, lr, direction)
 
 
 def interval(w, batches, lr, rho, period):
@@ -38,9 +33,10 @@ def interval(w, batches, lr, rho, period):
 
 
 def random_sam(w, batches, lr, rho, coins):
-    """SS-SAM, arXiv:2203.09962, and RST: SAM where the coin falls so.
+    """RST, once SS-SAM, arXiv:2203.09962: SAM where the coin falls so.
 
-    A coin is Bernoulli(p_t), drawn anew each step. Not confirmed: abstracts.
+    A coin is Bernoulli(p_t), drawn in each step; p_t follows a schedule. Not
+    confirmed in code; the abstract says as much.
     """
     return climbing_if(w, batches, lr, rho, lambda t, g: coins[t])
 
@@ -73,7 +69,7 @@ def ae_sam(
 
     def climbs(t, g):
         nonlocal mean, variance
-        s = norm(g) ** 2
+        s = methods.norm(g) ** 2
         mean = decay * mean + (1 - decay) * s
         variance = decay * variance + (1 - decay) * (s - mean) ** 2
         c = first + (last - first) * min(t / total_steps, 1)
@@ -96,13 +92,13 @@ def looksam(w, batches, lr, rho, period=5, alpha=0.7):
     def direction(t, w, batch):
         nonlocal across
         if t % period == 0:
-            g0, g1 = two_gradients(w, batch, at(rho, t))
-            across = g1 - (g1 @ unit(g0)) * unit(g0)
+            g0, g1 = descents.two_gradients(w, batch, methods.at(rho, t))
+            across = g1 - (g1 @ methods.unit(g0)) * methods.unit(g0)
             return g1
         g0 = batch.gradient(w)
-        return g0 + alpha * norm(g0) * unit(across)
+        return g0 + alpha * methods.norm(g0) * methods.unit(across)
 
-    return descend(w, batches, lr, direction)
+    return methods.descend(w, batches, lr, direction)
 
 
 # Some examples.
@@ -121,24 +117,24 @@ def k_sam(w, batches, lr, rho, k):
 
     def direction(t, w, batch):
         rows = largest(batch.losses(w), k)
-        e = at(rho, t) * unit(batch.gradient(w, rows))
+        e = methods.at(rho, t) * methods.unit(batch.gradient(w, rows))
         return batch.gradient(w + e, rows)
 
-    return descend(w, batches, lr, direction)
+    return methods.descend(w, batches, lr, direction)
 
 
 def sub_batch(w, batches, lr, rho, rows):
     """Bahri et al., arXiv:2110.08529: e from some rows, d from all.
 
-    rows[t] are the rows of batch t. Not confirmed in code; the fraction 1/4
-    is a secondary source's.
+    rows[t] are the rows of batch t. Not confirmed: that a part of the batch,
+    a quarter, climbs there is a secondary source's word.
     """
 
     def direction(t, w, batch):
-        e = at(rho, t) * unit(batch.gradient(w, rows[t]))
+        e = methods.at(rho, t) * methods.unit(batch.gradient(w, rows[t]))
         return batch.gradient(w + e)
 
-    return descend(w, batches, lr, direction)
+    return methods.descend(w, batches, lr, direction)
 
 
 def esam(
@@ -161,14 +157,14 @@ def esam(
         g0 = batch.gradient(w)
         m = np.ones_like(w)
         if masks is not None:
-            m = flat([b + 0 * a for a, b in zip(batch.like, masks[t])])
-        length = norm(m * g0) if masked_norm else norm(g0)
-        z = w + at(rho, t) / beta * m * g0 / length
+            m = methods.flat([b + 0 * a for a, b in zip(batch.like, masks[t])])
+        length = methods.norm(m * g0) if masked_norm else methods.norm(g0)
+        z = w + methods.at(rho, t) / beta * m * g0 / length
         count = max(1, round(gamma * batch.size))
         rise = batch.losses(z) - batch.losses(w)
         return batch.gradient(z, largest(rise, count))
 
-    return descend(w, batches, lr, direction)
+    return methods.descend(w, batches, lr, direction)
 
 
 # Some weights: e = rho m g_0 / ||g_0||, with the norm of all of g_0.
@@ -201,7 +197,7 @@ def sparse_fisher(w, batches, lr, rho, sparsity, period, samples):
 
     def perturbation(t, w, g, batch):
         nonlocal mask
-        e = at(rho, t) * (1 if mask is None else mask) * unit(g)
+        e = methods.at(rho, t) * (1 if mask is None else mask) * methods.unit(g)
         if t % period == 0:
             count = min(samples, batch.size)
             squares = [batch.gradient(w, [i]) ** 2 for i in range(count)]
@@ -210,7 +206,7 @@ def sparse_fisher(w, batches, lr, rho, sparsity, period, samples):
             mask = mask_of(kept, w.size)
         return e
 
-    return climber(w, batches, lr, perturbation)
+    return methods.climber(w, batches, lr, perturbation)
 
 
 def drop_and_grow(mask, g, fraction, uniform):
@@ -240,15 +236,15 @@ def sparse_dynamic(
     (drop_rate 0.5, every 5 epochs; f falls with the epochs). There the counts
     are rounded down one by one, so that m may lose a weight or two.
     """
-    mask = flat(mask)
+    mask = methods.flat(mask)
 
     def perturbation(t, w, g, batch):
         nonlocal mask
-        e = at(rho, t) * mask * unit(g)
+        e = methods.at(rho, t) * mask * methods.unit(g)
         if t % period == 0:
             angle = np.pi * min(t / total_steps, 1)
             fraction = drop_rate * (1 + np.cos(angle)) / 2
-            mask = drop_and_grow(mask, g, fraction, flat(uniform[t]))
+            mask = drop_and_grow(mask, g, fraction, methods.flat(uniform[t]))
         return e
 
-    return climber(w, batches, lr, perturbation)
+    return methods.climber(w, batches, lr, perturbation)

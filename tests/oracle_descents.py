@@ -6,27 +6,22 @@ w + rho g_0 / ||g_0||.
 
 import numpy as np
 
-from tests.oracle_methods import Batch
-from tests.oracle_methods import at
-from tests.oracle_methods import descend
-from tests.oracle_methods import flat
-from tests.oracle_methods import norm
-from tests.oracle_methods import unit
+from tests import oracle_methods as methods
 
 
 def two_gradients(w, batch, rho):
     """Returns g_0 and g_1."""
     g0 = batch.gradient(w)
-    return g0, batch.gradient(w + rho * unit(g0))
+    return g0, batch.gradient(w + rho * methods.unit(g0))
 
 
 def combiner(w, batches, lr, rho, combine, momentum=0.0):
     """d = combine(g_0, g_1)."""
 
     def direction(t, w, batch):
-        return combine(*two_gradients(w, batch, at(rho, t)))
+        return combine(*two_gradients(w, batch, methods.at(rho, t)))
 
-    return descend(w, batches, lr, direction, momentum)
+    return methods.descend(w, batches, lr, direction, momentum)
 
 
 # Several steps of ascent.
@@ -37,7 +32,7 @@ def path(w, batch, rho, n, radius):
     z, gradients = w, [batch.gradient(w)]
     for _ in range(n):
         step = {"split": rho / n, "full": rho}[radius]
-        z = z + step * unit(gradients[-1])
+        z = z + step * methods.unit(gradients[-1])
         gradients.append(batch.gradient(z))
     return z, gradients
 
@@ -46,10 +41,10 @@ def multistep_weighted(w, batches, lr, rho, weights, radius="split"):
     """d = c_0 g_0 + ... + c_n g_n. A family, from no one paper."""
 
     def direction(t, w, batch):
-        _, g = path(w, batch, at(rho, t), len(weights) - 1, radius)
+        _, g = path(w, batch, methods.at(rho, t), len(weights) - 1, radius)
         return sum(c * a for c, a in zip(weights, g, strict=True))
 
-    return descend(w, batches, lr, direction)
+    return methods.descend(w, batches, lr, direction)
 
 
 def multistep_last(w, batches, lr, rho, n, radius="split"):
@@ -77,13 +72,13 @@ def lookbehind(w, batches, lr, rho, k, alpha=0.5):
     chandar-lab/Lookbehind-SAM `lookbehind.py` (rho 0.5, k 5, alpha 0.5; with
     alpha = -1 it adapts alpha for each array: not here).
     """
-    like, w, points = w, flat(w), []
+    like, w, points = w, methods.flat(w), []
     for t, (x, y) in enumerate(batches):
-        batch = Batch(x, y, like)
+        batch = methods.Batch(x, y, like)
         z, fast = w, w
         for _ in range(k):
-            z = z + at(rho, t) * unit(batch.gradient(z))
-            fast = fast - lr * batch.gradient(z)
+            z = z + methods.at(rho, t) * methods.unit(batch.gradient(z))
+            fast = fast - methods.at(lr, t) * batch.gradient(z)
         w = w + alpha * (fast - w)
         points.append(batch.arrays(w))
     return points
@@ -112,7 +107,7 @@ def gsam(w, batches, lr, rho, alpha=0.4):
     """
 
     def combine(g0, g1):
-        u = unit(g1)
+        u = methods.unit(g1)
         return g1 - alpha * (g0 - (g0 @ u) * u)
 
     return combiner(w, batches, lr, rho, combine)
@@ -135,12 +130,7 @@ def wsam_coupled(w, batches, lr, rho, gamma=0.9, momentum=0.0):
     """
     a = gamma / (1 - gamma)
     return combiner(
-        w,
-        batches,
-        lr,
-        rho,
-        lambda g0, g1: (1 - a) * g0 + a * g1,
-        momentum,
+        w, batches, lr, rho, lambda g0, g1: (1 - a) * g0 + a * g1, momentum
     )
 
 
@@ -151,12 +141,12 @@ def wsam_decoupled(w, batches, lr, rho, gamma=0.9, momentum=0.0):
     Confirmed as `wsam_coupled`, where it is the default.
     """
     a = gamma / (1 - gamma)
-    like, w, velocity, points = w, flat(w), 0.0, []
+    like, w, velocity, points = w, methods.flat(w), 0.0, []
     for t, (x, y) in enumerate(batches):
-        batch = Batch(x, y, like)
-        g0, g1 = two_gradients(w, batch, at(rho, t))
+        batch = methods.Batch(x, y, like)
+        g0, g1 = two_gradients(w, batch, methods.at(rho, t))
         velocity = momentum * velocity + g0
-        w = w - lr * velocity - lr * a * (g1 - g0)
+        w = w - methods.at(lr, t) * (velocity + a * (g1 - g0))
         points.append(batch.arrays(w))
     return points
 
@@ -167,7 +157,11 @@ def stable_sam(w, batches, lr, rho):
     Confirmed in cltan023/stablesam2024 `sam.py`.
     """
     return combiner(
-        w, batches, lr, rho, lambda g0, g1: g1 * norm(g0) / norm(g1)
+        w,
+        batches,
+        lr,
+        rho,
+        lambda g0, g1: g1 * methods.norm(g0) / methods.norm(g1),
     )
 
 
@@ -184,11 +178,11 @@ def cr_sam(w, batches, lr, rho, gamma=0.1, beta=0.01):
 
     def direction(t, w, batch):
         g0 = batch.gradient(w)
-        e = at(rho, t) * unit(g0)
+        e = methods.at(rho, t) * methods.unit(g0)
         above, below = batch.gradient(w + e), batch.gradient(w - e)
         return above + gamma * (above + below - 2 * g0) + beta * (above - below)
 
-    return descend(w, batches, lr, direction)
+    return methods.descend(w, batches, lr, direction)
 
 
 def slerp(v0, v1, alpha):
@@ -234,13 +228,13 @@ def xsam(
 
     def direction(t, w, batch):
         nonlocal alpha
-        z, gradients = path(w, batch, at(rho, t), n, "split")
-        v0, v1 = unit(z - w), unit(gradients[-1])
+        z, gradients = path(w, batch, methods.at(rho, t), n, "split")
+        v0, v1 = methods.unit(z - w), methods.unit(gradients[-1])
         if period and t % period == 0:
             alpha = steepest_alpha(w, batch, v0, v1, rho_max, alphas)
-        return norm(gradients[-1]) * slerp(v0, v1, alpha)
+        return methods.norm(gradients[-1]) * slerp(v0, v1, alpha)
 
-    return descend(w, batches, lr, direction)
+    return methods.descend(w, batches, lr, direction)
 
 
 def hessian_product(w, batch, v, step=1e-4):
@@ -255,7 +249,7 @@ def hessian_product(w, batch, v, step=1e-4):
 def eigenvector(w, batch, v, iterations=5):
     """Power iterations with the Hessian of the batch."""
     for _ in range(iterations):
-        v = unit(hessian_product(w, batch, v))
+        v = methods.unit(hessian_product(w, batch, v))
     return v
 
 
@@ -268,18 +262,18 @@ def eigen_sam(w, batches, lr, rho, start, alpha=0.2, period=100, iterations=5):
     iterations every 100 steps of an epoch but its first; start is normal;
     before the first v, e = rho g without a norm).
     """
-    v = flat(start)
+    v = methods.flat(start)
 
     def direction(t, w, batch):
         nonlocal v
         if t % period == 0:
             v = eigenvector(w, batch, v, iterations)
         g = batch.gradient(w)
-        u = unit(g)
+        u = methods.unit(g)
         e = u + alpha * np.sign(g @ v) * (v - (v @ u) * u)
-        return batch.gradient(w + at(rho, t) * e)
+        return batch.gradient(w + methods.at(rho, t) * e)
 
-    return descend(w, batches, lr, direction)
+    return methods.descend(w, batches, lr, direction)
 
 
 def momentum_sam(w, batches, lr, rho, momentum=0.9):
@@ -296,29 +290,30 @@ def momentum_sam(w, batches, lr, rho, momentum=0.9):
         if velocity is None:
             velocity = batch.gradient(w)
         else:
-            g = batch.gradient(w - at(rho, t) * unit(velocity))
+            g = batch.gradient(w - methods.at(rho, t) * methods.unit(velocity))
             velocity = momentum * velocity + g
         return velocity
 
-    return descend(w, batches, lr, direction)
+    return methods.descend(w, batches, lr, direction)
 
 
-def gam(w, batches, lr, rho, rho_norm, betas=(1.0, -1.0, 1.0), gamma=0.03):
+def gam(w, batches, lr, rho, rho_norm, betas=(0.6, 0.5, 0.4), gamma=0.03):
     """arXiv:2303.03108, as released: four gradients.
 
     g_1 at w + rho ghat_0; z = w + rho_norm h / ||h||, h = g_1 - g_0; g_2 at z,
     g_3 at z + rho ghat_2. p = g_0 + |b_2| g_2, q = b_1 g_1 + b_3 g_3 and
     d = q - gamma (p - <p, qhat> qhat). Confirmed in xxgege/GAM `gam/gam.py`
-    (its grad_rho is rho, grad_norm_rho rho_norm). ||d|| is about 2 ||g||.
+    and `main_cifar.py` (CIFAR-100, ResNet: grad_rho, here rho, 0.02,
+    grad_norm_rho 0.2, betas and gamma as here; b_3 = 1 - b_1).
     """
     b1, b2, b3 = betas
 
     def direction(t, w, batch):
-        g0, g1 = two_gradients(w, batch, at(rho, t))
-        z = w + rho_norm * unit(g1 - g0)
-        g2, g3 = two_gradients(z, batch, at(rho, t))
+        g0, g1 = two_gradients(w, batch, methods.at(rho, t))
+        z = w + rho_norm * methods.unit(g1 - g0)
+        g2, g3 = two_gradients(z, batch, methods.at(rho, t))
         p, q = g0 + abs(b2) * g2, b1 * g1 + b3 * g3
-        u = unit(q)
+        u = methods.unit(q)
         return q - gamma * (p - (p @ u) * u)
 
-    return descend(w, batches, lr, direction)
+    return methods.descend(w, batches, lr, direction)

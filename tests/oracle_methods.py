@@ -4,11 +4,12 @@ Shares nothing with the library. `oracle_descents.py` has the methods that
 combine gradients, `oracle_costs.py` those that save some.
 
 A method takes the weights `[W, b, V, c]` of `oracle.py`, batches `(x, y)` and
-a learning rate, and returns the weights after each step. Inside, w and all
-gradients are flat vectors, so that a method reads as its equation; g(w) is
-`batch.gradient(w)`. Where authors divide by a norm + 1e-12, here nothing is
-added. "Confirmed" says in whose code the rule was read; what follows no code
-that could be read says "not confirmed".
+a learning rate, and returns the weights after each step; lr and rho are
+numbers, or functions of the step. Inside, w and all gradients are flat
+vectors, so that a method reads as its equation; g(w) is `batch.gradient(w)`.
+Where authors divide by a norm + 1e-12, here nothing is added. "Confirmed" says
+in whose code the rule was read; what follows no code that could be read says
+"not confirmed".
 """
 
 import numpy as np
@@ -61,7 +62,7 @@ def descend(w, batches, lr, direction, momentum=0.0):
     for t, (x, y) in enumerate(batches):
         batch = Batch(x, y, like)
         velocity = momentum * velocity + direction(t, vector, batch)
-        vector = vector - lr * velocity
+        vector = vector - at(lr, t) * velocity
         points.append(batch.arrays(vector))
     return points
 
@@ -239,7 +240,7 @@ def vasso(w, batches, lr, rho, theta=0.9):
     """arXiv:2309.15639: m <- (1 - theta) m + theta g_0, e along m.
 
     m = g_0 in the first step. Confirmed in BingcongLi/VaSSO
-    `solver/vasso.py`.
+    `solver/vasso.py` (rho 0.05, theta 0.9).
     """
     m = None
 
@@ -271,8 +272,8 @@ def filter_noise(scale, noise, w, batch):
 def random_perturbation(w, batches, lr, gamma, noise):
     """RWP: d = g(w + e), e of standard deviation gamma ||w_f||.
 
-    arXiv:2404.00357. Confirmed in nblt/RWP and nblt/mARWP (gamma 0.01), whose filters lie along the first
-    axis, as PyTorch's do.
+    arXiv:2404.00357. Confirmed in nblt/RWP and nblt/mARWP (gamma 0.01), whose
+    filters lie along the first axis, as PyTorch's do.
     """
 
     def direction(t, w, batch):
