@@ -24,10 +24,10 @@ def climbing_if(w, batches, lr, rho, climbs):
 
 
 def interval(w, batches, lr, rho, period):
-    """SAM at t = 0, period, 2 period, ...
+    """SAM at t = 0, period, 2 period, ... From no one paper.
 
-    Composer, whose steps count from 0, climbs in the last of a period
-    instead: (t + 1) % interval == 0.
+    mosaicml/composer `algorithms/sam/sam.py` climbs in the last step of a
+    period instead: (t + 1) % interval == 0.
     """
     return climbing_if(w, batches, lr, rho, lambda t, g: t % period == 0)
 

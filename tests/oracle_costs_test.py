@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 
+from tests import oracle
 from tests import oracle_costs as costs
 from tests import oracle_descents as descents
 from tests import oracle_methods as methods
@@ -64,25 +65,36 @@ def test_interval():
     testing.same(actual[1:2], methods.sgd(actual[0], batches[1:2], LR))
 
 
-def test_ae_sam(monkeypatch):
+@pytest.mark.parametrize("decay", [0.3, 0.6, 0.9])
+def test_ae_sam(monkeypatch, decay):
     """A decision is 0 or 1 more gradients."""
     visited = testing.record(monkeypatch)
-    w, batches = testing.problem(8, size=4)
-    points = costs.ae_sam(
-        w, batches, LR, RHO, 8, decay=0.6, first=0.5, last=-0.5
-    )
+    w, batches = testing.problem(60, size=4)
+    points = costs.ae_sam(w, batches, LR, RHO, 60, decay, 0.5, -0.5)
     count = len(visited)
     before = [methods.flat(a) for a in (w, *points[:-1])]
     mean = variance = 0.0
     coins = []
     for t, g in enumerate(testing.clean_gradients(before, batches)):
         s = np.sum(g**2)
-        mean = 0.6 * mean + 0.4 * s
-        variance = 0.6 * variance + 0.4 * (s - mean) ** 2
-        coins.append(s >= mean + (0.5 - t / 8) * variance**0.5)
-    assert coins[0] and 0 < sum(coins) < 8
-    assert count == 8 + sum(coins)
-    testing.same(points, costs.random_sam(w, batches, LR, RHO, coins))
+        mean = decay * mean + (1 - decay) * s
+        variance = decay * variance + (1 - decay) * (s - mean) ** 2
+        coins.append(s >= mean + (0.5 - t / 60) * variance**0.5)
+    assert coins[0] and not all(coins)
+    assert count == 60 + sum(coins)
+    same = costs.random_sam(w, batches, LR, RHO, coins)
+    testing.same(points, same)
+
+
+def test_ae_sam_does_not_see_the_scale_of_the_loss(monkeypatch):
+    """Ten times the loss and a tenth of lr give the same training."""
+    w, batches = testing.problem(30, size=4)
+    points = costs.ae_sam(w, batches, LR, RHO, 30)
+    gradient = oracle.gradient
+    monkeypatch.setattr(
+        oracle, "gradient", lambda *a: [10 * b for b in gradient(*a)]
+    )
+    testing.same(costs.ae_sam(w, batches, LR / 10, RHO, 30), points, 1e-9)
 
 
 def test_looksam():
