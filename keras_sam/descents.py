@@ -72,13 +72,13 @@ class Weighted(Part):
     weights: tuple
 
     def __post_init__(self):
-        weights = [fields.number("weights", c) for c in self.weights]
+        weights = fields.several("weights", self.weights)
         if len(weights) < 2:
             raise ValueError(
                 "`weights` must be those of g_0, ..., g_n, at least two. "
                 f"Received: {self.weights!r}"
             )
-        object.__setattr__(self, "weights", tuple(weights))
+        object.__setattr__(self, "weights", weights)
 
     def check(self, arguments):
         steps = arguments["ascent_steps"]
@@ -166,7 +166,7 @@ class Decoupled(Part):
         ValueError: By the wrapper's `compile`, if the optimizer accumulates
             gradients or has not one learning rate.
 
-    Reference: WSAM, arXiv:2305.15817, algorithm 1.
+    Reference: WSAM, arXiv:2305.15817, as in the authors' code (gamma 0.88).
     """
 
     alpha: float = 9.0
@@ -333,25 +333,33 @@ class FirstOrderFlatness(Part):
     """Also shrinks the largest gradient norm nearby; four evaluations.
 
     With `r` the radius of the climb, `h = g_1 - g_0`, `z = w + rho h / ||h||`,
-    `g_2` at z, `g_3` at `z + r g_2 / ||g_2||`, `p = g_0 - g_2` and `q = g_1 +
-    g_3`:
+    `g_2` at z and `g_3` at `z + r g_2 / ||g_2||`, and with `p = g_0 + b_2 g_2`
+    and `q = b_1 g_1 + b_3 g_3`:
 
         q - gamma (p - <p, q> q / ||q||^2)
 
     Args:
         rho: Float, above 0, the radius within which norms count.
         gamma: Float, at least 0.
+        betas: Tuple of three floats, b_1, b_2, b_3.
 
-    Reference: GAM, arXiv:2303.03108, in the form of the authors' code with its
-    default betas (1, -1, 1). Its length is about twice that of a gradient.
+    Reference: GAM, arXiv:2303.03108, in the form of the authors' code, with its
+    settings for CIFAR-100.
     """
 
     rho: float = 0.2
     gamma: float = 0.03
+    betas: tuple = (0.6, 0.5, 0.4)
 
     def __post_init__(self):
         fields.positive("rho", self.rho)
         fields.number("gamma", self.gamma, 0.0)
+        betas = fields.several("betas", self.betas)
+        if len(betas) != 3:
+            raise ValueError(
+                f"`betas` must be three numbers. Received: {self.betas!r}"
+            )
+        object.__setattr__(self, "betas", betas)
 
     def check(self, arguments):
         if arguments["perturb"] is not None:
@@ -367,8 +375,11 @@ class FirstOrderFlatness(Part):
         z = _moved(clean.params, self.rho, change)
         second = context.gradient(z)
         third = context.gradient(_moved(z, radius, second))
-        p = vectors.subtract(clean.grads, second)
-        q = vectors.add(first.grads, third)
+        b_1, b_2, b_3 = self.betas
+        p = vectors.add(clean.grads, vectors.scale(b_2, second))
+        q = vectors.add(
+            vectors.scale(b_1, first.grads), vectors.scale(b_3, third)
+        )
         return vectors.subtract(
             q, vectors.scale(self.gamma, vectors.orthogonal(p, q))
         )

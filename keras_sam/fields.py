@@ -70,3 +70,17 @@ def fraction(name, value):
     if value >= 1:
         raise ValueError(f"`{name}` must be below 1. Received: {value!r}")
     return value
+
+
+def several(name, values):
+    """Returns a tuple of finite floats.
+
+    Raises:
+        TypeError: If it is not a list or tuple of numbers.
+        ValueError: If one is not finite.
+    """
+    if not isinstance(values, (list, tuple)):
+        raise TypeError(
+            f"`{name}` must be a tuple of numbers. Received: {values!r}"
+        )
+    return tuple(number(name, value) for value in values)

@@ -38,8 +38,7 @@ class Random(Part):
     Args:
         seed: Int. Each step draws anew, the same on all replicas.
 
-    Reference: random weight perturbation (RWP), in the form of the public code
-    of mARWP.
+    Reference: random weight perturbation (RWP), arXiv:2404.00357.
     """
 
     seed: int = 0

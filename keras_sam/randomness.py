@@ -1,16 +1,13 @@
 """Random draws that depend on a seed and on the number of the step alone.
 
 Nothing is to be saved, a resumed training draws what the uninterrupted one
-would have drawn, and all replicas and parts of a batch draw the same, with XLA
-or without.
+would have drawn, and all replicas and parts of a batch draw the same. As with
+Keras's dropout, XLA's draws are not TensorFlow's.
 """
 
 import zlib
 
 import tensorflow as tf
-
-# By default XLA chooses another one.
-_ALGORITHM = "philox"
 
 
 class Draws:
@@ -31,13 +28,11 @@ class Draws:
 
     def uniform(self, shape):
         """Returns float32 numbers, uniform in [0, 1)."""
-        return tf.random.stateless_uniform(shape, self._next(), alg=_ALGORITHM)
+        return tf.random.stateless_uniform(shape, self._next())
 
     def normal(self, shape, dtype):
         """Returns numbers of the standard normal distribution."""
-        return tf.random.stateless_normal(
-            shape, self._next(), dtype=dtype, alg=_ALGORITHM
-        )
+        return tf.random.stateless_normal(shape, self._next(), dtype=dtype)
 
     def _next(self):
         self._drawn += 1
@@ -45,4 +40,4 @@ class Draws:
 
 
 def _fold(key, number):
-    return tf.random.experimental.stateless_fold_in(key, number, alg=_ALGORITHM)
+    return tf.random.experimental.stateless_fold_in(key, number)

@@ -216,7 +216,7 @@ RECIPES = {
     ),
     "rwp": _recipe(
         "Random weight perturbation",
-        "mARWP's code",
+        "2404.00357",
         "1",
         rho=0.01,
         ascent_steps=0,
@@ -224,7 +224,7 @@ RECIPES = {
     ),
     "rwp_mixed": _recipe(
         "the same, mixed",
-        "mARWP's code",
+        "2404.00357",
         "2",
         rho=0.01,
         direction=Random(),
@@ -357,7 +357,7 @@ RECIPES = {
         "Momentum-SAM",
         "2401.12033",
         "1",
-        rho=3.0,
+        rho=0.3,
         ascent_steps=0,
         start=Momentum(decay=0.9),
     ),
@@ -375,7 +375,7 @@ RECIPES = {
         "2303.03108",
         "4",
         rho=0.02,
-        descent=FirstOrderFlatness(rho=0.2, gamma=0.03),
+        descent=FirstOrderFlatness(rho=0.2, gamma=0.03, betas=(0.6, 0.5, 0.4)),
         note="in the form of the authors' code",
     ),
 }

@@ -4,6 +4,7 @@ Import this before anything touches TensorFlow's devices. The devices are set
 here, not in a conftest, so that a test file also runs alone.
 """
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -63,6 +64,16 @@ class Averaged(keras_sam.Part):
             for m, g in zip(memory, grads, strict=True)
         ]
         return average, average
+
+
+@contextlib.contextmanager
+def float64():
+    """Lets models be made in float64."""
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
 
 
 def data(examples=24, features=6, classes=3, seed=0):
