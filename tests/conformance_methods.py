@@ -10,14 +10,14 @@ from tests import oracle
 
 def sam(w, batches, lr, rho):
     """arXiv:2010.01412, algorithm 1."""
-    return multistep_last(w, batches, lr, rho, 1)
+    return multistep_last(w, batches, lr, rho, 1, "full")
 
 
-def multistep_last(w, batches, lr, rho, n):
-    """n steps of length rho each, the last gradient."""
+def multistep_last(w, batches, lr, rho, n, radius):
+    """arXiv:2302.10181 studies it: the last of n + 1 gradients."""
 
     def descent(w, x, y):
-        _, g = oracle.climb(w, x, y, oracle.sam, "full", rho, n)
+        _, g = oracle.climb(w, x, y, oracle.sam, radius, rho, n)
         return oracle.last(g)
 
     return _train(w, batches, lr, descent)
@@ -54,8 +54,8 @@ def gsam(w, batches, lr, rho, alpha):
     return _train(w, batches, lr, descent)
 
 
-def wsam(w, batches, lr, rho, gamma):
-    """arXiv:2305.15817; coupled and decoupled are the same for plain SGD."""
+def wsam_coupled(w, batches, lr, rho, gamma):
+    """arXiv:2305.15817: (1 - a) g_0 + a g_1 with a = gamma / (1 - gamma)."""
     alpha = gamma / (1 - gamma)
 
     def descent(w, x, y):
@@ -65,14 +65,18 @@ def wsam(w, batches, lr, rho, gamma):
     return _train(w, batches, lr, descent)
 
 
-def looksam(w, batches, lr, rho, k, alpha):
+# They differ in what the base optimizer does, which is nothing in plain SGD.
+wsam_decoupled = wsam_coupled
+
+
+def looksam(w, batches, lr, rho, period, alpha):
     """arXiv:2203.02714, with norms over all variables together."""
     kept = None
     trained = []
     for t, (x, y) in enumerate(batches):
         _, (g0, g1) = oracle.climb(w, x, y, oracle.sam, "full", rho, 1)
         d = g1
-        if t % k == 0:
+        if t % period == 0:
             kept = _across(g1, g0)
         else:
             factor = alpha * oracle.length(g0) / oracle.length(kept)

@@ -47,13 +47,13 @@ def dropped(mask):
     return gradient
 
 
-def looksam_by_variable(w, batches, lr, rho, k, alpha):
+def looksam_by_variable(w, batches, lr, rho, period, alpha):
     """LookSAM where each variable is split up, and scaled, on its own."""
     kept = None
     trained = []
     for t, (x, y) in enumerate(batches):
         d = oracle.gradient(w, x, y)
-        if t % k == 0:
+        if t % period == 0:
             _, (clean, d) = oracle.climb(w, x, y, oracle.sam, "full", rho, 1)
             kept = [
                 b - np.sum(a * b) / np.sum(a**2) * a for a, b in zip(clean, d)

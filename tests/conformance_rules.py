@@ -68,7 +68,9 @@ def optax(steps):
         f"SAM, {steps} steps of length rho" if steps > 1 else "SAM",
         "optax.contrib.sam",
         functools.partial(peers.of_optax, rho=RHO, steps=steps),
-        functools.partial(methods.multistep_last, rho=RHO, n=steps),
+        functools.partial(
+            methods.multistep_last, rho=RHO, n=steps, radius="full"
+        ),
         {"rho": RHO, "ascent_steps": steps, "radius": "full"},
     )
 
@@ -104,7 +106,8 @@ RULES = (
         f"m-SAM, {PARTS} parts",
         functools.partial(methods.m_sam, parts=PARTS),
         splits=PARTS,
-        bug="adds up the gradients of the parts, where the paper averages",
+        bug="adds up the gradients of the parts instead of averaging them, "
+        "which Adam does not notice",
         computes=functools.partial(summed, rho=RHO),
     ),
     tf_keras(
@@ -151,23 +154,24 @@ RULES = (
         "WSAM, coupled",
         "pytorch_optimizer",
         pytorch("WSAM", gamma=0.75, decouple=False),
-        functools.partial(methods.wsam, rho=RHO, gamma=0.75),
+        functools.partial(methods.wsam_coupled, rho=RHO, gamma=0.75),
     ),
     Rule(
         "WSAM, decoupled",
         "pytorch_optimizer",
         pytorch("WSAM", gamma=0.75),
-        functools.partial(methods.wsam, rho=RHO, gamma=0.75),
+        functools.partial(methods.wsam_decoupled, rho=RHO, gamma=0.75),
     ),
     Rule(
         "LookSAM, k = 2",
         "pytorch_optimizer",
         pytorch("LookSAM", k=2, alpha=0.7),
-        functools.partial(methods.looksam, rho=RHO, k=2, alpha=0.7),
-        bug="splits up and scales each variable on its own, and evaluates two "
-        "gradients in every step",
+        functools.partial(methods.looksam, rho=RHO, period=2, alpha=0.7),
+        bug="takes the directions and norms of each variable on its own, where "
+        "the paper has one vector of all; and evaluates two gradients in the "
+        "steps between, too",
         computes=functools.partial(
-            conformance_oracle.looksam_by_variable, rho=RHO, k=2, alpha=0.7
+            conformance_oracle.looksam_by_variable, rho=RHO, period=2, alpha=0.7
         ),
     ),
     Rule(
