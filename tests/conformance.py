@@ -46,18 +46,18 @@ PAGE = """# Conformance
 
 Made by `make conformance`; what it does is in `tests/conformance*.py`.
 
-A rule trains the same networks from the same weights, in float32 and for
-{steps} steps of {examples} examples, here and in another library: a perceptron
-and a convolutional network, each with one hidden layer of tanh. The numbers are
-the largest absolute difference of a weight after the last step:
+A rule trains the same networks from the same weights, in float32 and for {steps}
+steps of {examples} examples, here and in another library: a perceptron and a
+convolutional network, each with one hidden layer of tanh. The numbers are the
+largest absolute difference of a weight after the last step:
 
 - "momentum" and "Adam": between ours and the peer's, by base optimizer, of both
   networks;
 - "ours to paper" and "peer to paper": from the paper's rule in float64 NumPy,
   which trains the perceptron with plain SGD.
 
-Rules that agree do so to {tolerance:.0e}. For scale, SAM ends {scale:.0e} from
-where no SAM does.
+Rules agree if that is at most {tolerance:.0e}. For scale, SAM ends {scale:.0e} from
+where training without it does.
 
 {versions}.
 
