@@ -46,8 +46,8 @@ PAGE = """# Conformance
 
 Made by `make conformance`; what it does is in `tests/conformance*.py`.
 
-A rule trains the same networks from the same weights, in float32 and for {steps}
-steps of {examples} examples, here and in another library: a perceptron and a
+A rule trains the same networks from the same weights, in float32, here and in
+another library: {steps} steps of {examples} examples; a perceptron and a
 convolutional network, each with one hidden layer of tanh. The numbers are the
 largest absolute difference of a weight after the last step:
 
@@ -56,8 +56,8 @@ largest absolute difference of a weight after the last step:
 - "ours to paper" and "peer to paper": from the paper's rule in float64 NumPy,
   which trains the perceptron with plain SGD.
 
-Rules agree if that is at most {tolerance:.0e}. For scale, SAM ends {scale:.0e} from
-where training without it does.
+Rules agree if that is at most {tolerance:.0e}. For scale, SAM ends {scale:.0e}
+from where training without it does. What is empty, this library lacks.
 
 {versions}.
 
