@@ -7,6 +7,7 @@
 #   make test-oldest   Runs the tests with the oldest versions supported.
 #   make soak          Kills trainings at random and resumes them: 10 minutes.
 #   make tpu-check     Lowers and compiles the train step for a TPU, without one.
+#   make conformance   Trains in other libraries, too: docs/conformance.md.
 #   make lock          Renews requirements_lock.txt, which Bazel installs.
 #   make wheel         Builds the wheel into dist/.
 #   make clean         Deletes what these leave, but for environments and demo/.
@@ -17,6 +18,7 @@ PYTHON = python3
 VENV = .venv
 OLDEST = .venv-oldest
 TPU = .venv-tpu
+CONFORMANCE = .venv-conformance
 RUN = $(VENV)/bin/python -m
 PYTEST = pytest -n 2 --dist loadfile
 
@@ -31,7 +33,8 @@ endef
 # A TensorFlow built for TPUs otherwise looks for one on the network.
 export TPU_SKIP_MDS_QUERY = 1
 
-.PHONY: demo test lint format test-oldest soak tpu-check lock wheel clean
+.PHONY: demo test lint format test-oldest soak tpu-check conformance lock \
+    wheel clean
 
 demo: $(VENV)/.installed
 	$(RUN) examples.compare --output_dir=demo
@@ -57,6 +60,9 @@ soak: $(VENV)/.installed
 
 tpu-check: $(TPU)/.installed
 	$(TPU)/bin/python -m tests.tpu_check
+
+conformance: $(CONFORMANCE)/.installed
+	$(CONFORMANCE)/bin/python -m tests.conformance --output=docs/conformance.md
 
 lock: $(VENV)/.installed
 	$(RUN) pip install --quiet --dry-run --ignore-installed \
@@ -95,4 +101,13 @@ $(TPU)/.installed: pyproject.toml
 	$(PYTHON) -m venv --clear $(TPU)
 	$(TPU)/bin/python -m pip install --editable '.[tensorflow-tpu]' \
 	    tensorflow-tpu==2.20.0 libtpu==0.0.17 jax==0.6.2
+	touch $@
+
+# Where the index has a CPU build of PyTorch, 2.13.0+cpu, pip takes that.
+# tf_keras asks for tensorflow, beside which there must be no tensorflow-cpu.
+$(CONFORMANCE)/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(CONFORMANCE)
+	$(CONFORMANCE)/bin/python -m pip install --editable '.[tensorflow]' \
+	    jax==0.10.2 optax==0.2.8 pytorch_optimizer==4.1.0 \
+	    tf_keras==2.21.0 torch==2.13.0
 	touch $@
