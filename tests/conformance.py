@@ -22,9 +22,9 @@ import numpy as np  # noqa: E402
 from absl import app  # noqa: E402
 from absl import flags  # noqa: E402
 
-from tests import conformance_methods as methods  # noqa: E402
 from tests import conformance_peers as peers  # noqa: E402
 from tests import conformance_rules as rules  # noqa: E402
+from tests import oracle_methods  # noqa: E402
 
 _FLAGS = flags.FLAGS
 
@@ -38,7 +38,7 @@ PACKAGES = (
     "jax",
     "optax",
 )
-# Largest differences of weights. `None`: the library lacks the rule.
+# Largest differences of weights; `peer_computes` is None without a bug.
 Result = collections.namedtuple(
     "Result", "rule momentum adam ours_paper peer_paper peer_computes"
 )
@@ -57,7 +57,7 @@ largest absolute difference of a weight after the last step:
   which trains the perceptron with plain SGD.
 
 Rules agree if that is at most {tolerance:.0e}. For scale, SAM ends {scale:.0e}
-from where training without it does. What is empty, this library lacks.
+from where training without it does.
 
 {versions}.
 
@@ -113,12 +113,11 @@ def measure(rule):
 
     case = "mlp", "SGD"
     paper, peer = by_numpy(rule.paper), rule.train(*case)
-    has = rule.ours is not None
     return Result(
         rule,
-        to_peer("momentum") if has else None,
-        to_peer("Adam") if has else None,
-        distance(ours(*case), paper) if has else None,
+        to_peer("momentum"),
+        to_peer("Adam"),
+        distance(ours(*case), paper),
         distance(peer, paper),
         distance(peer, by_numpy(rule.computes)) if rule.bug else None,
     )
@@ -148,12 +147,12 @@ def page(results):
     table = [HEAD, ["---"] * len(HEAD)]
     for result in results:
         rule, *distances, _ = result
-        numbers = ["" if d is None else f"{d:.0e}" for d in distances]
+        numbers = [f"{d:.0e}" for d in distances]
         agree = "no" if rule.bug else "yes"
         table.append([rule.name, rule.peer, *numbers, agree])
     bugs = [result for result in results if result.rule.bug]
     scale = [
-        by_numpy(lambda *case, rho=rho: methods.sam(*case, rho))
+        by_numpy(lambda *case, rho=rho: oracle_methods.sam(*case, rho))
         for rho in (rules.RHO, 0.0)
     ]
     versions = [f"{p} {importlib.metadata.version(p)}" for p in PACKAGES]

@@ -6,11 +6,15 @@ import types
 
 import pytorch_optimizer
 
+from keras_sam import cadences
+from keras_sam import descents
 from keras_sam import directions
-from tests import conformance_methods as methods
 from tests import conformance_oracle
 from tests import conformance_peers as peers
 from tests import oracle
+from tests import oracle_costs
+from tests import oracle_descents
+from tests import oracle_methods
 
 RHO = 0.3
 PARTS = 2
@@ -25,8 +29,7 @@ class Rule:
         peer: String.
         train: Function from (network, optimizer) to weights: the peer's.
         paper: Function from (weights, batches, lr) to weights after each step.
-        ours: Dict of arguments of `keras_sam.SAM`; None where the rule is not
-            in the library.
+        ours: Dict of arguments of `keras_sam.SAM`.
         variant: Of the network, see `conformance_peers.py`.
         bug: String, what the peer does instead; None where it should agree.
         computes: Like `paper`, for what the peer computes by that.
@@ -36,7 +39,7 @@ class Rule:
     peer: str
     train: object
     paper: object
-    ours: dict | None = None
+    ours: dict
     variant: str | None = None
     bug: str | None = None
     computes: object = None
@@ -69,7 +72,7 @@ def optax(steps):
         "optax.contrib.sam",
         functools.partial(peers.of_optax, rho=RHO, steps=steps),
         functools.partial(
-            methods.multistep_last, rho=RHO, n=steps, radius="full"
+            oracle_descents.multistep_last, rho=RHO, n=steps, radius="full"
         ),
         {"rho": RHO, "ascent_steps": steps, "radius": "full"},
     )
@@ -91,7 +94,7 @@ def tf_keras(name, paper, variant=None, splits=None, **bug):
 
 def summed(w, batches, lr, rho):
     """m-SAM with the gradients of the parts added up."""
-    return methods.m_sam(w, batches, PARTS * lr, rho, PARTS)
+    return oracle_methods.m_sam(w, batches, PARTS * lr, rho, PARTS)
 
 
 PLAIN = oracle.gradient
@@ -101,10 +104,10 @@ RULES = (
     optax(1),
     optax(2),
     optax(3),
-    tf_keras("SAM", methods.sam),
+    tf_keras("SAM", oracle_methods.sam),
     tf_keras(
         f"m-SAM, {PARTS} parts",
-        functools.partial(methods.m_sam, parts=PARTS),
+        functools.partial(oracle_methods.m_sam, parts=PARTS),
         splits=PARTS,
         bug="adds up the gradients of the parts instead of averaging them, "
         "which Adam does not notice",
@@ -117,7 +120,7 @@ RULES = (
         ),
         variant="regularized",
         bug="leaves regularizers out of the loss",
-        computes=functools.partial(methods.sam, rho=RHO),
+        computes=functools.partial(oracle_methods.sam, rho=RHO),
     ),
     tf_keras(
         "SAM, with dropout",
@@ -134,39 +137,43 @@ RULES = (
         "SAM",
         "pytorch_optimizer",
         pytorch("SAM"),
-        functools.partial(methods.sam, rho=RHO),
+        functools.partial(oracle_methods.sam, rho=RHO),
         {"rho": RHO},
     ),
     Rule(
         "ASAM, eta = 0",
         "pytorch_optimizer",
         pytorch("SAM", adaptive=True),
-        functools.partial(methods.asam, rho=RHO, eta=0.0),
+        functools.partial(oracle_methods.asam, rho=RHO, eta=0.0),
         {"rho": RHO, "direction": directions.Adaptive(eta=0.0)},
     ),
     Rule(
         "GSAM",
         "pytorch_optimizer",
         pytorch("GSAM", alpha=0.4),
-        functools.partial(methods.gsam, rho=RHO, alpha=0.4),
+        functools.partial(oracle_descents.gsam, rho=RHO, alpha=0.4),
+        {"rho": RHO, "descent": descents.SurrogateGap(0.4)},
     ),
     Rule(
         "WSAM, coupled",
         "pytorch_optimizer",
         pytorch("WSAM", gamma=0.75, decouple=False),
-        functools.partial(methods.wsam_coupled, rho=RHO, gamma=0.75),
+        functools.partial(oracle_descents.wsam_coupled, rho=RHO, gamma=0.75),
+        {"rho": RHO, "descent": descents.Penalized(3.0)},
     ),
     Rule(
         "WSAM, decoupled",
         "pytorch_optimizer",
         pytorch("WSAM", gamma=0.75),
-        functools.partial(methods.wsam_decoupled, rho=RHO, gamma=0.75),
+        functools.partial(oracle_descents.wsam_decoupled, rho=RHO, gamma=0.75),
+        {"rho": RHO, "descent": descents.Decoupled(3.0)},
     ),
     Rule(
         "LookSAM, k = 2",
         "pytorch_optimizer",
         pytorch("LookSAM", k=2, alpha=0.7),
-        functools.partial(methods.looksam, rho=RHO, period=2, alpha=0.7),
+        functools.partial(oracle_costs.looksam, rho=RHO, period=2, alpha=0.7),
+        {"rho": RHO, "cadence": cadences.Reuse(2, 0.7)},
         bug="takes the directions and norms of each variable on its own, where "
         "the paper has one vector of all; and evaluates two gradients in the "
         "steps between, too",
@@ -178,6 +185,9 @@ RULES = (
         "Friendly SAM",
         "pytorch_optimizer",
         pytorch("FriendlySAM", sigma=0.8, lmbda=0.6),
-        functools.partial(methods.friendly, rho=RHO, sigma=0.8, decay=0.6),
+        functools.partial(
+            oracle_methods.friendly, rho=RHO, sigma=0.8, decay=0.6
+        ),
+        {"rho": RHO, "direction": directions.Friendly(0.8, 0.6)},
     ),
 )
