@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import keras
+
 from keras_sam import functional
 from keras_sam import randomness
 from keras_sam import vectors
@@ -73,7 +75,10 @@ class Context:
     def draws(self, part):
         """Returns the `randomness.Draws` of a part that has a `seed`."""
         return randomness.Draws(
-            type(part).__name__, part.seed, self.iterations, self.ascent_step
+            keras.saving.get_registered_name(type(part)),
+            part.seed,
+            self.iterations,
+            self.ascent_step,
         )
 
     def value(self, number):

@@ -163,7 +163,7 @@ class Decoupled(Part):
         alpha: Float. 0 is plain training.
 
     Raises:
-        ValueError: By the wrapper's `compile`, if the optimizer accumulates
+        ValueError: By the first train step, if the optimizer accumulates
             gradients or has not one learning rate.
 
     Reference: WSAM, arXiv:2305.15817, as in the authors' code (gamma 0.88).

@@ -4,6 +4,7 @@ import keras
 
 from keras_sam import checks
 from keras_sam import cluster
+from keras_sam import descents
 from keras_sam import distribution
 from keras_sam import facts
 from keras_sam import functional
@@ -170,6 +171,8 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving):
         seeds). The passes of the climb start from the same state, hence with
         the same dropout mask, and change nothing.
         """
+        if descents.decoupled(self.descent):
+            update.check(self.optimizer)
         functional.build(self, data)
         batch = functional.Batch(*keras.utils.unpack_x_y_sample_weight(data))
         evaluator = functional.Evaluator(

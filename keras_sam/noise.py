@@ -26,7 +26,10 @@ def filters(params, draws):
     return noises
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+# Keras has one list of names; `starts.Random` is another class.
+@keras.saving.register_keras_serializable(
+    package="keras_sam", name="RandomDirection"
+)
 @dataclasses.dataclass(frozen=True)
 class Random(Part):
     """Noise whose standard deviation is the length of the filter, `||w_f||`.

@@ -71,7 +71,10 @@ class Stale(Part):
         return grads
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+# Keras has one list of names; `directions.Random` is another class.
+@keras.saving.register_keras_serializable(
+    package="keras_sam", name="RandomStart"
+)
 @dataclasses.dataclass(frozen=True)
 class Random(Part):
     """Noise whose standard deviation is the length of the filter, `||w_f||`.

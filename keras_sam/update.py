@@ -39,20 +39,48 @@ def apply(optimizer, grads_and_variables, corrections=()):
     optimizer.apply_gradients(grads_and_variables)
 
 
+def check(optimizer):
+    """Checks that weights may also move past an optimizer, by its rate.
+
+    Raises:
+        ValueError: If it accumulates gradients or has not one learning rate.
+    """
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        check(optimizer.inner_optimizer)
+        return
+    steps = getattr(optimizer, "gradient_accumulation_steps", None)
+    if steps:
+        raise ValueError(
+            "A decoupled descent moves the weights in every step, so the "
+            "optimizer must not have `gradient_accumulation_steps`. Received: "
+            f"gradient_accumulation_steps={steps}"
+        )
+    if _holders(optimizer):
+        raise ValueError(
+            "A decoupled descent moves the weights by the learning rate, so "
+            "the optimizer must have one, and hold no other optimizers. "
+            f"Received: {type(optimizer).__name__}"
+        )
+
+
 def _aggregated(optimizer):
     """Returns an optimizer with the same state that takes aggregated gradients.
 
     It shares all attributes with the user's, which keeps its class, by which it
     is saved.
     """
-    holders = tuple(
+    view = object.__new__(_view_class(type(optimizer), _holders(optimizer)))
+    object.__setattr__(view, "__dict__", vars(optimizer))
+    return view
+
+
+def _holders(optimizer):
+    """Returns the names of the attributes that hold other optimizers."""
+    return tuple(
         name
         for name, value in vars(optimizer).items()
         if any(isinstance(v, keras.Optimizer) for v in _listed(value))
     )
-    view = object.__new__(_view_class(type(optimizer), holders))
-    object.__setattr__(view, "__dict__", vars(optimizer))
-    return view
 
 
 @functools.cache

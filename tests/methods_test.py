@@ -58,7 +58,8 @@ def drawn(mode, part, draw):
 
     @tf.function(jit_compile=mode == "xla")
     def of_step(t):
-        return draw(randomness.Draws(type(part).__name__, part.seed, t, 0))
+        name = keras.saving.get_registered_name(type(part))
+        return draw(randomness.Draws(name, part.seed, t, 0))
 
     return [
         tf.nest.map_structure(lambda a: a.numpy(), of_step(tf.constant(t)))

@@ -18,7 +18,10 @@ import tensorflow as tf  # noqa: E402
 from keras import ops  # noqa: E402
 
 import keras_sam  # noqa: E402
+from keras_sam import cadences  # noqa: E402
+from keras_sam import descents  # noqa: E402
 from keras_sam import directions  # noqa: E402
+from keras_sam import starts  # noqa: E402
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
@@ -31,6 +34,26 @@ DIRECTIONS = (
     directions.Adaptive(),
     directions.Layerwise(),
 )
+
+# Arguments with each part that remembers something.
+STATEFUL = {
+    "friendly": {"direction": directions.Friendly(0.7, 0.6)},
+    "suppressed": {"direction": directions.VarianceSuppressed(0.4)},
+    "fisher mask": {
+        "direction": directions.Sparse(directions.FisherMask(3), 0.5, period=2)
+    },
+    "dynamic mask": {
+        "direction": directions.Sparse(
+            directions.DynamicMask(8, seed=1), 0.5, period=2
+        )
+    },
+    "eigen": {"direction": directions.Eigen(0.4, period=2, iterations=3)},
+    "searched": {"descent": descents.SearchedSlerp(period=2)},
+    "threshold": {"cadence": cadences.Threshold(8, decay=0.5)},
+    "reuse": {"cadence": cadences.Reuse(2)},
+    "momentum": {"start": starts.Momentum(), "ascent_steps": 0},
+    "stale": {"start": starts.Stale()},
+}
 
 # How `compile` makes a step run: Keras's own switches.
 MODES = {
@@ -140,6 +163,29 @@ def train(
     fit = {"x": x, "y": y, "batch_size": 8, "epochs": 2, **(fit or {})}
     history = model.fit(shuffle=False, verbose=0, **fit).history
     return model, history
+
+
+def replicated_step(model, x, y):
+    """Does a train step under the model's strategy, a half of a batch each.
+
+    It is that of `fit`, without the data pipeline, which takes longer.
+    """
+    strategy = model.distribute_strategy
+    replicas = strategy.num_replicas_in_sync
+
+    def part(array, replica):
+        index = replica.replica_id_in_sync_group
+        return tf.constant(np.split(array, replicas)[index])
+
+    with strategy.scope():
+        data = tuple(
+            strategy.experimental_distribute_values_from_function(
+                functools.partial(part, array)
+            )
+            for array in (x, y)
+        )
+        model.make_train_function()
+        return model.train_function(iter([data]))
 
 
 def values(model):
