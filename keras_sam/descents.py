@@ -18,6 +18,7 @@ import keras
 from keras import ops
 
 from keras_sam import fields
+from keras_sam import functional
 from keras_sam import parts
 from keras_sam import vectors
 from keras_sam.parts import Part
@@ -315,11 +316,11 @@ class SearchedSlerp(Part):
         def losses(alone):
             def loss(alpha):
                 way = vectors.unit(great_circle(clean, last, alpha))
-                return alone.loss(
-                    vectors.add(clean.params, vectors.scale(self.rho_max, way))
-                )
+                there = vectors.scale(self.rho_max, way)
+                found = alone.loss(vectors.add(clean.params, there))
+                return ops.cast(found, dtype)
 
-            return [ops.cast(ops.map(loss, grid), dtype)]
+            return [functional.each(loss, grid)]
 
         (found,) = context.when(due, losses, [ops.zeros_like(grid)])
         alpha = ops.where(due, grid[ops.argmax(found)], memory["alpha"])

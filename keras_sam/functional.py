@@ -390,6 +390,15 @@ def cond(predicate, true, false):
     return tf.cond(predicate, true, false)
 
 
+def each(function, numbers):
+    """Returns what a function makes of each of some numbers, one by one.
+
+    It returns scalars of their dtype. (Keras's `ops.map` calls the function
+    once more, to learn of that.)
+    """
+    return tf.map_fn(function, numbers)
+
+
 def outside_graphs():
     """Returns a context in which tensors have values, even while tracing."""
     return tf.init_scope()
