@@ -1,14 +1,18 @@
 """Every part with every other one that it goes with, in a short training.
 
-A row of the array below is one training of three steps: a level of each of the
-`FACTORS`. The rows cover each pair of levels of two factors at least once, but
-for the pairs of which `REFUSED` says why: so each part meets each other part,
-each number of steps, radius, way to run (eager, graph, XLA) and setting (one
-device; parts of a batch; two replicas, on their own, split, or synced), though
-not all three at once. Pairs come first in graph mode, which most rows run in.
+A row is one training of three steps, with a level of each of the `FACTORS`.
+
+Eager rows cover each pair of levels of two factors at least once, but for the
+pairs of which `REFUSED` says why: each part meets each other part, number of
+steps, radius and place (one device; parts of a batch; two replicas that climb
+on their own, split their batch, or are synced). In graph mode and with XLA,
+which compile for seconds, each level is in a row at least, in XLA with one step
+a climb and splits only on replicas; which levels meet there is by turns.
 """
 
+import contextlib
 import itertools
+import sys
 
 import pytest
 
@@ -29,6 +33,8 @@ SCHEDULES = keras.optimizers.schedules
 STEPS = 3
 
 NONE, SYNCED = "one device", "synced"
+# XLA takes ten seconds to compile more.
+COMPILED = (NONE, SYNCED, "replicas", "split replicas")
 FACTORS = {
     "place": (NONE, SYNCED, "replicas", "splits", "split replicas"),
     "direction": (
@@ -137,14 +143,16 @@ def covering_array():
     return found
 
 
-def every_level(**fixed):
-    """Returns rows in which each level is, but for those of fixed factors."""
+def every_level(**other):
+    """Returns rows in which each level is, by turns.
+
+    Args:
+        **other: Levels of some factors, instead of all.
+    """
     found = []
     for i in range(max(map(len, FACTORS.values()))):
-        row = fixed
-        for name, levels in FACTORS.items():
-            if name in fixed:
-                continue
+        row = {}
+        for name, levels in {**FACTORS, **other}.items():
             turned = [levels[(i + k) % len(levels)] for k in range(len(levels))]
             level = next(v for v in turned if goes({**row, name: v}))
             row = {**row, name: level}
@@ -157,8 +165,7 @@ ROWS = [
     for mode, rows in (
         ("eager", covering_array()),
         ("graph", every_level()),
-        # A step of three climbs takes XLA ten seconds to compile.
-        ("xla", every_level(ascent_steps=1)),
+        ("xla", every_level(ascent_steps=(1,), place=COMPILED)),
     )
     for row in rows
 ]
@@ -277,7 +284,7 @@ def arguments_of(sam):
 
 
 def test_the_rows_cover_every_pair_and_no_refused_one():
-    covered = set().union(*map(pairs, ROWS))
+    covered = set().union(*map(pairs, covering_array()))
     assert all(map(goes, ROWS))
     for a, b in itertools.combinations(FACTORS, 2):
         for x, y in itertools.product(FACTORS[a], FACTORS[b]):
@@ -294,8 +301,7 @@ def test_the_rows_cover_every_pair_and_no_refused_one():
         ("descent_samples", samples),
     ],
 )
-def test_every_part_is_in_the_array(factor, module):
-    """And every mask of `Sparse`, and each radius and schedule."""
+def test_every_part_is_in_every_mode(factor, module):
     known = {
         value
         for value in vars(module).values()
@@ -303,5 +309,171 @@ def test_every_part_is_in_the_array(factor, module):
     }
     masks = {directions.FisherMask, directions.DynamicMask}
     known = {part for part in known if not part.__name__.startswith("_")}
-    levels = {*map(type, FACTORS[factor])} - {testing.Averaged, type(None)}
-    assert known - masks - {keras_sam.Part} == levels
+    for mode in testing.MODES:
+        rows = [row for row in ROWS if row["mode"] == mode]
+        levels = {type(row[factor]) for row in rows}
+        levels -= {testing.Averaged, type(None)}
+        assert known - masks - {keras_sam.Part} == levels
+
+
+# Other types of numbers.
+
+TYPES = [
+    {},
+    {"direction": directions.Friendly(), "descent": descents.Decoupled()},
+    {"direction": directions.Eigen(period=2), "cadence": cadences.Reuse(2)},
+    {
+        "direction": directions.Sparse(directions.DynamicMask(9)),
+        "descent": descents.SearchedSlerp(period=2),
+        "cadence": cadences.Threshold(9),
+    },
+    {
+        "direction": directions.Adaptive(),
+        "descent": descents.FirstOrderFlatness(),
+        "start": starts.Momentum(),
+    },
+    {
+        "direction": directions.Smoothed(),
+        "descent": descents.CurvatureRegularized(),
+        "start": starts.Random(),
+        "ascent_samples": samples.Drawn(),
+        "descent_samples": samples.Rising(),
+    },
+]
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph"])
+@pytest.mark.parametrize("policy", ["mixed_float16", "float64"])
+@pytest.mark.parametrize("given", TYPES, ids=range(len(TYPES)))
+def test_other_types(given, policy, mode):
+    """In float16 the loss is scaled; no step overflows here."""
+    context = testing.float64() if policy == "float64" else policy_of(policy)
+    with context:
+        sam, traced = compiled({"rho": 0.1, "ascent_steps": 2, **given}, mode)
+        sam.optimizer.build(sam.trainable_variables)
+        known = facts([*sam.variables, *sam.optimizer.variables])
+        before = [v.numpy() for v in sam.trainable_weights]
+        train(sam, traced)
+    assert known == facts([*sam.variables, *sam.optimizer.variables])
+    assert_sound(sam, before)
+    kinds = {v.dtype for v in sam.trainable_variables}
+    assert kinds == {"float64" if policy == "float64" else "float32"}
+
+
+@contextlib.contextmanager
+def policy_of(name):
+    """Lets models be made of another policy."""
+    keras.config.set_dtype_policy(name)
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+# What does not go together.
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"ascent_samples": samples.Rising()}, "what the climb does to them"),
+        (
+            {
+                "ascent_samples": samples.Rising(),
+                "descent_samples": samples.Rising(),
+            },
+            "what the climb does to them",
+        ),
+        ({"descent": descents.Weighted((0.5, 0.5)), "ascent_steps": 2}, "= 3"),
+        ({"descent": descents.Weighted((0.5, 0.5)), "ascent_steps": 0}, "= 1"),
+        ({"sync_perturbations": True, "num_batch_splits": 2}, "only one"),
+        (
+            {"sync_perturbations": True, "ascent_samples": samples.Drawn()},
+            "only one.*ascent_samples=Drawn",
+        ),
+        (
+            {"sync_perturbations": True, "descent_samples": samples.Largest()},
+            "only one.*descent_samples=Largest",
+        ),
+        (
+            {"descent": descents.FirstOrderFlatness(), "perturb": "kernel"},
+            "`perturb` must be None",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused(given, reason):
+    with pytest.raises(ValueError, match=rf"(?s){reason}.*Received"):
+        keras_sam.SAM(net()[0], **given)
+
+
+def accumulating():
+    return keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)
+
+
+class Holder(keras.optimizers.Optimizer):
+    """Hands all to another optimizer, as Keras's MultiOptimizer does."""
+
+    def __init__(self):
+        super().__init__(0.0)
+        self.base = [keras.optimizers.SGD(0.1)]
+
+
+@pytest.mark.parametrize("mode", testing.MODES)
+@pytest.mark.parametrize(
+    ("optimizer", "reason"),
+    [
+        (accumulating, "gradient_accumulation_steps=2"),
+        (
+            lambda: keras.optimizers.LossScaleOptimizer(accumulating()),
+            "gradient_accumulation_steps=2",
+        ),
+        (Holder, "hold no other optimizers. Received: Holder"),
+    ],
+)
+def test_a_decoupled_descent_refuses_an_optimizer(optimizer, reason, mode):
+    """Before anything changes; other descents take it."""
+    given = {"descent": descents.Decoupled()}
+    sam, _ = compiled(given, mode, optimizer())
+    before = sam.get_weights()
+    x, y = testing.data()
+    for step in (sam.train_on_batch, sam.fit):
+        with pytest.raises(ValueError, match=reason):
+            step(x, y)
+    for a, b in zip(before, sam.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: keras.optimizers.SGD(SCHEDULES.CosineDecay(0.2, 9)),
+        lambda: keras.optimizers.Adam(0.1, clipnorm=1.0, use_ema=True),
+        lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)),
+    ],
+)
+def test_a_decoupled_descent_takes_others(optimizer):
+    given = {"descent": descents.Decoupled()}
+    sam, traced = compiled(given, "graph", optimizer())
+    before = [v.numpy() for v in sam.trainable_weights]
+    train(sam, traced)
+    assert_sound(sam, before)
+
+
+def test_parts_of_one_name_are_saved_apart():
+    """And draw apart: two classes of the library are called Random."""
+    modules = (cadences, descents, directions, samples, starts)
+    parts = {
+        value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, keras_sam.Part)
+        and "." in value.__module__
+        and not value.__name__.startswith("_")
+    } - {keras_sam.Part}
+    names = [keras.saving.get_registered_name(part) for part in parts]
+    assert len(set(names)) == len(parts)
+    for part, name in zip(parts, names, strict=True):
+        assert keras.saving.get_registered_object(name) is part
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__]))

@@ -144,6 +144,17 @@ def test_resume_from_weights(name, tmp_path):
     assert_resumed(trained(RESUMED[name]), resume(sam))
 
 
+@pytest.mark.parametrize("splits", [None, 2])
+@pytest.mark.parametrize("name", testing.STATEFUL)
+def test_resume_with_each_part_that_remembers(name, splits, tmp_path):
+    arguments = {"rho": 0.3, **testing.STATEFUL[name]}
+    arguments["num_batch_splits"] = splits
+    half, _ = trained(arguments, epochs=1)
+    loaded = saved_and_loaded(half, tmp_path)
+    assert loaded.climbs == half.climbs
+    assert_resumed(trained(arguments), resume(loaded))
+
+
 @pytest.mark.parametrize("arguments", [{}, {"direction": Inertia()}])
 def test_resume_with_a_model_built_late(arguments, tmp_path):
     half, _ = trained(arguments, Late, epochs=1)
@@ -206,7 +217,12 @@ ARGUMENTS = {
     "num_batch_splits": [3],
     "ascent_steps": [3],
     "radius": ["matched"],
-    "direction": [directions.Adaptive(0.2), Inertia(0.1)],
+    "direction": [
+        directions.Adaptive(0.2),
+        directions.Random(3),
+        directions.Sparse(directions.DynamicMask(9), period=3),
+        Inertia(0.1),
+    ],
     "descent": [descents.Mean()],
     "perturb": ["kernel", is_kernel],
     "sync_perturbations": [True],
