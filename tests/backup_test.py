@@ -47,12 +47,11 @@ def plain(net=testing.dense_net, optimizer=None, **compiling):
     return compiled(net(), optimizer, **compiling)
 
 
-def sam(**compiling):
+def sam(parts=None, **compiling):
     """Returns a compiled SAM with all state that there is."""
     keras.utils.set_random_seed(1)
-    wrapped = keras_sam.SAM(
-        testing.full_net(), rho=0.1, direction=testing.Averaged()
-    )
+    parts = parts or {"direction": testing.Averaged()}
+    wrapped = keras_sam.SAM(testing.full_net(), rho=0.1, **parts)
     return compiled(wrapped, **compiling)
 
 
@@ -168,6 +167,19 @@ def test_resumes_to_the_bit(data, tmp_path):
     assert_same(whole, resumed)
     assert resumed_backup.history == expected.history
     assert len(expected.history) == EPOCHS
+
+
+@pytest.mark.parametrize("names", [("fisher mask", "reuse"), ("momentum",)])
+def test_parts_that_remember_resume(names, tmp_path):
+    parts = {}
+    for name in names:
+        parts.update(testing.STATEFUL[name])
+    whole, resumed = sam(parts), sam(parts)
+    fit(whole, tmp_path / "whole")
+    interrupt(sam(parts), tmp_path / "cut", (1, 5), save_freq=2)
+    fit(resumed, tmp_path / "cut")
+    assert_same(whole, resumed)
+    assert resumed.climbs == whole.climbs
 
 
 def test_resumes_on_two_replicas(tmp_path):

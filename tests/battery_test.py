@@ -34,7 +34,7 @@ STEPS = 3
 
 NONE, SYNCED = "one device", "synced"
 # XLA takes ten seconds to compile more.
-COMPILED = (NONE, SYNCED, "replicas", "split replicas")
+COMPILED = (SYNCED, "replicas", NONE, "split replicas")
 FACTORS = {
     "place": (NONE, SYNCED, "replicas", "splits", "split replicas"),
     "direction": (
@@ -64,10 +64,10 @@ FACTORS = {
         descents.Decoupled(),
         descents.SurrogateGap(),
         descents.Renormalized(),
-        descents.CurvatureRegularized(),
+        descents.FirstOrderFlatness(),
         descents.SearchedSlerp(period=2),
         descents.Slerp(0.7),
-        descents.FirstOrderFlatness(),
+        descents.CurvatureRegularized(),
     ),
     "cadence": (
         cadences.Every(),

@@ -21,8 +21,11 @@ from keras import ops
 from tests import testing  # isort: skip
 
 import keras_sam
+from keras_sam import cadences
 from keras_sam import descents
 from keras_sam import directions
+from keras_sam import samples
+from keras_sam import starts
 
 SCHEDULES = keras.optimizers.schedules
 register = keras.saving.register_keras_serializable("saving_test")
@@ -224,6 +227,10 @@ ARGUMENTS = {
         Inertia(0.1),
     ],
     "descent": [descents.Mean()],
+    "cadence": [cadences.Threshold(9), cadences.Every(2, 1, 7)],
+    "start": [starts.Random(3), starts.Momentum(0.5)],
+    "ascent_samples": [samples.Drawn(0.5, 3)],
+    "descent_samples": [samples.Rising(0.25)],
     "perturb": ["kernel", is_kernel],
     "sync_perturbations": [True],
     "xla": [True],
