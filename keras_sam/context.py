@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from keras import ops
+
 from keras_sam import functional
 from keras_sam import randomness
 from keras_sam import vectors
@@ -30,6 +32,8 @@ class Context:
     _product: Callable
     _squares: Callable
     _share: Callable
+    # Whether to climb, where that is not the branch of a conditional.
+    _active: Any = True
 
     def loss(self, params):
         """Returns the loss at params, at the cost of a forward pass."""
@@ -66,6 +70,8 @@ class Context:
                 replicas.
         """
         alone = dataclasses.replace(self, _share=list)
+        if self._active is not True:
+            due = ops.logical_and(due, self._active)
         return self._share(
             functional.cond(due, lambda: function(alone), lambda: otherwise)
         )

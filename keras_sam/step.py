@@ -1,5 +1,6 @@
 """One train step on one batch, but for the update of the weights."""
 
+import dataclasses
 import math
 from typing import NamedTuple
 
@@ -134,6 +135,7 @@ class Step:
             climbs, cadence = parts.call(
                 sam.cadence, self._clean, memory=cadence, context=self._context
             )
+            climbs = parts.flag(sam.cadence, climbs)
 
         def climb():
             return self._climb(direction, descent, cadence, count)
@@ -145,6 +147,7 @@ class Step:
             return functional.cond(climbs, climb, rest)
         # Collectives cannot be in a conditional, so only passes are.
         self._climbs = climbs
+        self._context = dataclasses.replace(self._context, _active=climbs)
         return tree.map_structure(
             lambda a, b: ops.where(climbs, a, b), climb(), rest()
         )
