@@ -22,7 +22,7 @@ from keras_sam import vectors
 from keras_sam.parts import Part
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@keras.saving.register_keras_serializable(package="keras_sam.starts")
 @dataclasses.dataclass(frozen=True)
 class Momentum(Part):
     """`-v / ||v||` with `v <- decay v + g`, g the gradient descended with.
@@ -51,7 +51,7 @@ class Momentum(Part):
         return vectors.add(vectors.scale(self.decay, memory), grads)
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@keras.saving.register_keras_serializable(package="keras_sam.starts")
 @dataclasses.dataclass(frozen=True)
 class Stale(Part):
     """`g / ||g||` with the gradient that the step before has descended with.
@@ -71,7 +71,7 @@ class Stale(Part):
         return grads
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@keras.saving.register_keras_serializable(package="keras_sam.starts")
 @dataclasses.dataclass(frozen=True)
 class Random(Part):
     """Noise whose standard deviation is the length of the filter, `||w_f||`.

@@ -53,7 +53,7 @@ class Step:
 
     Args:
         sam: The wrapper.
-        evaluator: `functional.Evaluator`.
+        evaluator: `evaluator.Evaluator`.
         moving: `perturbed.Moving`.
         batch: `functional.Batch`.
         state: List of tensors, which all passes start from.
