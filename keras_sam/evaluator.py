@@ -22,6 +22,8 @@ class Evaluator:
         model: `keras.Model`, built and compiled.
         replicas: Number of replicas in sync; Keras divides losses by it.
         compiled: Whether to compile evaluations with XLA.
+        training: Whether in training mode, and with the loss scale of the
+            optimizer.
 
     Attributes:
         params: List of Keras variables, those trained by gradients.
@@ -33,7 +35,7 @@ class Evaluator:
         loss_scaled: Whether the optimizer scales losses and skips overflows.
     """
 
-    def __init__(self, model, replicas, compiled):
+    def __init__(self, model, replicas, compiled, training=True):
         self.params = functional.trained(model)
         self.overwritten = [
             v for v in model.trainable_variables if v.overwrite_with_gradient
@@ -47,8 +49,9 @@ class Evaluator:
         self._connected = None
         self._model = model
         self._replicas = replicas
+        self._training = training
         # A float, or a tensor where the scale is dynamic.
-        self._loss_scale = model.optimizer.scale_loss(1.0)
+        self._loss_scale = model.optimizer.scale_loss(1.0) if training else 1.0
         self.loss_scaled = not isinstance(self._loss_scale, float)
         self._function = self._evaluate
         if not tf.executing_eagerly():
@@ -99,7 +102,7 @@ class Evaluator:
                 tape,
             )
             with scope:
-                y_pred = self._model(batch.x, training=True)
+                y_pred = self._model(batch.x, training=self._training)
                 watched = tape.watched_variables()
                 # Also calls an override that does not take `training`.
                 loss = self._model._compute_loss(
@@ -107,7 +110,7 @@ class Evaluator:
                     y=batch.y,
                     y_pred=y_pred,
                     sample_weight=batch.sample_weight,
-                    training=True,
+                    training=self._training,
                 )
                 scaled = loss * _as(loss_scale, loss)
         _check_known(watched, scope.foreign)
@@ -189,7 +192,7 @@ class Evaluator:
                 y=batch.y,
                 y_pred=y_pred,
                 sample_weight=weights,
-                training=True,
+                training=self._training,
             )
         losses = tape.gradient(loss, share)
         if losses is None:
