@@ -3,7 +3,7 @@
 A cadence is called with the clean `functional.Point` and returns whether this
 step climbs, a bool or a scalar bool tensor. A step that does not costs one
 gradient evaluation, in a compiled step too. Each replica, and each part of a
-split batch, decides on its own, from its own gradients (`Every` and `Randomly`
+split batch, decides on its own, from its own gradients (all but `Threshold`
 decide the same everywhere).
 
 Steps that do not climb descend with the clean gradient, unless the cadence has
@@ -34,8 +34,8 @@ class Every(Part):
         start: Int, the first of the optimizer's iterations to climb in.
         stop: Int, the first one not to climb in any more, or None.
 
-    Reference: the interval of MosaicML Composer's SAM; start and stop as in
-    SAM-ON, arXiv:2306.04226.
+    Reference: MosaicML Composer's SAM, which climbs in the last step of each
+    interval; start and stop as in the code of SAM-ON, arXiv:2306.04226.
     """
 
     k: int = 1
@@ -69,7 +69,8 @@ class Randomly(Part):
             iterations.
         seed: Int.
 
-    Reference: SS-SAM, arXiv:2203.09962, and RST, OpenReview 8foynpwwRb.
+    Reference: SS-SAM, arXiv:2203.09962, and RST, OpenReview 8foynpwwRb, of
+    which the abstract says as much; no code was found.
     """
 
     probability: float = 0.5
@@ -101,7 +102,8 @@ class Threshold(Part):
         last: Float, c_t at its end.
         decay: Float in [0, 1).
 
-    Reference: AE-SAM, arXiv:2304.14647.
+    Reference: AE-SAM, arXiv:2304.14647. No code of the authors was found: the
+    rule is from a secondary source, defaults and zeros at first unconfirmed.
     """
 
     steps: int
@@ -147,7 +149,8 @@ class Reuse(Part):
         k: Int, at least 1.
         alpha: Float, at least 0.
 
-    Reference: LookSAM, arXiv:2203.02714, with norms over all variables.
+    Reference: LookSAM, arXiv:2203.02714, with norms over all variables. No code
+    of the authors was found; some implementations take each on its own.
     """
 
     k: int = 5

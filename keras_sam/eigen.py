@@ -27,7 +27,7 @@ class Eigen(Part):
         seed: Int, of the first `v`.
 
     Reference: Eigen-SAM, arXiv:2501.12666; rule and defaults as in the
-    authors' code.
+    authors' code, which begins without `v`.
     """
 
     alpha: float = 0.2

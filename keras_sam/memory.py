@@ -1,4 +1,4 @@
-"""The memory of directions and descents, as weights of the model."""
+"""The memory of the parts of a method, as weights of the model."""
 
 import functools
 

@@ -2,8 +2,9 @@
 
     SAM(model, **keras_sam.recipes.RECIPES["gsam"].arguments)
 
-The numbers are those of the papers or of the authors' code where these are
-known, and starting points at best: the radius depends on model and data.
+The numbers are mostly those of the papers or of the authors' code, and starting
+points at best: the radius depends on model and data. What of a rule could not
+be confirmed, its parts say.
 """
 
 from typing import NamedTuple
