@@ -2,9 +2,9 @@
 
 A cadence is called with the clean `functional.Point` and returns whether this
 step climbs, a bool or a scalar bool tensor. A step that does not costs one
-gradient evaluation, in a compiled step too. Each replica, and each part of a
-split batch, decides on its own, from its own gradients (all but `Threshold`
-decide the same everywhere).
+gradient evaluation, in a compiled step too. All replicas must decide alike:
+what depends on the data needs `context.average`. Parts of a split batch decide
+on their own.
 
 Steps that do not climb descend with the clean gradient, unless the cadence has
 
@@ -94,7 +94,8 @@ class Threshold(Part):
         s^2 <- decay s^2 + (1 - decay) (||g_0||^2 - m)^2
         c_t = (t / steps) last + (1 - t / steps) first
 
-    The lower c_t is, the more steps climb.
+    The lower c_t is, the more steps climb. On several replicas the squared norm
+    is the mean of theirs.
 
     Args:
         steps: Int, at least 1, the iterations of the whole training.
@@ -122,7 +123,7 @@ class Threshold(Part):
 
     def __call__(self, clean, memory, *, context):
         square = vectors.dot(clean.grads, clean.grads)
-        square = ops.cast(square, memory["mean"].dtype)
+        square = context.average(ops.cast(square, memory["mean"].dtype))
         mean = self._average(memory["mean"], square)
         variance = self._average(memory["variance"], (square - mean) ** 2)
         past = ops.minimum(

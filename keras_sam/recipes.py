@@ -140,7 +140,12 @@ RECIPES = {
         note="share may be a schedule",
     ),
     "layerwise": _recipe(
-        "Layer-wise SAM", "2203.02714", "2", rho=0.01, direction=Layerwise()
+        "Layer-wise SAM",
+        "2203.02714",
+        "2",
+        rho=0.01,
+        direction=Layerwise(),
+        note="not confirmed in the authors' code",
     ),
     "awp": _recipe(
         "AWP's rule",
@@ -286,6 +291,7 @@ RECIPES = {
         "1 + n/k",
         rho=0.05,
         cadence=Reuse(k=5, alpha=0.7),
+        note="not confirmed in the authors' code",
     ),
     "interval": _recipe(
         "SAM each k-th step",
@@ -300,7 +306,7 @@ RECIPES = {
         "1 + n p",
         rho=0.05,
         cadence=Randomly(probability=0.5),
-        note="the probability may be a schedule",
+        note="not confirmed in code; the probability may be a schedule",
     ),
     "ae_sam": _recipe(
         "AE-SAM",
@@ -308,7 +314,7 @@ RECIPES = {
         "1 + n p",
         rho=0.05,
         cadence=Threshold(steps=10000),
-        note="steps are those of the training",
+        note="not confirmed in the authors' code; steps of the training",
     ),
     "k_sam": _recipe(
         "K-SAM",
@@ -317,7 +323,7 @@ RECIPES = {
         rho=0.05,
         ascent_samples=Largest(fraction=0.25),
         descent_samples=Largest(fraction=0.25),
-        note="the 1 is a forward pass",
+        note="not confirmed in code; the 1 is a forward pass",
     ),
     "sub_batch": _recipe(
         "Climb on part of the batch",
@@ -325,7 +331,7 @@ RECIPES = {
         "2 + f",
         rho=0.05,
         ascent_samples=Drawn(fraction=0.25),
-        note="a 1 is a forward pass",
+        note="not confirmed in code; a 1 is a forward pass",
     ),
     "esam": _recipe(
         "ESAM",
