@@ -86,7 +86,10 @@ def build(name, input_shape, num_classes, dropout=0.0):
         x = layers.Dropout(dropout)(x)
     # float32 whatever the policy: a softmax in half precision loses the loss.
     logits = layers.Dense(
-        num_classes, kernel_initializer="he_normal", dtype="float32"
+        num_classes,
+        kernel_initializer="he_normal",
+        dtype="float32",
+        name="logits",
     )(x)
     return keras.Model(inputs, logits, name=re.sub(r"\W", "_", name))
 

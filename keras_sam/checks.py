@@ -101,6 +101,8 @@ def _part(name, value):
             f"`{name}` must be an instance from `keras_sam.{PARTS[name]}`, or "
             f"another callable. Received: {value!r}"
         )
+    if PARTS[name] == "samples" and hasattr(value, "init"):
+        raise ValueError(f"`{name}` must have no memory. Received: {value!r}")
     return value
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_sam import functional
 from keras_sam import randomness
@@ -32,6 +33,9 @@ class Context:
     _product: Callable
     _squares: Callable
     _share: Callable
+    _average: Callable
+    # Whether to climb, where that is not the branch of a conditional.
+    _active: Any = True
 
     def loss(self, params):
         """Returns the loss at params, at the cost of a forward pass."""
@@ -54,6 +58,13 @@ class Context:
         """
         return self._share(self._squares(params, examples))
 
+    def average(self, tensor):
+        """Returns the mean over replicas of a tensor, synchronized or not.
+
+        Not for what a function for `when` does.
+        """
+        return self._average([tensor])[0]
+
     def when(self, due, function, otherwise):
         """Returns what a function returns when it is due.
 
@@ -68,6 +79,8 @@ class Context:
                 replicas.
         """
         alone = dataclasses.replace(self, _share=list)
+        if self._active is not True:
+            due = ops.logical_and(due, self._active)
         return self._share(
             functional.cond(due, lambda: function(alone), lambda: otherwise)
         )

@@ -18,6 +18,7 @@ from keras_sam import update
 from keras_sam.cadences import Every
 from keras_sam.descents import Last
 from keras_sam.directions import Normalized
+from keras_sam.evaluator import Evaluator
 from keras_sam.memory import Memory
 
 
@@ -175,7 +176,7 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving):
             update.check(self.optimizer)
         functional.build(self, data)
         batch = functional.Batch(*keras.utils.unpack_x_y_sample_weight(data))
-        evaluator = functional.Evaluator(
+        evaluator = Evaluator(
             self,
             distribution.replicas(),
             distribution.compiles(self.xla, self.jit_compile),

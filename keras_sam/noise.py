@@ -26,10 +26,7 @@ def filters(params, draws):
     return noises
 
 
-# Keras has one list of names; `starts.Random` is another class.
-@keras.saving.register_keras_serializable(
-    package="keras_sam", name="RandomDirection"
-)
+@keras.saving.register_keras_serializable(package="keras_sam")
 @dataclasses.dataclass(frozen=True)
 class Random(Part):
     """Noise whose standard deviation is the length of the filter, `||w_f||`.
@@ -41,7 +38,8 @@ class Random(Part):
     Args:
         seed: Int. Each step draws anew, the same on all replicas.
 
-    Reference: random weight perturbation (RWP), arXiv:2404.00357.
+    Reference: random weight perturbation (RWP), arXiv:2404.00357, as in the
+    authors' code, where the mixed form's gradients are of two batches.
     """
 
     seed: int = 0
@@ -99,7 +97,8 @@ class Subset(Part):
         probability: Float, above 0, at most 1: p.
         seed: Int. Each step draws anew, the same on all replicas.
 
-    Reference: stochastic weight perturbation of ESAM, arXiv:2110.03141.
+    Reference: stochastic weight perturbation of ESAM, arXiv:2110.03141, as in
+    the authors' code.
     """
 
     probability: float = 0.5

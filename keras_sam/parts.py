@@ -102,6 +102,21 @@ def tensors(part, result, number):
     return list(result)
 
 
+def flag(part, result):
+    """Returns what a part has returned, if it is a bool or a tensor of one.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    scalar = getattr(result, "shape", None) == () and result.dtype == "bool"
+    if not isinstance(result, bool) and not scalar:
+        raise ValueError(
+            f"{part!r} must return a bool or a scalar bool tensor. "
+            f"Received: {result!r}"
+        )
+    return result
+
+
 def _asks_for_context(part):
     try:
         return "context" in inspect.signature(part).parameters

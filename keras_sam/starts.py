@@ -22,7 +22,7 @@ from keras_sam import vectors
 from keras_sam.parts import Part
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@keras.saving.register_keras_serializable(package="keras_sam.starts")
 @dataclasses.dataclass(frozen=True)
 class Momentum(Part):
     """`-v / ||v||` with `v <- decay v + g`, g the gradient descended with.
@@ -33,7 +33,8 @@ class Momentum(Part):
     Args:
         decay: Float in [0, 1).
 
-    Reference: Momentum-SAM, arXiv:2401.12033.
+    Reference: Momentum-SAM, arXiv:2401.12033; rule and default as in the
+    authors' code, but for weight decay: docs/scope.md.
     """
 
     decay: float = 0.9
@@ -51,7 +52,7 @@ class Momentum(Part):
         return vectors.add(vectors.scale(self.decay, memory), grads)
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@keras.saving.register_keras_serializable(package="keras_sam.starts")
 @dataclasses.dataclass(frozen=True)
 class Stale(Part):
     """`g / ||g||` with the gradient that the step before has descended with.
@@ -71,10 +72,7 @@ class Stale(Part):
         return grads
 
 
-# Keras has one list of names; `directions.Random` is another class.
-@keras.saving.register_keras_serializable(
-    package="keras_sam", name="RandomStart"
-)
+@keras.saving.register_keras_serializable(package="keras_sam.starts")
 @dataclasses.dataclass(frozen=True)
 class Random(Part):
     """Noise whose standard deviation is the length of the filter, `||w_f||`.
@@ -84,7 +82,8 @@ class Random(Part):
     Args:
         seed: Int.
 
-    Reference: random weight perturbation (RWP), arXiv:2404.00357.
+    Reference: random weight perturbation (RWP), arXiv:2404.00357, as in the
+    authors' code.
     """
 
     seed: int = 0

@@ -1,5 +1,6 @@
 """One train step on one batch, but for the update of the weights."""
 
+import dataclasses
 import math
 from typing import NamedTuple
 
@@ -52,7 +53,7 @@ class Step:
 
     Args:
         sam: The wrapper.
-        evaluator: `functional.Evaluator`.
+        evaluator: `evaluator.Evaluator`.
         moving: `perturbed.Moving`.
         batch: `functional.Batch`.
         state: List of tensors, which all passes start from.
@@ -75,6 +76,7 @@ class Step:
             lambda *of: evaluator.hessian_vector_product(state, batch, *of),
             lambda *of: evaluator.squared_gradients(state, batch, *of),
             self._share,
+            distribution.mean,
         )
         self._rho = self._context.value(sam.rho)
 
@@ -134,6 +136,7 @@ class Step:
             climbs, cadence = parts.call(
                 sam.cadence, self._clean, memory=cadence, context=self._context
             )
+            climbs = parts.flag(sam.cadence, climbs)
 
         def climb():
             return self._climb(direction, descent, cadence, count)
@@ -145,6 +148,7 @@ class Step:
             return functional.cond(climbs, climb, rest)
         # Collectives cannot be in a conditional, so only passes are.
         self._climbs = climbs
+        self._context = dataclasses.replace(self._context, _active=climbs)
         return tree.map_structure(
             lambda a, b: ops.where(climbs, a, b), climb(), rest()
         )

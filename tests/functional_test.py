@@ -8,13 +8,14 @@ import pytest
 import tensorflow as tf
 
 from keras_sam import functional
+from keras_sam.evaluator import Evaluator
 from tests import testing
 
 
 def evaluator(model, loss=None, optimizer="sgd", replicas=1):
     model.compile(optimizer, loss or testing.cross_entropy())
     model.optimizer.build(model.trainable_variables)
-    return functional.Evaluator(model, replicas, compiled=False)
+    return Evaluator(model, replicas, compiled=False)
 
 
 def evaluate(found, x, y=None, sample_weight=None):
@@ -154,7 +155,7 @@ def test_masks_come_along(graph):
     evaluator(model, "mse")
 
     def mask():
-        found = functional.Evaluator(model, 1, compiled=False)
+        found = Evaluator(model, 1, compiled=False)
         point = evaluate(found, tf.constant([[1, 2, 0]]), tf.ones((1, 3, 2)))
         return point.y_pred._keras_mask
 

@@ -1,0 +1,324 @@
+"""The gradient of a Keras model at weights passed as tensors.
+
+This module and `functional.py` alone know how Keras holds weights and how
+TensorFlow differentiates and compiles.
+"""
+
+import keras
+import tensorflow as tf
+from keras import tree
+
+from keras_sam import functional
+from keras_sam.functional import Point
+
+
+class Evaluator:
+    """Evaluates a model, and its gradient, at weights passed as tensors.
+
+    No variable changes. Every call starts from the state that it is given,
+    hence with the same dropout mask.
+
+    Args:
+        model: `keras.Model`, built and compiled.
+        replicas: Number of replicas in sync; Keras divides losses by it.
+        compiled: Whether to compile evaluations with XLA.
+        training: Whether in training mode, and with the loss scale of the
+            optimizer.
+
+    Attributes:
+        params: List of Keras variables, those trained by gradients.
+        overwritten: List of the other trainable variables, whose "gradient" is
+            a new value (float8 scales).
+        state: List of all other variables that a pass updates. It grows during
+            the first call by those that Keras does not list.
+        accumulators: Slice of `state`: metrics, which add up over examples.
+        loss_scaled: Whether the optimizer scales losses and skips overflows.
+    """
+
+    def __init__(self, model, replicas, compiled, training=True):
+        self.params = functional.trained(model)
+        self.overwritten = [
+            v for v in model.trainable_variables if v.overwrite_with_gradient
+        ]
+        self.state = functional.unique(model.non_trainable_variables)
+        states = len(self.state)
+        self.state = functional.unique([*self.state, *model.metrics_variables])
+        self.accumulators = slice(states, len(self.state))
+        self._listed = len(self.state)
+        self._updated = set()
+        self._connected = None
+        self._model = model
+        self._replicas = replicas
+        self._training = training
+        # A float, or a tensor where the scale is dynamic.
+        self._loss_scale = model.optimizer.scale_loss(1.0) if training else 1.0
+        self.loss_scaled = not isinstance(self._loss_scale, float)
+        self._function = self._evaluate
+        if not tf.executing_eagerly():
+            # Traced, and with XLA compiled, once for all points of a climb.
+            self._function = tf.function(
+                self._evaluate, jit_compile=compiled or None, autograph=False
+            )
+
+    def __call__(self, params, state, batch, gradient=True):
+        """Returns the `Point` of a batch at params and state.
+
+        Without gradient its grads and overwrites are empty, and it costs a
+        forward pass.
+        """
+        loss, grads, y_pred, masks, state, overwrites = self._function(
+            params,
+            state[: self._listed],
+            functional.read(self.overwritten),
+            self._loss_scale,
+            batch,
+            gradient,
+        )
+        # A mask is an attribute, which a tf.function does not return.
+        tree.map_structure_up_to(y_pred, functional.set_mask, y_pred, masks)
+        # Keras's gradients over true ones.
+        unit = self._loss_scale / self._replicas
+        if self.loss_scaled or unit != 1.0:
+            grads = [grad / _as(unit, grad) for grad in grads]
+        if self._replicas > 1:
+            # Means of no examples are not numbers, nor is what they spoil.
+            loss, *grads = [
+                tf.where((batch.size > 0) | tf.math.is_finite(t), t, 0)
+                for t in (loss, *grads)
+            ]
+        return Point(params, loss, grads, y_pred, state, overwrites)
+
+    def _evaluate(
+        self, params, state, overwritten, loss_scale, batch, gradient
+    ):
+        with tf.GradientTape() as tape:
+            tape.watch([params, overwritten])
+            scope = _Scope(
+                [
+                    *zip(self.params, params, strict=True),
+                    *zip(self.overwritten, overwritten, strict=True),
+                    *zip(self.state[: self._listed], state, strict=True),
+                ],
+                tape,
+            )
+            with scope:
+                y_pred = self._model(batch.x, training=self._training)
+                watched = tape.watched_variables()
+                # Also calls an override that does not take `training`.
+                loss = self._model._compute_loss(
+                    x=batch.x,
+                    y=batch.y,
+                    y_pred=y_pred,
+                    sample_weight=batch.sample_weight,
+                    training=self._training,
+                )
+                scaled = loss * _as(loss_scale, loss)
+        _check_known(watched, scope.foreign)
+        grads, overwrites = [], []
+        if gradient:
+            grads, overwrites = self._gradient(
+                tape, scaled, scope, params, overwritten
+            )
+        updated = [variable for variable, _ in scope.updates]
+        self.state = functional.unique([*self.state, *updated])
+        self._updated = {id(variable) for variable in updated}
+        return (
+            loss * tf.cast(self._replicas, loss.dtype),
+            grads,
+            y_pred,
+            tree.map_structure(functional.mask, y_pred),
+            scope.values(self.state),
+            overwrites,
+        )
+
+    def _gradient(self, tape, loss, scope, params, overwritten):
+        values = [
+            [param, *scope.assigned(variable)]
+            for variable, param in zip(self.params, params, strict=True)
+        ]
+        grads, overwrites = tape.gradient(loss, (values, overwritten))
+        grads = [_sum(parts) for parts in grads]
+        self._connected = [grad is not None for grad in grads]
+        return _total(grads, params), _total(overwrites, overwritten)
+
+    def hessian_vector_product(self, state, batch, params, vector):
+        """Returns the Hessian at params times a list of tensors."""
+        with tf.GradientTape() as tape:
+            tape.watch(params)
+            grads = self(params, state, batch).grads
+        products = tape.gradient(grads, params, output_gradients=vector)
+        return _total(products, params)
+
+    def squared_gradients(self, state, batch, params, examples):
+        """Returns the mean square of the gradients of single examples."""
+        number = tf.minimum(examples, batch.size)
+
+        def add(i, sums):
+            grads = self(params, state, batch.take([i])).grads
+            return i + 1, [
+                total + grad * grad
+                for total, grad in zip(sums, grads, strict=True)
+            ]
+
+        zeros = [tf.zeros_like(param) for param in params]
+        _, sums = tf.while_loop(lambda i, _: i < number, add, (0, zeros))
+        return [total / _as(number, total) for total in sums]
+
+    def losses(self, y_pred, batch):
+        """Returns the loss of each example, up to an addend common to all.
+
+        It is what the loss of the batch changes by when the example counts
+        more, times the batch size, which is defined for any loss that heeds
+        sample weights.
+
+        Raises:
+            ValueError: If the loss does not.
+        """
+        size = tf.shape(tree.flatten(y_pred)[0])[0]
+        share = tf.ones([size])
+        # With values, for the regularizers; the metrics stay as they are.
+        scope = keras.StatelessScope(
+            [(v, v.value) for v in self._model.variables]
+        )
+        with tf.GradientTape() as tape, scope:
+            tape.watch(share)
+            weights = share
+            if batch.sample_weight is not None:
+                weights = tree.map_structure(
+                    lambda w: (
+                        tf.cast(w, share.dtype)
+                        * tf.reshape(share, [-1] + [1] * (len(w.shape) - 1))
+                    ),
+                    batch.sample_weight,
+                )
+            loss = self._model._compute_loss(
+                x=batch.x,
+                y=batch.y,
+                y_pred=y_pred,
+                sample_weight=weights,
+                training=self._training,
+            )
+        losses = tape.gradient(loss, share)
+        if losses is None:
+            raise ValueError(
+                "A choice of samples needs a loss that heeds `sample_weight`. "
+                f"Received a {type(self._model).__name__} whose loss does not"
+            )
+        return losses * tf.cast(size, losses.dtype)
+
+    def write(self, state):
+        """Assigns what a pass has made of the state."""
+        for variable, value in zip(self.state, state, strict=True):
+            if id(variable) in self._updated:
+                variable.assign(value)
+
+    def statistics(self):
+        """Returns the indices of the state that may be averaged over batches.
+
+        That is what a pass has changed, but for metrics, seeds and counters.
+        """
+        return [
+            i
+            for i, variable in enumerate(self.state)
+            if id(variable) in self._updated
+            and keras.backend.is_float_dtype(variable.dtype)
+            and not variable.trainable
+            and variable.synchronization != "on_read"
+        ]
+
+    def grads_and_variables(self, grads, overwrites):
+        """Returns what `optimizer.apply_gradients` takes, with loss scale."""
+        grads = [
+            grad * _as(self._loss_scale, grad) if connected else None
+            for grad, connected in zip(grads, self._connected, strict=True)
+        ]
+        return [
+            *zip(grads, self.params, strict=True),
+            *zip(overwrites, self.overwritten, strict=True),
+        ]
+
+
+class _Scope(keras.StatelessScope):
+    """Also remembers updates, even of unlisted variables.
+
+    As with variables, no gradient flows into what is assigned, and the
+    gradient of what is read later is the variable's.
+    """
+
+    def __init__(self, state_mapping, tape):
+        super().__init__(state_mapping, collect_losses=True)
+        self.updates = []
+        self.foreign = []
+        self._tape = tape
+        self._graph = tf.compat.v1.get_default_graph()
+
+    def add_update(self, update):
+        variable, value = update[0], tf.stop_gradient(update[1])
+        if tf.compat.v1.get_default_graph() is not self._graph:
+            raise NotImplementedError(
+                "A layer of `model` must not assign its variables inside of a "
+                "conditional or a loop: the new value cannot leave it. "
+                f"Received an assignment of {variable.path}"
+            )
+        if variable.trainable:
+            self._tape.watch(value)
+        self.updates.append((variable, value))
+        super().add_update((variable, value))
+
+    def get_current_value(self, variable):
+        value = super().get_current_value(variable)
+        if value is None:
+            self.foreign.append(variable)
+        return value
+
+    def assigned(self, variable):
+        return [value for v, value in self.updates if v is variable]
+
+    def values(self, variables):
+        # Within the scope, that is what the pass has made of them.
+        with self:
+            return functional.read(variables)
+
+
+def _check_known(watched, foreign):
+    # Those of the model are read from the scope, not from their tf.Variable;
+    # those of another Keras model are its own affair.
+    strategy = tf.distribute.get_strategy()
+    known = {
+        id(part)
+        for variable in foreign
+        for part in (
+            variable.value,
+            *strategy.experimental_local_results(variable.value),
+        )
+    }
+    watched = [variable for variable in watched if id(variable) not in known]
+    if watched:
+        raise ValueError(
+            "`model` must hold its trainable weights as Keras variables "
+            "(`add_weight`, or layers in attributes): others can be neither "
+            "perturbed nor trained. Received a model that uses the "
+            f"`tf.Variable`s {[v.name for v in watched]}"
+        )
+
+
+def _total(grads, params):
+    # Rows of an embedding that a batch uses twice are added up by converting.
+    return [
+        tf.zeros_like(param) if grad is None else tf.convert_to_tensor(grad)
+        for param, grad in zip(params, grads, strict=True)
+    ]
+
+
+def _sum(grads):
+    grads = [grad for grad in grads if grad is not None]
+    if len(grads) < 2:
+        return grads[0] if grads else None
+    return tf.add_n([tf.convert_to_tensor(grad) for grad in grads])
+
+
+def _as(number, tensor):
+    # A float is converted exactly; a tensor of it would be a rounded float32.
+    if isinstance(number, float):
+        return number
+    return tf.cast(number, tensor.dtype)
