@@ -460,7 +460,7 @@ def test_a_decoupled_descent_takes_others(optimizer):
 
 
 def test_parts_of_one_name_are_saved_apart():
-    """And draw apart: two classes of the library are called Random."""
+    """By these names they draw, too; two classes are called Random."""
     modules = (cadences, descents, directions, samples, starts)
     parts = {
         value
