@@ -20,6 +20,11 @@ from keras_sam import distribution
 from keras_sam import functional
 from keras_sam import vectors
 from keras_sam.evaluator import Evaluator
+from keras_sam.paths import path as path
+from keras_sam.planes import ascent_plane as ascent_plane
+from keras_sam.planes import filter_normalized as filter_normalized
+from keras_sam.planes import line as line
+from keras_sam.planes import plane as plane
 from keras_sam.sharpness import average_sharpness as average_sharpness
 from keras_sam.sharpness import sharpness as sharpness
 
