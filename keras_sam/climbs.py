@@ -3,7 +3,6 @@
 import dataclasses
 from typing import Any
 
-import tensorflow as tf
 from keras import ops
 
 from keras_sam import ascent
@@ -86,7 +85,7 @@ def climb(patch, clean, rule, moving, slope_at_end=True):
         return evaluate(params, slope_at_end or taken < rule.ascent_steps)
 
     surroundings = context.Context(
-        tf.constant(getattr(patch, "index", 0), "int64"),
+        ops.convert_to_tensor(getattr(patch, "index", 0), "int64"),
         patch.size,
         0,
         evaluate,

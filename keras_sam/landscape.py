@@ -19,10 +19,11 @@ from keras_sam import datasets
 from keras_sam import distribution
 from keras_sam import functional
 from keras_sam import vectors
+from keras_sam.ascent_planes import ascent_plane as ascent_plane
 from keras_sam.evaluator import Evaluator
+from keras_sam.filters import filter_normalized as filter_normalized
+from keras_sam.patches import Patch as Patch
 from keras_sam.paths import path as path
-from keras_sam.planes import ascent_plane as ascent_plane
-from keras_sam.planes import filter_normalized as filter_normalized
 from keras_sam.planes import line as line
 from keras_sam.planes import plane as plane
 from keras_sam.sharpness import average_sharpness as average_sharpness
@@ -217,58 +218,6 @@ class Landscape:
         # Means of no examples are not numbers.
         found = [tf.where(size > 0, x, tf.zeros_like(x)) for x in found]
         return vectors.scale(size, found)
-
-
-class Patch:
-    """The landscape of one batch.
-
-    Attributes:
-        index: Int, which of the batches it is.
-        size: Int, the number of its examples.
-    """
-
-    def __init__(self, index, size, means):
-        self.index = index
-        self.size = size
-        self._means = means
-
-    def loss(self, params):
-        """Returns the mean loss, a scalar tensor."""
-        return self._measured("loss", "loss", params)[0]
-
-    def loss_and_gradient(self, params):
-        """Returns the mean loss, and its gradient, a list of tensors."""
-        loss, *grads = self._measured("gradient", "loss or gradient", params)
-        return loss, grads
-
-    def gradient(self, params):
-        """Returns the gradient of the mean loss, a list of tensors."""
-        return self.loss_and_gradient(params)[1]
-
-    def hessian_vector_product(self, params, vector):
-        """Returns the Hessian of the mean loss times a list of tensors."""
-        name = "Hessian-vector product"
-        return self._measured("product", name, params, vector)
-
-    def squared_gradients(self, params, examples):
-        """Returns the mean square of the gradients of single examples.
-
-        Args:
-            params: List of tensors.
-            examples: Int; the first so many of the batch (of each replica), or
-                all there are.
-        """
-        examples = tf.constant(examples)
-        return self._measured("squares", "gradient", params, examples)
-
-    def _measured(self, what, name, *of):
-        found = self._means(what, *of)
-        if not vectors.all_finite(found):
-            raise FloatingPointError(
-                f"The {name} must be finite. Received one that is not, on the "
-                f"batch of index {self.index}"
-            )
-        return found
 
 
 def _check(model):
