@@ -111,8 +111,8 @@ def ascent_plane(
     located = np.array([_located(way, (e_1, e_2), rho) for way in ways])
     one_step = np.array(_located(step, (e_1, e_2), rho)[:2])
     seen = np.vstack([located[:, :2], one_step])
-    x = _around(seen[:, 0]) if x is None else planes.coordinates("x", x)
-    y = _around(seen[:, 1]) if y is None else planes.coordinates("y", y)
+    x = _around(seen[:, 0]) if x is None else planes.row("x", x)
+    y = _around(seen[:, 1]) if y is None else planes.row("y", y)
     axes = [vectors.scale(rho, e) for e in (e_2, e_1)]
     losses, complete = planes.grid(patch, params, axes, [y, x], progress)
     return AscentPlane(

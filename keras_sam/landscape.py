@@ -13,8 +13,10 @@ import functools
 
 import keras
 import tensorflow as tf
+from keras import ops
 from keras import tree
 
+from keras_sam import cluster
 from keras_sam import datasets
 from keras_sam import distribution
 from keras_sam import functional
@@ -125,10 +127,10 @@ class Landscape:
         if self._strategy.num_replicas_in_sync > 1:
             data = self._strategy.experimental_distribute_dataset(data)
         for index, batch in enumerate(data):
-            size = self._summed(self._size, batch)
-            if int(size):
-                means = functools.partial(self._means, batch, int(size))
-                yield Patch(index, int(size), means)
+            size = self._size(batch)
+            if size:  # Those of some workers may end before those of others.
+                means = functools.partial(self._means, batch, size)
+                yield Patch(index, size, means)
 
     def loss(self, params):
         """Returns the mean loss, a float."""
@@ -191,13 +193,23 @@ class Landscape:
             lambda value: self._strategy.reduce("SUM", value, axis=None), found
         )
 
-    @staticmethod
-    def _size(batch):
-        return tf.convert_to_tensor(_batch(batch).size)
+    def _size(self, batch):
+        """Returns the number of examples of all replicas."""
+        if cluster.tasks(self._strategy):
+            return int(self._summed(_examples, batch))
+        inputs = tree.flatten(_batch(batch).x)
+        first = next(value for value in inputs if value is not None)
+        parts = self._strategy.experimental_local_results(first)
+        return sum(int(ops.shape(part)[0]) for part in parts)
 
     def _measure(self, what, batch, params, vector=()):
         """Returns what the examples of this replica contribute."""
         batch = _batch(batch)
+        if isinstance(batch.size, int) and batch.size == 0:
+            # Keras has no loss of a batch that it knows to be empty.
+            zeros = [tf.zeros_like(param) for param in params]
+            loss = [tf.zeros([], params[0].dtype)]
+            return {"loss": loss, "gradient": loss + zeros}.get(what, zeros)
         state = functional.read(self._evaluator.state)
         if what == "product":
             found = self._evaluator.hessian_vector_product(
@@ -232,6 +244,10 @@ def _check(model):
 
 def _batch(data):
     return functional.Batch(*keras.utils.unpack_x_y_sample_weight(data))
+
+
+def _examples(data):
+    return tf.convert_to_tensor(_batch(data).size)
 
 
 def _shape(value):

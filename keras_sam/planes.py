@@ -75,7 +75,7 @@ def line(
     if direction is None:
         direction = filter_normalized(landscape, seed, params)
     params = landscape.params if params is None else params
-    x = coordinates("coordinates", coordinates)
+    x = row("coordinates", coordinates)
     losses, complete = grid(
         landscape, params, [_like(params, direction)], [x], progress
     )
@@ -119,14 +119,14 @@ def plane(
         ]
     params = landscape.params if params is None else params
     first, second = (_like(params, direction) for direction in directions)
-    x, y = coordinates("x", x), coordinates("y", y)
+    x, y = row("x", x), row("y", y)
     losses, complete = grid(
         landscape, params, [second, first], [y, x], progress
     )
     return Plane(x, y, losses, complete)
 
 
-def coordinates(name, values):
+def row(name, values):
     if values is None:
         return np.linspace(-1.0, 1.0, 51)
     values = np.asarray(values, "float64")
