@@ -118,6 +118,11 @@ def plane(
             filter_normalized(landscape, seed + i, params) for i in range(2)
         ]
     params = landscape.params if params is None else params
+    if len(directions) != 2:
+        raise ValueError(
+            "`directions` must be a pair of directions. Received: "
+            f"{len(directions)} of them"
+        )
     first, second = (_like(params, direction) for direction in directions)
     x, y = row("x", x), row("y", y)
     losses, complete = grid(
