@@ -12,6 +12,9 @@ from keras_sam import randomness
 from keras_sam import vectors
 from keras_sam.directions import Normalized
 
+# Binary digits after the point; NumPy has no bfloat16.
+_DIGITS = {"float64": 52, "float32": 23, "float16": 10, "bfloat16": 7}
+
 
 @dataclasses.dataclass(frozen=True)
 class AscentPlane(planes.Plane):
@@ -72,7 +75,7 @@ def ascent_plane(
         radius: As that of `SharpnessAwareMinimization`.
         direction: Likewise.
         perturb: Likewise.
-        params: List of tensors, w; None for those of the landscape.
+        params: List of tensors or arrays, w; None for those of the landscape.
         batch: Int, the index of the batch that both the climb and the plane
             are of, as the climbs of training are; None for all data.
         x: Array of floats, in units of rho; None for 25 from half a rho before
@@ -92,7 +95,7 @@ def ascent_plane(
     """
     rule = climbs.Rule(rho, ascent_steps, radius, direction, perturb=perturb)
     moving = rule.moving(landscape)
-    params = landscape.params if params is None else params
+    params = landscape.weights(params)
     fields.integer("seed", seed, 0)
     patch = landscape if batch is None else _patch(landscape, batch)
     clean = climbs.point(patch, params)
@@ -146,7 +149,7 @@ def _second(e_1, way, params, moving, seed):
     """Returns the second axis, and where it is from."""
     # Twice is enough, and once is not where the way is nearly along e_1.
     rest = vectors.orthogonal(vectors.orthogonal(way, e_1), e_1)
-    rounding = max(np.finfo(w.dtype.as_numpy_dtype).eps for w in params)
+    rounding = max(2.0 ** -_DIGITS[w.dtype.name] for w in params)
     size = float(vectors.norm(params)) + float(vectors.norm(way))
     if float(vectors.norm(rest)) > 4 * rounding * size:
         return vectors.unit(rest), "ascent"

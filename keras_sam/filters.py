@@ -50,7 +50,8 @@ def filter_normalized(landscape, seed=0, params=None):
     Args:
         landscape: `Landscape`.
         seed: Int, at least 0.
-        params: List of tensors, the weights; None for those of the landscape.
+        params: List of tensors or arrays, the weights; None for those of the
+            landscape.
 
     Returns:
         List of tensors, shaped like the weights.
@@ -58,7 +59,7 @@ def filter_normalized(landscape, seed=0, params=None):
     Reference: arXiv:1712.09913, section 4; as in the authors' code, biases and
     parameters of batch normalization stay.
     """
-    params = landscape.params if params is None else params
+    params = landscape.weights(params)
     draws = randomness.normals(params, seed)
     kept = axes(landscape.model, landscape.variables)
     return [

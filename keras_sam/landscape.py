@@ -121,6 +121,29 @@ class Landscape:
         """The number of examples."""
         return sum(patch.size for patch in self.batches())
 
+    def weights(self, params=None):
+        """Returns weights as tensors; for None, those of the landscape.
+
+        Args:
+            params: List of tensors or arrays, or None.
+
+        Raises:
+            ValueError: If they are not shaped like the weights of the model.
+        """
+        if params is None:
+            return self.params
+        shapes = [tuple(w.shape) for w in self.params]
+        found = [tuple(ops.shape(w)) for w in params]
+        if found != shapes:
+            raise ValueError(
+                "Weights, and directions through them, must be lists shaped "
+                f"like those of the model, {shapes}. Received: {found}"
+            )
+        return [
+            ops.cast(ops.convert_to_tensor(value), w.dtype)
+            for value, w in zip(params, self.params, strict=True)
+        ]
+
     def batches(self):
         """Yields the landscape of each batch, a `Patch`."""
         data = self._data

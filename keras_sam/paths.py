@@ -114,7 +114,7 @@ def path(
         descent: Likewise, for `descent_ratio`. (The vector of
             `descents.Decoupled` is the sum of its two.)
         perturb: Likewise.
-        params: List of tensors, w; None for those of the landscape.
+        params: List of tensors or arrays, w; None for those of the landscape.
         progress: See `results.Work`; counts batches.
 
     Returns:
@@ -128,7 +128,7 @@ def path(
     rule = climbs.Rule(rho, ascent_steps, radius, direction, perturb=perturb)
     checks.part("descent", descent)
     moving = rule.moving(landscape)
-    params = landscape.params if params is None else params
+    params = landscape.weights(params)
     rows = []
     with results.Work(progress, landscape.number, "batch") as work:
         for patch in landscape.batches():

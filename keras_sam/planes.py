@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-from keras import ops
 
 from keras_sam import results
 from keras_sam import vectors
@@ -57,11 +56,10 @@ def line(
     """Returns the loss at `w + coordinate * direction`.
 
     Args:
-        landscape: `Landscape`, or a `Patch` of one with `direction` and
-            `params`.
+        landscape: `Landscape`.
         direction: List of tensors or arrays; None for `filter_normalized`.
         coordinates: Array of floats; None for 51 from -1 to 1.
-        params: List of tensors, w; None for those of the landscape.
+        params: List of tensors or arrays, w; None for those of the landscape.
         seed: Int, of the random direction.
         progress: See `results.Work`; counts points.
 
@@ -74,10 +72,10 @@ def line(
     """
     if direction is None:
         direction = filter_normalized(landscape, seed, params)
-    params = landscape.params if params is None else params
+    params = landscape.weights(params)
     x = row("coordinates", coordinates)
     losses, complete = grid(
-        landscape, params, [_like(params, direction)], [x], progress
+        landscape, params, [landscape.weights(direction)], [x], progress
     )
     return Line(x, losses, complete)
 
@@ -95,12 +93,12 @@ def plane(
     """Returns the loss at `w + x * first + y * second`.
 
     Args:
-        landscape: As that of `line`.
+        landscape: `Landscape`.
         directions: Pair of lists of tensors or arrays; None for two of
             `filter_normalized`, with the seed and the next.
         x: Array of floats; None for 51 from -1 to 1.
         y: Likewise.
-        params: List of tensors, w; None for those of the landscape.
+        params: List of tensors or arrays, w; None for those of the landscape.
         seed: Int, of the random directions.
         progress: See `results.Work`; counts points.
 
@@ -117,13 +115,13 @@ def plane(
         directions = [
             filter_normalized(landscape, seed + i, params) for i in range(2)
         ]
-    params = landscape.params if params is None else params
+    params = landscape.weights(params)
     if len(directions) != 2:
         raise ValueError(
             "`directions` must be a pair of directions. Received: "
             f"{len(directions)} of them"
         )
-    first, second = (_like(params, direction) for direction in directions)
+    first, second = (landscape.weights(way) for way in directions)
     x, y = row("x", x), row("y", y)
     losses, complete = grid(
         landscape, params, [second, first], [y, x], progress
@@ -140,21 +138,6 @@ def row(name, values):
             f"`{name}` must be a row of finite numbers. Received: {values!r}"
         )
     return values
-
-
-def _like(params, direction):
-    """Returns a direction as tensors of the types of the weights."""
-    shapes = [tuple(w.shape) for w in params]
-    found = [np.shape(d) for d in direction]
-    if found != shapes:
-        raise ValueError(
-            "A direction must be a list shaped like the weights, "
-            f"{shapes}. Received: {found}"
-        )
-    return [
-        ops.cast(ops.convert_to_tensor(d), w.dtype)
-        for d, w in zip(direction, params, strict=True)
-    ]
 
 
 def grid(patch, params, directions, coordinates, progress):

@@ -24,6 +24,14 @@ def axes(layer, *shape):
     }
 
 
+def separable(depthwise, pointwise):
+    return {
+        "depthwise_kernel": depthwise,
+        "pointwise_kernel": pointwise,
+        "bias": None,
+    }
+
+
 @pytest.mark.parametrize(
     ("layer", "shape", "expected"),
     [

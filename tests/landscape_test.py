@@ -254,6 +254,13 @@ def test_targets_may_be_none():
 # Bad input.
 
 
+def test_bad_weights():
+    found = full()
+    for bad in (found.params[:-1], found.params[::-1]):
+        with pytest.raises(ValueError, match="shaped like those of the model"):
+            keras_sam.landscape.sharpness(found, params=bad)
+
+
 @pytest.mark.parametrize(
     ("x", "y", "arguments", "error", "match"),
     [

@@ -3,6 +3,7 @@
 import json
 import sys
 
+import keras
 import numpy as np
 import pytest
 
@@ -201,17 +202,13 @@ def test_one_step_has_a_random_second_axis(perturb):
 
 @pytest.mark.parametrize("floats", ["float32", "float64"])
 def test_a_straight_climb_has_one_too(floats):
-    with testing.float64():
-        net = surfaces.quadratic(np.eye(2), [1.0, 0.0], np.zeros((3, 2)))
-    found = landscape.ascent_plane(
-        net,
-        0.3,
-        params=[np.array([0.6, 0.8]).astype(floats).astype("float64")],
-        x=[0.0],
-        y=[1.0],
-    )
+    keras.config.set_floatx(floats)
+    keras.config.set_dtype_policy(floats)
+    net = surfaces.quadratic(np.eye(2), [0.6, 0.8], np.zeros((3, 2)))
+    assert net.params[0].dtype == floats
+    found = landscape.ascent_plane(net, 0.3, x=[0.0], y=[1.0])
     assert found.second == "random"
-    # rho away from w, across: the loss of a bowl is |w|^2 + rho^2, halved.
+    # On a bowl, rho across from a w of length 1.
     np.testing.assert_allclose(found.losses, (1 + 0.09) / 2, rtol=1e-6)
 
 

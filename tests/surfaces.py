@@ -19,7 +19,8 @@ class Quadratic(keras.Model):
         self.w.assign(w)
 
     def call(self, x):
-        curved = ops.matmul(self.w, ops.matmul(self.hessian, self.w)) / 2
+        hessian = ops.cast(self.hessian, self.w.dtype)
+        curved = ops.matmul(self.w, ops.matmul(hessian, self.w)) / 2
         return curved + ops.matmul(x, self.w[:, None])
 
 
