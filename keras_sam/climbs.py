@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+import keras
 from keras import ops
 
 from keras_sam import ascent
@@ -39,12 +40,14 @@ class Rule:
 
     def moving(self, landscape):
         """Returns the `perturbed.Moving` of a landscape's variables."""
-        model = landscape.model
-        names = [m.name for m in (model, getattr(model, "model", None)) if m]
+        models = landscape.model, getattr(landscape.model, "model", None)
+        wrappers = [
+            f"{model.name}/"
+            for model in models
+            if isinstance(model, keras.Model)
+        ]
         return perturbed.Moving(
-            perturbed.indices(
-                self.perturb, landscape.variables, [f"{n}/" for n in names]
-            )
+            perturbed.indices(self.perturb, landscape.variables, wrappers)
         )
 
     def first_is_whole(self):
