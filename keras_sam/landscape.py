@@ -3,10 +3,15 @@
     landscape = keras_sam.landscape.Landscape(model, x, y)
     keras_sam.landscape.sharpness(landscape, rho=0.05).value
 
+    sharpness, average_sharpness      how much it rises, at worst or on average
+    path                              what a climb meets on its way
+    line, plane, filter_normalized    losses around the weights, for pictures
+    ascent_plane                      likewise, with a climb in the picture
+
 Everything here leaves the model as it is, and works in evaluation mode unless
-the landscape is told otherwise. Memory is a few copies of the weights. Long
-work takes `progress`, see `results.Work`; an interrupted one returns what it
-has, with `complete` False.
+the landscape is told otherwise. Memory is a few copies of the weights, however
+long a climb is. Long work takes `progress`, see `results.Work`; an interrupted
+one returns what it has, with `complete` False.
 """
 
 import functools

@@ -217,6 +217,28 @@ def test_sample_weights_and_lists():
     np.testing.assert_allclose(found.loss(found.params), expected, rtol=1e-6)
 
 
+def test_floats_are_those_of_the_model():
+    """As in `fit`: a loss of one's own may subtract one from the other."""
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
+    compiled(model, lambda y, y_pred: (y - y_pred) ** 2)
+    x, _ = testing.data()
+    x = x.astype("float64")
+    found = Landscape(model, x, x[:, :1], batch_size=5)
+    expected = model.evaluate(x, x[:, :1], batch_size=24, verbose=0)
+    np.testing.assert_allclose(found.loss(found.params), expected, rtol=1e-6)
+
+
+def test_strings():
+    layer = keras.layers.StringLookup(
+        vocabulary=["a", "b"], output_mode="one_hot"
+    )
+    model = keras.Sequential([layer, keras.layers.Dense(3)])
+    compiled(model)
+    words = np.array([["a"], ["b"], ["c"]])
+    found = Landscape(model, words, np.array([0, 1, 2]), batch_size=2)
+    assert np.isfinite(found.loss(found.params))
+
+
 class Slices(keras.utils.PyDataset):
     def __init__(self, x, y):
         super().__init__()
