@@ -38,7 +38,7 @@ def axes(model, variables):
                     chosen = chosen or (-1,)
                 if callable(chosen):
                     chosen = chosen(layer)
-                found.setdefault(id(value), chosen)
+                found[id(value)] = chosen
     return [_axes(found, variable) for variable in variables]
 
 

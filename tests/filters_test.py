@@ -9,6 +9,7 @@ import pytest
 from keras_sam import filters
 from keras_sam.landscape import Landscape
 from keras_sam.landscape import filter_normalized
+from tests import testing  # noqa: F401  Before anything touches devices.
 
 layers = keras.layers
 
@@ -33,40 +34,52 @@ def separable(depthwise, pointwise):
 
 
 @pytest.mark.parametrize(
-    ("layer", "shape", "expected"),
+    ("make", "shape", "expected"),
     [
-        (layers.Dense(3), (5,), {"kernel": (1,), "bias": None}),
-        (layers.Conv1D(4, 3), (9, 2), {"kernel": (2,), "bias": None}),
-        (layers.Conv2D(4, 3), (9, 9, 2), {"kernel": (3,), "bias": None}),
-        (layers.Conv3D(4, 2), (5, 5, 5, 2), {"kernel": (4,), "bias": None}),
+        (lambda: layers.Dense(3), (5,), {"kernel": (1,), "bias": None}),
+        (lambda: layers.Conv1D(4, 3), (9, 2), {"kernel": (2,), "bias": None}),
         (
-            layers.Conv2D(4, 3, groups=2),
+            lambda: layers.Conv2D(4, 3),
             (9, 9, 2),
             {"kernel": (3,), "bias": None},
         ),
-        (layers.Conv1DTranspose(4, 3), (9, 2), {"kernel": (1,), "bias": None}),
         (
-            layers.Conv2DTranspose(4, 3),
+            lambda: layers.Conv3D(4, 2),
+            (5, 5, 5, 2),
+            {"kernel": (4,), "bias": None},
+        ),
+        (
+            lambda: layers.Conv2D(4, 3, groups=2),
+            (9, 9, 2),
+            {"kernel": (3,), "bias": None},
+        ),
+        (
+            lambda: layers.Conv1DTranspose(4, 3),
+            (9, 2),
+            {"kernel": (1,), "bias": None},
+        ),
+        (
+            lambda: layers.Conv2DTranspose(4, 3),
             (9, 9, 2),
             {"kernel": (2,), "bias": None},
         ),
         (
-            layers.Conv3DTranspose(4, 2),
+            lambda: layers.Conv3DTranspose(4, 2),
             (5, 5, 5, 2),
             {"kernel": (3,), "bias": None},
         ),
         (
-            layers.DepthwiseConv1D(3, depth_multiplier=2),
+            lambda: layers.DepthwiseConv1D(3, depth_multiplier=2),
             (9, 2),
             {"kernel": (1, 2), "bias": None},
         ),
         (
-            layers.DepthwiseConv2D(3, depth_multiplier=2),
+            lambda: layers.DepthwiseConv2D(3, depth_multiplier=2),
             (9, 9, 2),
             {"kernel": (2, 3), "bias": None},
         ),
         (
-            layers.SeparableConv1D(4, 3),
+            lambda: layers.SeparableConv1D(4, 3),
             (9, 2),
             {
                 "depthwise_kernel": (1, 2),
@@ -75,7 +88,7 @@ def separable(depthwise, pointwise):
             },
         ),
         (
-            layers.SeparableConv2D(4, 3),
+            lambda: layers.SeparableConv2D(4, 3),
             (9, 9, 2),
             {
                 "depthwise_kernel": (2, 3),
@@ -83,20 +96,26 @@ def separable(depthwise, pointwise):
                 "bias": None,
             },
         ),
-        (layers.Embedding(7, 4), (3,), {"embeddings": (0,)}),
+        (lambda: layers.Embedding(7, 4), (3,), {"embeddings": (0,)}),
         (
-            layers.EinsumDense("abc,cde->abde", (None, 2, 3), bias_axes="de"),
+            lambda: layers.EinsumDense(
+                "abc,cde->abde", (None, 2, 3), bias_axes="de"
+            ),
             (4, 5),
             {"kernel": (1, 2), "bias": None},
         ),
         (
-            layers.EinsumDense("abcd,cde->abe", (None, 3)),
+            lambda: layers.EinsumDense("abcd,cde->abe", (None, 3)),
             (4, 2, 5),
             {"kernel": (2,)},
         ),
-        (layers.EinsumDense("...x,xy->...y", 3), (4, 5), {"kernel": (1,)}),
         (
-            layers.LSTM(3),
+            lambda: layers.EinsumDense("...x,xy->...y", 3),
+            (4, 5),
+            {"kernel": (1,)},
+        ),
+        (
+            lambda: layers.LSTM(3),
             (4, 2),
             {
                 "lstm_cell/kernel": (1,),
@@ -106,7 +125,7 @@ def separable(depthwise, pointwise):
         ),
         # Its bias has two axes.
         (
-            layers.GRU(3),
+            lambda: layers.GRU(3),
             (4, 2),
             {
                 "gru_cell/kernel": (1,),
@@ -114,18 +133,21 @@ def separable(depthwise, pointwise):
                 "gru_cell/bias": None,
             },
         ),
-        (layers.BatchNormalization(), (4,), {"gamma": None, "beta": None}),
         (
-            layers.LayerNormalization(axis=(1, 2)),
+            lambda: layers.BatchNormalization(),
+            (4,),
+            {"gamma": None, "beta": None},
+        ),
+        (
+            lambda: layers.LayerNormalization(axis=(1, 2)),
             (4, 3),
             {"gamma": None, "beta": None},
         ),
-        (layers.PReLU(), (4, 3), {"alpha": None}),
+        (lambda: layers.PReLU(), (4, 3), {"alpha": None}),
     ],
-    ids=lambda value: getattr(value, "name", ""),
 )
-def test_axes_of_a_layer(layer, shape, expected):
-    assert axes(layer, *shape) == expected
+def test_axes_of_a_layer(make, shape, expected):
+    assert axes(make(), *shape) == expected
 
 
 def test_attention():

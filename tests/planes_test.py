@@ -200,6 +200,22 @@ def test_one_step_has_a_random_second_axis(perturb):
     assert found.losses[1] != other.losses[1]
 
 
+def test_a_random_axis_is_over_the_perturbed_variables():
+    net = surfaces.net()
+    seen = []
+    loss = net.loss
+    net.loss = lambda params: seen.append(params) or loss(params)
+    landscape.ascent_plane(
+        net, 0.5, ascent_steps=1, perturb="^hidden/", x=[0.0], y=[1.0]
+    )
+    *hidden, kernel, bias = (
+        np.any(np.array(a) != np.array(b))
+        for a, b in zip(seen[-1], net.params, strict=True)
+    )
+    assert all(hidden)
+    assert not kernel and not bias
+
+
 @pytest.mark.parametrize("floats", ["float32", "float64"])
 def test_a_straight_climb_has_one_too(floats):
     keras.config.set_floatx(floats)

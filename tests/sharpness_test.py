@@ -195,6 +195,16 @@ def test_any_direction(direction):
     assert found.losses.shape == (2, 3)
 
 
+def test_random_directions_differ_from_batch_to_batch():
+    net = surfaces.quadratic(HESSIAN, W, SLOPES[[0, 0]], batch_size=1)
+    found = landscape.sharpness(
+        net, ascent_steps=1, direction=directions.Random()
+    )
+    one, two = found.losses
+    assert one[0] == two[0]
+    assert one[1] != two[1]
+
+
 def test_only_perturbed_variables_move():
     found = landscape.sharpness(
         surfaces.net(), 0.3, ascent_steps=1, radius="full", perturb="hidden"
@@ -233,6 +243,17 @@ def test_average_on_a_quadratic():
         assert found.standard_error == pytest.approx(
             rises.std(ddof=1) / 10, rel=1e-12
         )
+
+
+def test_adaptive_noise_is_as_large_as_the_weights():
+    net = surfaces.quadratic([[0.0]], [-3.0], [[1.0]])
+    plain, adaptive = (
+        landscape.average_sharpness(net, draws=3, adaptive=adaptive)
+        for adaptive in (False, True)
+    )
+    np.testing.assert_allclose(
+        adaptive.losses - adaptive.loss, 3 * (plain.losses - plain.loss)
+    )
 
 
 def test_average_draws_are_those_of_the_seed():
