@@ -145,10 +145,13 @@ def eigenvalues(
         return values[best], coordinates[:, best], residuals[best], converged
 
     def steps():
+        check = 1
         while space.grow():
             yield
-            if wanted()[3]:
-                return
+            if space.size >= check:
+                if wanted()[3]:
+                    return
+                check += 1 + check // 10  # What it costs grows by its cube.
 
     total = min(iterations, hessian.size)
     products, complete = hessians.run(steps(), total, progress)
