@@ -1,9 +1,12 @@
 """The loss of a model on a data set, as a function of its weights.
 
     landscape = keras_sam.landscape.Landscape(model, x, y)
-    keras_sam.landscape.sharpness(landscape, rho=0.05)
+    keras_sam.landscape.sharpness(landscape, rho=0.05).value
 
-Everything here leaves the model as it is.
+Everything here leaves the model as it is, and works in evaluation mode unless
+the landscape is told otherwise. Memory is a few copies of the weights. Long
+work takes `progress`, see `results.Work`; an interrupted one returns what it
+has, with `complete` False.
 """
 
 import functools
@@ -12,10 +15,18 @@ import keras
 import tensorflow as tf
 from keras import tree
 
+from keras_sam import datasets
 from keras_sam import distribution
 from keras_sam import functional
 from keras_sam import vectors
 from keras_sam.evaluator import Evaluator
+from keras_sam.paths import path as path
+from keras_sam.planes import ascent_plane as ascent_plane
+from keras_sam.planes import filter_normalized as filter_normalized
+from keras_sam.planes import line as line
+from keras_sam.planes import plane as plane
+from keras_sam.sharpness import average_sharpness as average_sharpness
+from keras_sam.sharpness import sharpness as sharpness
 
 
 class Landscape:
@@ -27,26 +38,33 @@ class Landscape:
     last one may be smaller. Weights (`params`) are lists of tensors, one for
     each trained variable. Under a strategy, batches are divided among replicas.
 
+    What is measured is finite: a loss, gradient or product that is not, is a
+    FloatingPointError that names the batch.
+
     Args:
         model: `keras.Model`, compiled; a `SharpnessAwareMinimization` or any
-            other one.
-        x: Inputs, as `fit` takes them in arrays, or a `tf.data.Dataset` of
-            batches, which must not be shuffled anew each time.
-        y: Targets, if `x` is not a data set.
+            other one. One that is not built is built from the data.
+        x: Inputs, as `fit` takes them in arrays (nested ones too), a
+            `tf.data.Dataset` of batches, which must end and must not be
+            shuffled anew each time, or a `keras.utils.PyDataset`.
+        y: Targets, if `x` is arrays.
         sample_weight: Weights of the examples, likewise, or None.
-        batch_size: Int, at least 1, if `x` is not a data set.
+        batch_size: Int, at least 1, if `x` is arrays.
         training: Bool. True: batch statistics and dropout as in training, the
             mask the same at all weights; no statistics are kept.
         xla: As that of `SharpnessAwareMinimization`.
 
     Attributes:
+        model: The model.
         params: List of tensors, the weights at the time of construction.
         variables: List of the Keras variables that they are the values of.
+        number: Int, the number of batches, or None where it is not known.
 
     Raises:
         TypeError: If an argument is of a wrong type.
         ValueError: If the model is not compiled, or there are no data, or they
             do not fit the model.
+        FloatingPointError: If the loss of the first batch is not finite.
     """
 
     def __init__(
@@ -63,97 +81,66 @@ class Landscape:
         _check(model)
         self.model = model
         self._strategy = model.distribute_strategy or distribution.current()
-        self._dataset = dataset(x, y, sample_weight, batch_size)
+        self._data = datasets.batches(x, y, sample_weight, batch_size)
+        number = int(self._data.cardinality())
+        self.number = number if number >= 0 else None
+        first = next(iter(self._data), None)
+        if first is None:
+            raise ValueError("There must be data. Received no batch")
+        try:
+            self._open(first, training, xla)
+        except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
+            raise ValueError(
+                "The data must fit the model. Received batches of "
+                f"{tree.map_structure(_shape, first)}, with which "
+                f"{model.name!r} fails: {error}"
+            ) from error
+
+    def _open(self, first, training, xla):
         with self._strategy.scope():
-            functional.build(model, next(iter(self._dataset)))
+            functional.build(self.model, first)
             self._evaluator = Evaluator(
-                model,
+                self.model,
                 self._strategy.num_replicas_in_sync,
                 distribution.compiles(xla),
                 training,
             )
         self.variables = self._evaluator.params
         self.params = functional.read(self.variables)
-        self._function = tf.function(self._means, autograph=False)
+        self._function = self._sums
+        if not self.model.run_eagerly:
+            self._function = tf.function(self._sums, autograph=False)
+        # Whatever is wrong shows now.
+        next(self.batches()).loss(self.params)
+
+    @functools.cached_property
+    def size(self):
+        """The number of examples."""
+        return sum(patch.size for patch in self.batches())
 
     def batches(self):
         """Yields the landscape of each batch, a `Patch`."""
-        data = self._dataset
+        data = self._data
         if self._strategy.num_replicas_in_sync > 1:
             data = self._strategy.experimental_distribute_dataset(data)
-        for batch in data:
-            yield Patch(functools.partial(self._function, batch))
+        for index, batch in enumerate(data):
+            size = self._summed(self._size, batch)
+            if int(size):
+                means = functools.partial(self._means, batch, int(size))
+                yield Patch(index, int(size), means)
 
     def loss(self, params):
         """Returns the mean loss, a float."""
         return float(self._mean(lambda patch: [patch.loss(params)])[0])
 
-    def gradient(self, params):
-        """Returns the gradient of the mean loss, a list of tensors."""
-        return self._mean(lambda patch: patch.gradient(params))
-
-    def hessian_vector_product(self, params, vector):
-        """Returns the Hessian of the mean loss times a list of tensors."""
-        return self._mean(
-            lambda patch: patch.hessian_vector_product(params, vector)
-        )
-
-    def _mean(self, measure):
-        """Returns the mean of tensors over batches, weighted by size."""
-        total, examples = None, 0
-        for patch in self.batches():
-            found = measure(patch)
-            found = vectors.scale(float(patch.size), found)
-            total = vectors.add(total, found) if total else found
-            examples += patch.size
-        return vectors.scale(1 / examples, total)
-
-    def _means(self, batch, what, params, vector=()):
-        """Returns a number of examples, and tensors that are their mean."""
-
-        def measure(batch, params, vector):
-            batch = functional.Batch(
-                *keras.utils.unpack_x_y_sample_weight(batch)
-            )
-            state = functional.read(self._evaluator.state)
-            if what == "product":
-                found = self._evaluator.hessian_vector_product(
-                    state, batch, params, vector
-                )
-            else:
-                point = self._evaluator(
-                    params, state, batch, gradient=what == "gradient"
-                )
-                found = [point.loss, *point.grads]
-            size = tf.convert_to_tensor(batch.size)
-            return size, vectors.scale(tf.cast(size, "float32"), found)
-
-        size, sums = self._strategy.run(measure, (batch, params, vector))
-        size, sums = tree.map_structure(
-            lambda value: self._strategy.reduce("SUM", value, axis=None),
-            (size, sums),
-        )
-        return size, vectors.scale(1 / tf.cast(size, "float32"), sums)
-
-
-class Patch:
-    """The landscape of one batch.
-
-    Attributes:
-        size: Int, the number of its examples.
-    """
-
-    def __init__(self, means):
-        self._means = means
-        self.size = None
-
-    def loss(self, params):
-        """Returns the mean loss, a scalar tensor."""
-        return self._measured("loss", params)[0]
-
     def loss_and_gradient(self, params):
-        """Returns the mean loss, and its gradient, a list of tensors."""
-        loss, *grads = self._measured("gradient", params)
+        """Returns the mean loss, a scalar tensor, and its gradient."""
+
+        def measure(patch):
+            loss, grads = patch.loss_and_gradient(params)
+            return [loss, *grads]
+
+        loss, *grads = self._mean(measure)
         return loss, grads
 
     def gradient(self, params):
@@ -162,20 +149,126 @@ class Patch:
 
     def hessian_vector_product(self, params, vector):
         """Returns the Hessian of the mean loss times a list of tensors."""
-        return self._measured("product", params, vector)
+        return self._mean(
+            lambda patch: patch.hessian_vector_product(params, vector)
+        )
 
-    def _measured(self, what, *of):
-        size, found = self._means(what, *of)
-        self.size = int(size)
+    def squared_gradients(self, params, examples):
+        """Returns the mean square of the gradients of single examples.
+
+        Args:
+            params: List of tensors.
+            examples: Int, how many there are of each batch at most.
+        """
+        return self._mean(
+            lambda patch: patch.squared_gradients(params, examples)
+        )
+
+    def _mean(self, measure):
+        """Returns the mean of tensors over batches, weighted by size."""
+        total, examples = None, 0
+        for patch in self.batches():
+            found = vectors.scale(float(patch.size), measure(patch))
+            total = vectors.add(total, found) if total else found
+            examples += patch.size
+        return vectors.scale(1 / examples, total)
+
+    def _means(self, batch, size, *of):
+        found = self._function(batch, *of)
+        if self._strategy.num_replicas_in_sync == 1:
+            return found
+        return [x / size for x in found]
+
+    def _sums(self, batch, what, params, *more):
+        """Returns the means, on several replicas times the batch size."""
+        measure = functools.partial(self._measure, what)
+        return self._summed(measure, batch, params, *more)
+
+    def _summed(self, function, *arguments):
+        found = self._strategy.run(function, arguments)
+        return tree.map_structure(
+            lambda value: self._strategy.reduce("SUM", value, axis=None), found
+        )
+
+    @staticmethod
+    def _size(batch):
+        return tf.convert_to_tensor(_batch(batch).size)
+
+    def _measure(self, what, batch, params, vector=()):
+        """Returns what the examples of this replica contribute."""
+        batch = _batch(batch)
+        state = functional.read(self._evaluator.state)
+        if what == "product":
+            found = self._evaluator.hessian_vector_product(
+                state, batch, params, vector
+            )
+        elif what == "squares":
+            found = self._evaluator.squared_gradients(
+                state, batch, params, vector
+            )
+        else:
+            point = self._evaluator(
+                params, state, batch, gradient=what == "gradient"
+            )
+            found = [point.loss, *point.grads]
+        if self._strategy.num_replicas_in_sync == 1:
+            return found
+        size = tf.cast(batch.size, "float64")
+        # Means of no examples are not numbers.
+        found = [tf.where(size > 0, x, tf.zeros_like(x)) for x in found]
+        return vectors.scale(size, found)
+
+
+class Patch:
+    """The landscape of one batch.
+
+    Attributes:
+        index: Int, which of the batches it is.
+        size: Int, the number of its examples.
+    """
+
+    def __init__(self, index, size, means):
+        self.index = index
+        self.size = size
+        self._means = means
+
+    def loss(self, params):
+        """Returns the mean loss, a scalar tensor."""
+        return self._measured("loss", "loss", params)[0]
+
+    def loss_and_gradient(self, params):
+        """Returns the mean loss, and its gradient, a list of tensors."""
+        loss, *grads = self._measured("gradient", "loss or gradient", params)
+        return loss, grads
+
+    def gradient(self, params):
+        """Returns the gradient of the mean loss, a list of tensors."""
+        return self.loss_and_gradient(params)[1]
+
+    def hessian_vector_product(self, params, vector):
+        """Returns the Hessian of the mean loss times a list of tensors."""
+        name = "Hessian-vector product"
+        return self._measured("product", name, params, vector)
+
+    def squared_gradients(self, params, examples):
+        """Returns the mean square of the gradients of single examples.
+
+        Args:
+            params: List of tensors.
+            examples: Int; the first so many of the batch (of each replica), or
+                all there are.
+        """
+        examples = tf.constant(examples)
+        return self._measured("squares", "gradient", params, examples)
+
+    def _measured(self, what, name, *of):
+        found = self._means(what, *of)
+        if not vectors.all_finite(found):
+            raise FloatingPointError(
+                f"The {name} must be finite. Received one that is not, on the "
+                f"batch of index {self.index}"
+            )
         return found
-
-
-def dataset(x, y=None, sample_weight=None, batch_size=128):
-    """Returns data as a `tf.data.Dataset` of batches, in their order."""
-    if isinstance(x, tf.data.Dataset):
-        return x
-    arrays = tuple(a for a in (x, y, sample_weight) if a is not None)
-    return tf.data.Dataset.from_tensor_slices(arrays).batch(batch_size)
 
 
 def _check(model):
@@ -186,3 +279,13 @@ def _check(model):
             "`model` must be compiled with its loss. Received: "
             f"{model.name!r}, which is not"
         )
+
+
+def _batch(data):
+    return functional.Batch(*keras.utils.unpack_x_y_sample_weight(data))
+
+
+def _shape(value):
+    if value is None:
+        return "None"
+    return f"{keras.backend.standardize_dtype(value.dtype)}{list(value.shape)}"
