@@ -11,13 +11,14 @@ import numpy as np
 from keras_sam import fields
 from keras_sam import hessian as hessians
 from keras_sam import lanczos
+from keras_sam import results
 
 # Beyond these standard deviations there is 1e-6 of a Gaussian.
 _TAIL = 5.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class SpectralDensity:
+class SpectralDensity(results.Result):
     """What `spectral_density` returns.
 
     Attributes:
@@ -90,19 +91,15 @@ def spectral_density(
     grid = grid if grid is None else _grid(grid)
     random = np.random.default_rng(fields.integer("seed", seed, 0))
     hessian = hessians.Hessian(landscape, params)
-    space, found = None, []
-
-    def steps():
-        nonlocal space
-        for _ in range(draws):
+    total = draws * min(iterations, hessian.size)
+    found = []
+    with results.Work(progress, total, "product") as work:
+        while len(found) < draws:
             start = hessians.signs(random, (1, hessian.size))
             space = lanczos.Lanczos(hessian, start, iterations)
             while space.grow():
-                yield
+                work.advance()
             found.append(_quadrature(space))
-
-    total = draws * min(iterations, hessian.size)
-    products, complete = hessians.run(steps(), total, progress)
     # Of less than one draw, what there is.
     found = found or [_quadrature(space)]
     nodes = np.concatenate([values for values, _ in found])
@@ -116,7 +113,7 @@ def spectral_density(
         density += weight * np.exp(-(((grid - node) / sigma) ** 2) / 2)
     density /= sigma * math.sqrt(2 * math.pi)
     return SpectralDensity(
-        grid, density, nodes, weights, sigma, products, complete
+        grid, density, nodes, weights, sigma, hessian.products, work.complete
     )
 
 

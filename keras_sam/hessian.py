@@ -1,4 +1,4 @@
-"""The Hessian of a landscape, and work that consists of its products."""
+"""The Hessian of a landscape as an operator on vectors."""
 
 import math
 
@@ -6,13 +6,22 @@ import numpy as np
 from keras import backend
 from keras import ops
 
-from keras_sam import progress as progresses
-
 
 class Hessian:
-    """The Hessian of a landscape as an operator on float64 vectors."""
+    """Multiplies float64 vectors.
+
+    Args:
+        landscape: Any object with `params`, a list of tensors, and
+            `hessian_vector_product(params, vector)`.
+        params: List of tensors, where the Hessian is, or None for those.
+
+    Attributes:
+        size: Int, the number of weights.
+        products: Int, how many there have been.
+    """
 
     def __init__(self, landscape, params):
+        self.products = 0
         self._landscape = landscape
         self._params = landscape.params if params is None else list(params)
         self._shapes = _shapes(self._params)
@@ -46,31 +55,13 @@ class Hessian:
                 f"infinity in its product with a vector, in the weights {wrong}"
                 f" of {len(product)}"
             )
+        self.products += 1
         return np.concatenate([p.ravel() for p in product])
 
     def split(self, vector):
         """Returns a vector as a list of arrays shaped like the weights."""
         parts = np.split(vector, np.cumsum(self._sizes)[:-1])
         return [p.reshape(s) for p, s in zip(parts, self._shapes, strict=True)]
-
-
-def run(steps, total, progress):
-    """Runs through an iterator that takes one product a step.
-
-    Returns:
-        Number of products, and whether it came to its end; not where there was
-        a `KeyboardInterrupt`, which before the first is raised.
-    """
-    report, done = progresses.reporter(progress, "product"), 0
-    try:
-        for _ in steps:
-            done += 1
-            report(done, total)
-    except KeyboardInterrupt:
-        if not done:
-            raise
-        return done, False
-    return done, True
 
 
 def signs(random, shape):

@@ -19,6 +19,7 @@ from keras_sam import datasets
 from keras_sam import distribution
 from keras_sam import functional
 from keras_sam import vectors
+from keras_sam.density import spectral_density as spectral_density
 from keras_sam.evaluator import Evaluator
 from keras_sam.paths import path as path
 from keras_sam.planes import ascent_plane as ascent_plane
@@ -27,6 +28,8 @@ from keras_sam.planes import line as line
 from keras_sam.planes import plane as plane
 from keras_sam.sharpness import average_sharpness as average_sharpness
 from keras_sam.sharpness import sharpness as sharpness
+from keras_sam.spectrum import eigenvalues as eigenvalues
+from keras_sam.spectrum import trace as trace
 
 
 class Landscape:

@@ -15,6 +15,7 @@ import numpy as np
 from keras_sam import fields
 from keras_sam import hessian as hessians
 from keras_sam import lanczos
+from keras_sam import results
 
 # The wanted values are those of which this is largest.
 _ORDERS = {
@@ -29,7 +30,7 @@ _FEWEST = 10
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Eigenvalues:
+class Eigenvalues(results.Result):
     """What `eigenvalues` returns.
 
     Attributes:
@@ -53,7 +54,7 @@ class Eigenvalues:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Trace:
+class Trace(results.Result):
     """What `trace` returns.
 
     Attributes:
@@ -90,7 +91,7 @@ def eigenvalues(
 
     By block Lanczos with full orthogonalization; signs are right, unlike those
     of the norms of power iteration. Memory: `iterations` float64 copies of the
-    weights at most, and `block_size` more.
+    weights at most, and about two a vector of the block more.
 
     Args:
         landscape: See above.
@@ -108,9 +109,7 @@ def eigenvalues(
             None for k. Less converges in fewer products.
         vectors: Bool, whether to return eigenvectors.
         seed: Int, of the vectors to start from.
-        progress: Bool, whether to show a bar; or a function of how many
-            products are done and how many there will be at most. After a
-            `KeyboardInterrupt` the results so far are returned.
+        progress: See `results.Work`; counts products.
 
     Returns:
         `Eigenvalues`.
@@ -135,31 +134,23 @@ def eigenvalues(
         hessian, random.standard_normal((block_size, hessian.size)), iterations
     )
 
-    def wanted():
-        values, coordinates, residuals = space.ritz()
-        best = np.argsort(-order(values), kind="stable")[:k]
-        floor = _ZERO * np.max(np.abs(values))
-        limits = tolerance * np.maximum(np.abs(values[best]), floor)
-        enough = space.started() and len(best) == k
-        converged = enough and bool(np.all(residuals[best] <= limits))
-        return values[best], coordinates[:, best], residuals[best], converged
-
-    def steps():
-        check = 1
+    check, total = 1, min(iterations, hessian.size)
+    with results.Work(progress, total, "product") as work:
         while space.grow():
-            yield
+            work.advance()
             if space.size >= check:
-                if wanted()[3]:
-                    return
+                if _wanted(space, k, order, tolerance)[3]:
+                    break
                 check += 1 + check // 10  # What it costs grows by its cube.
-
-    total = min(iterations, hessian.size)
-    products, complete = hessians.run(steps(), total, progress)
-    values, coordinates, residuals, converged = wanted()
+    values, coordinates, residuals, converged = _wanted(
+        space, k, order, tolerance
+    )
     found = None
     if vectors:
         found = [hessian.split(v) for v in space.vectors(coordinates)]
-    return Eigenvalues(values, residuals, found, products, converged, complete)
+    return Eigenvalues(
+        values, residuals, found, hessian.products, converged, work.complete
+    )
 
 
 def trace(
@@ -203,26 +194,38 @@ def trace(
         return float(np.std(samples, ddof=1) / math.sqrt(len(samples)))
 
     def converged():
-        within = error() <= tolerance * abs(np.mean(samples))
-        return bool(within and len(samples) >= _FEWEST)
+        if len(samples) < _FEWEST:
+            return False
+        return bool(error() <= tolerance * abs(np.mean(samples)))
 
-    def steps():
-        for _ in range(draws):
+    with results.Work(progress, draws, "product") as work:
+        while len(samples) < draws and not converged():
             v = hessians.signs(random, hessian.size)
             samples.append(float(v @ hessian(v)))
-            yield
-            if converged():
-                return
-
-    products, complete = hessians.run(steps(), draws, progress)
+            work.advance()
     return Trace(
         float(np.mean(samples)),
         error(),
         np.array(samples),
-        products,
+        hessian.products,
         converged(),
-        complete,
+        work.complete,
     )
+
+
+def _wanted(space, k, order, tolerance):
+    """Returns the k wanted Ritz values, and what `Eigenvalues` has of them.
+
+    Returns:
+        Values, coordinates of the vectors, residuals, and whether converged.
+    """
+    values, coordinates, residuals = space.ritz()
+    best = np.argsort(-order(values), kind="stable")[:k]
+    floor = _ZERO * np.max(np.abs(values))
+    limits = tolerance * np.maximum(np.abs(values[best]), floor)
+    enough = space.started() and len(best) == k
+    converged = enough and bool(np.all(residuals[best] <= limits))
+    return values[best], coordinates[:, best], residuals[best], converged
 
 
 def _order(which):

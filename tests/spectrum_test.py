@@ -73,7 +73,7 @@ SPECTRA = {
 @pytest.mark.parametrize("values", SPECTRA.values(), ids=SPECTRA)
 def test_eigenvalues_of_quadratics(values, which):
     made = quadratic(values)
-    found = spectrum.eigenvalues(made, 4, which, tolerance=1e-9)
+    found = landscape.eigenvalues(made, 4, which, tolerance=1e-9)
     expected = WHICH[which][1](values)[:4]
     if which == "largest magnitude":  # Signs of equals come in any order.
         np.testing.assert_allclose(abs(found.values), abs(expected), atol=1e-8)
@@ -87,9 +87,11 @@ def test_eigenvalues_of_quadratics(values, which):
 @pytest.mark.parametrize("which", WHICH)
 def test_eigenvalues_are_those_of_scipy(which):
     random = np.random.RandomState(3)
-    matrix = random.normal(size=(300, 300)) / 30
+    matrix = random.normal(size=(150, 150)) / 30
     made = Quadratic(matrix + matrix.T)
-    found = spectrum.eigenvalues(made, 3, which, tolerance=1e-8, iterations=300)
+    found = landscape.eigenvalues(
+        made, 3, which, tolerance=1e-8, iterations=150
+    )
     expected = scipy.sparse.linalg.eigsh(
         made.matrix, 3, which=WHICH[which][0], return_eigenvectors=False
     )
@@ -97,12 +99,12 @@ def test_eigenvalues_are_those_of_scipy(which):
         np.sort(found.values), np.sort(expected), rtol=1e-8
     )
     assert found.converged
-    assert found.products < 300
+    assert found.products < 150
 
 
 def test_eigenvectors_and_residuals():
     made = quadratic(np.linspace(-3, 5, 200))
-    found = spectrum.eigenvalues(made, 3, iterations=30, vectors=True)
+    found = landscape.eigenvalues(made, 3, iterations=30, vectors=True)
     assert not found.converged
     for value, residual, vector in zip(
         found.values, found.residuals, found.vectors
@@ -114,14 +116,16 @@ def test_eigenvectors_and_residuals():
         np.testing.assert_allclose(residual, true, rtol=1e-8)
         nearest = np.min(np.abs(np.linspace(-3, 5, 200) - value))
         assert nearest <= residual
-    assert spectrum.eigenvalues(made, 3, iterations=30).vectors is None
+    assert landscape.eigenvalues(made, 3, iterations=30).vectors is None
 
 
 def test_it_stops_when_converged():
     values = np.array([9.0, 4.0, *np.linspace(-0.1, 0.3, 998)])
     for tolerance, least, most in ((1e-1, 2, 12), (1e-6, 5, 30)):
         made = quadratic(values)
-        found = spectrum.eigenvalues(made, 2, tolerance=tolerance, block_size=1)
+        found = landscape.eigenvalues(
+            made, 2, tolerance=tolerance, block_size=1
+        )
         assert found.converged
         assert least <= found.products == made.products <= most
         assert np.all(found.residuals <= tolerance * found.values)
@@ -129,15 +133,15 @@ def test_it_stops_when_converged():
 
 def test_one_start_finds_one_copy_and_a_block_all():
     made = quadratic(SPECTRA["degenerate"])
-    one = spectrum.eigenvalues(made, 3, block_size=1)
+    one = landscape.eigenvalues(made, 3, block_size=1)
     np.testing.assert_allclose(one.values, [5, 2, -1], rtol=1e-6)
-    three = spectrum.eigenvalues(made, 3)
+    three = landscape.eigenvalues(made, 3)
     np.testing.assert_allclose(three.values, [5, 5, 5], rtol=1e-6)
 
 
 def test_float32_products():
     made = quadratic(SPECTRA["outliers"], dtype="float32")
-    found = spectrum.eigenvalues(made, 2, "largest magnitude")
+    found = landscape.eigenvalues(made, 2, "largest magnitude")
     assert found.converged
     np.testing.assert_allclose(found.values, [9, -7], rtol=1e-5)
 
@@ -145,21 +149,21 @@ def test_float32_products():
 @pytest.mark.parametrize("values", SPECTRA.values(), ids=SPECTRA)
 def test_trace_of_quadratics(values):
     made = quadratic(values)
-    found = spectrum.trace(made, draws=4000, tolerance=0.002)
+    found = landscape.trace(made, draws=1000, tolerance=0.005)
     assert abs(found.value - values.sum()) <= 4 * found.standard_error + 1e-9
     assert found.products == made.products == len(found.samples)
     np.testing.assert_allclose(found.value, np.mean(found.samples))
     if found.converged:
-        assert found.standard_error <= 0.002 * abs(found.value) + 1e-12
+        assert found.standard_error <= 0.005 * abs(found.value) + 1e-12
     else:
-        assert found.products == 4000
+        assert found.products == 1000
 
 
 def test_trace_of_a_diagonal_takes_ten_draws():
-    found = spectrum.trace(Quadratic(np.diag(np.arange(20.0))))
+    found = landscape.trace(Quadratic(np.diag(np.arange(20.0))))
     assert (found.value, found.standard_error) == (190.0, 0.0)
     assert (found.products, found.converged) == (10, True)
-    one = spectrum.trace(Quadratic(np.diag(np.arange(20.0))), draws=1)
+    one = landscape.trace(Quadratic(np.diag(np.arange(20.0))), draws=1)
     assert (one.value, one.standard_error) == (190.0, np.inf)
     assert not one.converged
 
@@ -167,24 +171,23 @@ def test_trace_of_a_diagonal_takes_ten_draws():
 @pytest.mark.parametrize("values", SPECTRA.values(), ids=SPECTRA)
 def test_density_of_quadratics(values):
     made = quadratic(values)
-    found = density.spectral_density(made, draws=200)
+    found = landscape.spectral_density(made, draws=40)
     np.testing.assert_allclose(found.weights.sum(), 1, rtol=1e-12)
-    np.testing.assert_allclose(
-        np.trapezoid(found.density, found.grid), 1, rtol=1e-5
-    )
+    heights = (found.density[1:] + found.density[:-1]) / 2
+    np.testing.assert_allclose(heights @ np.diff(found.grid), 1, rtol=1e-5)
     assert found.nodes.min() >= values.min() - 1e-9
     assert found.nodes.max() <= values.max() + 1e-9
     assert found.products == made.products
-    # Two hundred draws: a tenth of the magnitude is four standard errors.
+    # About four standard errors of so many draws.
     for power in (1, 2, 3):
         moment = np.sum(found.weights * found.nodes**power)
         scale = max(np.mean(np.abs(values) ** power), 1e-9)
-        assert abs(moment - np.mean(values**power)) <= 0.15 * scale
+        assert abs(moment - np.mean(values**power)) <= 0.3 * scale
 
 
 def test_nodes_are_a_quadrature_of_the_start():
     made = quadratic(np.linspace(-3, 5, 60))
-    found = density.spectral_density(made, draws=1, iterations=8)
+    found = landscape.spectral_density(made, draws=1, iterations=8)
     random = np.random.default_rng(0)
     start = 2.0 * random.integers(0, 2, (1, 60))[0] - 1
     start /= np.linalg.norm(start)
@@ -196,7 +199,7 @@ def test_nodes_are_a_quadrature_of_the_start():
 
 
 def test_density_is_a_mixture_of_gaussians_on_a_grid():
-    found = density.spectral_density(
+    found = landscape.spectral_density(
         Quadratic(np.diag([1.0, 1.0, 1.0, 1.0])),
         sigma=0.5,
         grid=[0.0, 1.0, 2.0],
@@ -211,7 +214,7 @@ def net(seed=1):
     keras.utils.set_random_seed(seed)
     inputs = keras.Input((4,))
     x = keras.layers.Dense(
-        5, "tanh", kernel_regularizer=keras.regularizers.L2(0.01)
+        3, "tanh", kernel_regularizer=keras.regularizers.L2(0.01)
     )(inputs)
     x = keras.layers.BatchNormalization()(x)
     model = keras.Model(inputs, keras.layers.Dense(3)(x))
@@ -236,10 +239,21 @@ def test_networks_have_the_spectrum_of_their_dense_hessian(mode):
     x, y = testing.data(features=4)
     with testing.float64():
         model = net()
-        # Batches of 7, 7, 7 and 3.
-        made = landscape.Landscape(model, x, y, batch_size=7, xla=mode == "xla")
+        # Batches of 9, 9 and 6.
+        made = landscape.Landscape(model, x, y, batch_size=9, xla=mode == "xla")
         before = testing.values(model)
-        check(made, dense_hessian(model, x, y))
+        hessian = dense_hessian(model, x, y)
+        values = np.linalg.eigvalsh(hessian)
+        assert values[0] < -1e-3
+        for which, (_, order) in WHICH.items():
+            found = landscape.eigenvalues(made, 2, which, tolerance=1e-7)
+            assert found.converged
+            np.testing.assert_allclose(found.values, order(values)[:2], 1e-9)
+        check_trace(made, hessian, draws=8)
+        found = landscape.spectral_density(made, draws=1)
+        np.testing.assert_allclose(
+            [found.nodes.min(), found.nodes.max()], values[[0, -1]], 1e-9
+        )
         for path, value in testing.values(model).items():
             np.testing.assert_array_equal(value, before[path])
 
@@ -247,35 +261,24 @@ def test_networks_have_the_spectrum_of_their_dense_hessian(mode):
 def test_two_replicas_have_the_spectrum_of_the_dense_hessian():
     x, y = testing.data(features=4)
     with testing.float64():
-        expected = dense_hessian(net(), x, y)
+        hessian = dense_hessian(net(), x, y)
         with testing.two_replicas().scope():
             model = net()
-        check(landscape.Landscape(model, x, y, batch_size=7), expected)
+        # Replicas get 8 and 7 examples, then 5 and 4.
+        made = landscape.Landscape(model, x, y, batch_size=15)
+        found = landscape.eigenvalues(made, tolerance=1e-4)
+        values = np.linalg.eigvalsh(hessian)
+        # The error of a value is about the square of the residual.
+        np.testing.assert_allclose(found.values, values[-1:], 1e-7)
+        check_trace(made, hessian, draws=2)
 
 
-def check(made, hessian):
-    values = np.linalg.eigvalsh(hessian)
-    assert values[0] < -1e-3 and values[-1] > 1e-2
-    # Until the landscape's means are float64.
-    near = {"rtol": 1e-6, "atol": 1e-7}
-    for which, (_, order) in WHICH.items():
-        found = spectrum.eigenvalues(made, 2, which, tolerance=1e-7)
-        np.testing.assert_allclose(found.values, order(values)[:2], **near)
-        assert found.converged
-    found = spectrum.trace(made, draws=12, tolerance=0.0)
-    signs = [s for s in _signs(found.products, len(values))]
-    np.testing.assert_allclose(
-        found.samples, [s @ hessian @ s for s in signs], **near
-    )
-    found = density.spectral_density(made, draws=1)
-    np.testing.assert_allclose(
-        [found.nodes.min(), found.nodes.max()], values[[0, -1]], **near
-    )
-
-
-def _signs(number, size):
+def check_trace(made, hessian, draws):
+    found = landscape.trace(made, draws=draws, tolerance=0.0)
     random = np.random.default_rng(0)
-    return [2.0 * random.integers(0, 2, size) - 1 for _ in range(number)]
+    signs = 2.0 * random.integers(0, 2, (draws, len(hessian))) - 1
+    expected = [s @ hessian @ s for s in signs]
+    np.testing.assert_allclose(found.samples, expected, 1e-9)
 
 
 def test_the_weights_are_an_argument():
@@ -284,7 +287,7 @@ def test_the_weights_are_an_argument():
         model = net()
         made = landscape.Landscape(model, x, y)
         params = [1.5 * w for w in made.params]
-        found = spectrum.eigenvalues(made, params=params, tolerance=1e-6)
+        found = landscape.eigenvalues(made, params=params, tolerance=1e-6)
         for variable, value in zip(made.variables, params):
             variable.assign(value)
         expected = np.linalg.eigvalsh(dense_hessian(model, x, y))[-1]
@@ -292,11 +295,11 @@ def test_the_weights_are_an_argument():
 
 
 MEASURES = {
-    "eigenvalues": lambda made, **k: spectrum.eigenvalues(
+    "eigenvalues": lambda made, **k: landscape.eigenvalues(
         made, tolerance=0.0, **k
     ),
-    "trace": lambda made, **k: spectrum.trace(made, draws=40, **k),
-    "spectral_density": lambda made, **k: density.spectral_density(
+    "trace": lambda made, **k: landscape.trace(made, draws=40, **k),
+    "spectral_density": lambda made, **k: landscape.spectral_density(
         made, draws=3, **k
     ),
 }
@@ -346,7 +349,9 @@ def test_an_interruption_keeps_what_there_is(measure, products):
         np.testing.assert_allclose(found.weights.sum(), 1)
         assert len(found.nodes) == min(products, 40)
     else:
-        limited = spectrum.eigenvalues(made, tolerance=0.0, iterations=products)
+        limited = landscape.eigenvalues(
+            made, tolerance=0.0, iterations=products
+        )
         np.testing.assert_array_equal(found.values, limited.values)
         assert not found.converged
 
@@ -413,9 +418,9 @@ def test_params_must_fit(measure):
 def test_bad_arguments(measure, arguments, error, message):
     made = quadratic(SPECTRA["spread"])
     functions = {
-        "eigenvalues": spectrum.eigenvalues,
-        "trace": spectrum.trace,
-        "spectral_density": density.spectral_density,
+        "eigenvalues": landscape.eigenvalues,
+        "trace": landscape.trace,
+        "spectral_density": landscape.spectral_density,
     }
     with pytest.raises(error, match=message):
         functions[measure](made, **arguments)
