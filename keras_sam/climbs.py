@@ -3,10 +3,11 @@
 import dataclasses
 from typing import Any
 
-import tensorflow as tf
+import keras
 from keras import ops
 
 from keras_sam import ascent
+from keras_sam import checks
 from keras_sam import context
 from keras_sam import fields
 from keras_sam import functional
@@ -31,27 +32,22 @@ class Rule:
     def __post_init__(self):
         fields.positive("rho", self.rho)
         fields.integer("ascent_steps", self.ascent_steps, 1)
-        if self.radius not in ascent.RADII:
-            raise ValueError(
-                f"`radius` must be one of {tuple(ascent.RADII)}. Received: "
-                f"{self.radius!r}"
-            )
-        if isinstance(self.direction, type) or not callable(self.direction):
-            raise TypeError(
-                "`direction` must be an instance from `keras_sam.directions`, "
-                f"or another callable. Received: {self.direction!r}"
-            )
+        checks.choice("radius", self.radius, tuple(ascent.RADII))
+        checks.part("direction", self.direction)
+        checks.perturb(self.perturb)
         fields.positive("fraction", self.fraction)
         fields.number("fraction", self.fraction, 0.0, 1.0)
 
     def moving(self, landscape):
         """Returns the `perturbed.Moving` of a landscape's variables."""
-        model = landscape.model
-        names = [m.name for m in (model, getattr(model, "model", None)) if m]
+        models = landscape.model, getattr(landscape.model, "model", None)
+        wrappers = [
+            f"{model.name}/"
+            for model in models
+            if isinstance(model, keras.Model)
+        ]
         return perturbed.Moving(
-            perturbed.indices(
-                self.perturb, landscape.variables, [f"{n}/" for n in names]
-            )
+            perturbed.indices(self.perturb, landscape.variables, wrappers)
         )
 
     def first_is_whole(self):
@@ -86,7 +82,7 @@ def climb(patch, clean, rule, moving, slope_at_end=True):
         return evaluate(params, slope_at_end or taken < rule.ascent_steps)
 
     surroundings = context.Context(
-        tf.constant(getattr(patch, "index", 0), "int64"),
+        ops.convert_to_tensor(getattr(patch, "index", 0), "int64"),
         patch.size,
         0,
         evaluate,

@@ -44,7 +44,7 @@ def _of_arrays(x, y, sample_weight, batch_size):
     while data[-1] is None and len(data) > 1:
         data = data[:-1]
     data = _arrays(data)
-    sizes = {len(array) for array in tree.flatten(data) if array is not None}
+    sizes = {a.shape[0] for a in tree.flatten(data) if a is not None}
     if len(sizes) > 1:
         raise ValueError(
             "`x`, `y` and `sample_weight` must hold equally many examples. "
@@ -79,9 +79,7 @@ def _arrays(data):
             f"`keras.utils.PyDataset`. Received: {data!r}"
         )
     array = data if tf.is_tensor(data) else np.asarray(data)
-    if not keras.backend.is_float_dtype(
-        keras.backend.standardize_dtype(array.dtype)
-    ):
+    if not tf.as_dtype(array.dtype).is_floating:
         return array
     return tf.cast(array, keras.config.floatx())
 
@@ -99,10 +97,7 @@ def _of_python(x):
             yield tuple(batch) if isinstance(batch, list) else batch
 
     signature = tree.map_structure(
-        lambda array: tf.TensorSpec(
-            [None] * np.ndim(array),
-            keras.backend.standardize_dtype(array.dtype),
-        ),
+        lambda array: tf.TensorSpec([None] * np.ndim(array), array.dtype),
         next(read()),
     )
     data = tf.data.Dataset.from_generator(read, output_signature=signature)

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from keras_sam import checks
 from keras_sam import climbs
 from keras_sam import descents
 from keras_sam import parts
@@ -113,7 +114,7 @@ def path(
         descent: Likewise, for `descent_ratio`. (The vector of
             `descents.Decoupled` is the sum of its two.)
         perturb: Likewise.
-        params: List of tensors, w; None for those of the landscape.
+        params: List of tensors or arrays, w; None for those of the landscape.
         progress: See `results.Work`; counts batches.
 
     Returns:
@@ -125,13 +126,9 @@ def path(
         FloatingPointError: If a loss or gradient is not finite.
     """
     rule = climbs.Rule(rho, ascent_steps, radius, direction, perturb=perturb)
-    if isinstance(descent, type) or not callable(descent):
-        raise TypeError(
-            "`descent` must be an instance from `keras_sam.descents`, or "
-            f"another callable. Received: {descent!r}"
-        )
+    checks.part("descent", descent)
     moving = rule.moving(landscape)
-    params = landscape.params if params is None else params
+    params = landscape.weights(params)
     rows = []
     with results.Work(progress, landscape.number, "batch") as work:
         for patch in landscape.batches():

@@ -3,10 +3,10 @@
 import dataclasses
 
 import numpy as np
-import tensorflow as tf
 
 from keras_sam import climbs
 from keras_sam import fields
+from keras_sam import randomness
 from keras_sam import results
 from keras_sam import vectors
 from keras_sam.directions import Normalized
@@ -85,7 +85,7 @@ def sharpness(
         direction: As that of `SharpnessAwareMinimization`; one with a memory
             has its first one on each batch.
         perturb: As that of `SharpnessAwareMinimization`.
-        params: List of tensors, w; None for those of the landscape.
+        params: List of tensors or arrays, w; None for those of the landscape.
         progress: See `results.Work`; counts batches.
 
     Returns:
@@ -102,7 +102,7 @@ def sharpness(
     """
     rule = climbs.Rule(rho, ascent_steps, radius, direction, fraction, perturb)
     moving = rule.moving(landscape)
-    params = landscape.params if params is None else params
+    params = landscape.weights(params)
     rows = []
     with results.Work(progress, landscape.number, "batch") as work:
         for patch in landscape.batches():
@@ -190,7 +190,7 @@ def average_sharpness(
         draws: Int, at least 1.
         adaptive: Bool, whether the deviation is `rho |w|` instead.
         perturb: As that of `SharpnessAwareMinimization`.
-        params: List of tensors, w; None for those of the landscape.
+        params: List of tensors or arrays, w; None for those of the landscape.
         seed: Int, at least 0.
         progress: See `results.Work`; counts draws.
 
@@ -205,12 +205,12 @@ def average_sharpness(
     """
     moving = climbs.Rule(rho, 1, "full", perturb=perturb).moving(landscape)
     fields.integer("draws", draws, 1)
-    params = landscape.params if params is None else params
+    params = landscape.weights(params)
     center = moving.pick(params)
     loss, losses = landscape.loss(params), []
     with results.Work(progress, draws, "draw") as work:
         for draw in range(draws):
-            noise = gaussian(center, seed, draw)
+            noise = randomness.normals(center, seed, draw)
             if adaptive:
                 noise = [e * abs(w) for e, w in zip(noise, center, strict=True)]
             moved = vectors.add(center, vectors.scale(rho, noise))
@@ -226,16 +226,3 @@ def average_sharpness(
         np.array(losses),
         work.complete,
     )
-
-
-def gaussian(like, seed, draw):
-    """Returns standard normal tensors, those of a seed and a number."""
-    fields.integer("seed", seed, 0)
-    return [
-        tf.random.stateless_normal(
-            w.shape,
-            tf.random.experimental.stateless_fold_in([seed, draw], i),
-            dtype=w.dtype,
-        )
-        for i, w in enumerate(like)
-    ]

@@ -62,6 +62,7 @@ def test_arguments():
         "descent": descents.Last(),
         "perturb": None,
         "sync_perturbations": False,
+        "track": False,
         "xla": "auto",
         "name": None,
     }

@@ -210,6 +210,7 @@ ARGUMENTS = {
     "descent": [descents.Mean()],
     "perturb": ["kernel", is_kernel],
     "sync_perturbations": [True],
+    "track": [True],
     "xla": [True],
     "name": ["mine"],
 }
