@@ -60,6 +60,7 @@ def arguments(**given):
         "sync_perturbations": choice(
             "sync_perturbations", given["sync_perturbations"], (True, False)
         ),
+        "track": choice("track", given["track"], (True, False)),
         "xla": choice("xla", given["xla"], ("auto", True, False)),
     }
     if checked["sync_perturbations"] and checked["num_batch_splits"]:
@@ -76,6 +77,17 @@ def arguments(**given):
                 f"replicas, `{name}` a choice among the examples of each: give "
                 f"only one. Received: {name}={checked[name]!r}"
             )
+    if checked["track"] and checked["ascent_steps"] == 0:
+        raise ValueError(
+            "`track=True` measures climbs, so `ascent_steps` must be at least "
+            "1. Received: 0"
+        )
+    if checked["track"] and checked["descent_samples"] is not None:
+        raise ValueError(
+            "`track=True` compares losses of the whole batch, of which "
+            "`descent_samples` is a choice: give only one. Received: "
+            f"descent_samples={checked['descent_samples']!r}"
+        )
     for name in PARTS:
         if hasattr(checked[name], "check"):
             checked[name].check(checked)

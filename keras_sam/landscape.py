@@ -27,6 +27,7 @@ from keras_sam import distribution
 from keras_sam import functional
 from keras_sam import vectors
 from keras_sam.ascent_planes import ascent_plane as ascent_plane
+from keras_sam.density import spectral_density as spectral_density
 from keras_sam.evaluator import Evaluator
 from keras_sam.filters import filter_normalized as filter_normalized
 from keras_sam.patches import Patch as Patch
@@ -35,6 +36,8 @@ from keras_sam.planes import line as line
 from keras_sam.planes import plane as plane
 from keras_sam.sharpness import average_sharpness as average_sharpness
 from keras_sam.sharpness import sharpness as sharpness
+from keras_sam.spectrum import eigenvalues as eigenvalues
+from keras_sam.spectrum import trace as trace
 
 
 class Landscape:

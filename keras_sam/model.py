@@ -14,6 +14,7 @@ from keras_sam import perturbed
 from keras_sam import saving
 from keras_sam import splits
 from keras_sam import step
+from keras_sam import tracking
 from keras_sam import update
 from keras_sam.cadences import Every
 from keras_sam.descents import Last
@@ -23,7 +24,7 @@ from keras_sam.memory import Memory
 
 
 @keras.saving.register_keras_serializable(package="keras_sam")
-class SharpnessAwareMinimization(loops.Loops, saving.Saving):
+class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
     """Sharpness-aware minimization (SAM) of a Keras model.
 
     Each train step climbs from the weights w to points of higher loss on the
@@ -77,6 +78,13 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving):
         sync_perturbations: Bool. False: each replica climbs on its own part
             of the batch. True: on gradients averaged over replicas, which
             equals one device with the whole batch.
+        track: Bool. True: `fit` also logs, as means over the examples of the
+            steps that climb, `perturbed_loss` (at z_n), `sharpness` (that less
+            the loss of the clean pass), `gradient_norm` (of g_0, over all
+            trained variables), `perturbed_gradient_norm` (of g_n) and
+            `gradient_cosine` (of g_0 and g_n; 0 if one is zero). They are NaN
+            where no step of an epoch has climbed yet. z_n is the last point
+            that the descent asks for. Training is the same but for rounding.
         xla: "auto", True or False: whether to compile gradient evaluations
             with XLA, also where `jit_compile` does not (under a strategy).
             "auto" is True unless there is only a CPU.
@@ -117,6 +125,7 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving):
         descent_samples=None,
         perturb=None,
         sync_perturbations=False,
+        track=False,
         xla="auto",
         name=None,
     ):
@@ -135,6 +144,7 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving):
             descent_samples=descent_samples,
             perturb=perturb,
             sync_perturbations=sync_perturbations,
+            track=track,
             xla=xla,
         )
         # Now, since workers that differ hang when they create variables.
@@ -147,6 +157,7 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving):
         self.model = model
         for argument, value in arguments.items():
             setattr(self, argument, value)
+        self._climb_metric = tracking.Tracker() if track else None
         self._memory = None
         self._workers = parameter_server.workers(self)
         if model.built:
@@ -209,12 +220,13 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving):
             outcome.memory, outcome.grads if evaluator.loss_scaled else []
         )
         self._loss_tracker.update_state(outcome.loss, sample_weight=batch.size)
-        return self.compute_metrics(
+        logs = self.compute_metrics(
             batch.x,
             batch.y,
             outcome.y_pred,
             sample_weight=batch.sample_weight,
         )
+        return self._with_measured(outcome.measured, batch.size, logs)
 
     @property
     def metrics(self):
@@ -257,6 +269,7 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving):
             "ascent_steps": self.ascent_steps,
             "radius": self.radius,
             "sync_perturbations": self.sync_perturbations,
+            "track": self.track,
             "xla": self.xla,
         }
 

@@ -24,6 +24,7 @@ class Outcome(NamedTuple):
         state: List of tensors, the state that the clean pass leaves.
         overwrites: List of tensors, see `functional.Point`.
         memory: List of the memories of the parts.
+        measured: List of what `tracking.measured` returns, or empty.
     """
 
     loss: Any
@@ -33,6 +34,7 @@ class Outcome(NamedTuple):
     state: list
     overwrites: list
     memory: list
+    measured: list
 
 
 def mean(climb, batch, parts, state, accumulators):

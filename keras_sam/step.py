@@ -12,6 +12,7 @@ from keras_sam import descents
 from keras_sam import distribution
 from keras_sam import functional
 from keras_sam import parts
+from keras_sam import tracking
 from keras_sam import vectors
 from keras_sam.cadences import Every
 from keras_sam.context import Context
@@ -28,12 +29,14 @@ class _Update(NamedTuple):
             `Climbs`.
         finite: List of scalar bool tensors, one a pass, empty without loss
             scale.
+        measured: List of what `tracking.measured` returns, or empty.
     """
 
     grads: list
     correction: list
     memory: list
     finite: list
+    measured: list
 
 
 class Climbs:
@@ -67,6 +70,7 @@ class Step:
         self._state = state
         self._weights = functional.read(evaluator.params)
         self._clean = None
+        self._loss = None  # The clean one, of this replica.
         self._climbs = None  # Or whether to, where passes are skipped.
         self._context = Context(
             sam.optimizer.iterations,
@@ -90,15 +94,17 @@ class Step:
         start, *memory = memory
         params, start = self._begin(start)
         point = self._evaluate(params)
-        self._clean = self._shared(point)
+        self._clean, self._loss = self._shared(point), point.loss
         update = self._update(memory)
         grads, correction = update.grads, update.correction
+        measured = update.measured
         if self._evaluator.loss_scaled:
             # An overflow in any pass makes the optimizer skip the step.
             finite = ops.all(ops.stack(update.finite))
             factor = ops.where(finite, 1.0, math.nan)
             grads = vectors.scale(factor, grads)
             correction = vectors.scale(factor, correction)
+            measured = [ops.where(finite, m, 0) for m in measured]
         if hasattr(self._sam.start, "learn"):
             start = self._sam.start.learn(self._moving.pick(grads), start)
         return Outcome(
@@ -109,6 +115,7 @@ class Step:
             point.state,
             point.overwrites,
             [start, *update.memory],
+            measured,
         )
 
     def _begin(self, memory):
@@ -156,10 +163,14 @@ class Step:
     def _climb(self, direction, descent, cadence, count):
         """Climbs, given memories; returns the `_Update`."""
         sam, finite = self._sam, self._finite(self._clean)
+        last = None
 
         def visit(params):
+            nonlocal last
             batch = self._chosen(sam.descent_samples, params)
-            point = self._shared(self._evaluate(params, batch=batch))
+            alone = self._evaluate(params, batch=batch)
+            point = self._shared(alone)
+            last = point._replace(loss=alone.loss)
             finite.extend(self._finite(point))
             return point
 
@@ -190,7 +201,10 @@ class Step:
         memory = [climb.memory, descent, cadence, count]
         # As many flags as `_rest` returns, for the conditional.
         finite = [ops.all(ops.stack(finite))] if finite else []
-        return _Update(grads, correction, memory, finite)
+        measured = []
+        if sam.track:
+            measured = [tracking.measured(self._loss, self._clean, last)]
+        return _Update(grads, correction, memory, finite, measured)
 
     def _rest(self, direction, descent, cadence, count):
         """Returns the `_Update` of a step without a climb."""
@@ -201,7 +215,10 @@ class Step:
         if descents.decoupled(self._sam.descent):
             correction = vectors.scale(0.0, grads)
         memory = [direction, descent, cadence, count]
-        return _Update(grads, correction, memory, self._finite(self._clean))
+        measured = [tracking.nothing()] if self._sam.track else []
+        return _Update(
+            grads, correction, memory, self._finite(self._clean), measured
+        )
 
     def _slope(self, point):
         """Returns the gradients that the step from a point takes."""

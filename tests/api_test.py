@@ -101,6 +101,7 @@ def test_arguments():
         "descent_samples": None,
         "perturb": None,
         "sync_perturbations": False,
+        "track": False,
         "xla": "auto",
         "name": None,
     }

@@ -233,6 +233,7 @@ ARGUMENTS = {
     "descent_samples": [samples.Rising(0.25)],
     "perturb": ["kernel", is_kernel],
     "sync_perturbations": [True],
+    "track": [True],
     "xla": [True],
     "name": ["mine"],
 }

@@ -1,0 +1,105 @@
+"""What a climb met, as metrics of the train step."""
+
+import keras
+from keras import ops
+
+from keras_sam import vectors
+
+NAMES = (
+    "perturbed_loss",
+    "sharpness",
+    "gradient_norm",
+    "perturbed_gradient_norm",
+    "gradient_cosine",
+)
+
+
+def measured(loss, clean, last):
+    """Returns what is to be known of a climb: a 1, and a number for each name.
+
+    Args:
+        loss: Scalar tensor, that at z_0.
+        clean: `functional.Point` z_0.
+        last: `functional.Point` z_n, or None where there is none.
+    """
+    if last is None:
+        return nothing()
+    norms = vectors.norm(clean.grads), vectors.norm(last.grads)
+    cosine = vectors.dot(clean.grads, last.grads)
+    for norm in norms:
+        cosine = cosine * ops.cast(vectors.reciprocal(norm), cosine.dtype)
+    found = (1.0, last.loss, last.loss - loss, *norms, cosine)
+    return ops.stack([ops.cast(x, keras.config.floatx()) for x in found])
+
+
+def nothing():
+    """Returns the same for a step that does not climb."""
+    return ops.zeros(1 + len(NAMES), keras.config.floatx())
+
+
+@keras.saving.register_keras_serializable(package="keras_sam")
+class Tracker(keras.metrics.Metric):
+    """Means over the examples of the steps that climbed.
+
+    Its one variable is cheaper to update than a `keras.metrics.Mean` for each
+    name.
+    """
+
+    def __init__(self, name="track", **settings):
+        super().__init__(name=name, **settings)
+        self.total = self.add_variable(
+            (1 + len(NAMES),), keras.initializers.Zeros(), name="total"
+        )
+
+    def update_state(self, measured, sample_weight):
+        weight = ops.cast(sample_weight, self.dtype)
+        self.total.assign_add(weight * ops.cast(measured, self.dtype))
+
+    def result(self):
+        """Returns nothing: Keras would show it in `evaluate`, too."""
+        return {}
+
+    def means(self):
+        """Returns {name: scalar tensor}, NaN if no step has climbed."""
+        weight, *sums = ops.unstack(ops.convert_to_tensor(self.total))
+        return {
+            name: ops.where(weight > 0, total / weight, float("nan"))
+            for name, total in zip(NAMES, sums, strict=True)
+        }
+
+
+class Tracking(keras.Model):
+    """A model whose train step shows the means of a tracker, if it has one."""
+
+    _climb_metric = None
+
+    def _with_measured(self, measured, size, logs):
+        """Adds what was measured to the logs of a train step.
+
+        Args:
+            measured: List of what the function `measured` returns, or empty.
+            size: Number of examples.
+            logs: Dict.
+
+        Raises:
+            ValueError: If the user's metrics have the same names.
+        """
+        if self._climb_metric is None:
+            return logs
+        taken = sorted(set(NAMES) & set(logs))
+        if taken:
+            raise ValueError(
+                "With `track=True` metrics must not be called "
+                f"{taken}: the wrapper's own are. Received: {sorted(logs)}"
+            )
+        self._climb_metric.update_state(*measured, sample_weight=size)
+        return {**logs, **self._climb_metric.means()}
+
+    def _get_metrics_result_or_logs(self, logs):
+        # The logs of the last step are, on several replicas, means of means;
+        # Keras computes them anew if they have the names of its metrics.
+        if not set(NAMES) <= set(logs or ()) or self._climb_metric is None:
+            return super()._get_metrics_result_or_logs(logs)
+        others = {k: v for k, v in logs.items() if k not in NAMES}
+        others = super()._get_metrics_result_or_logs(others)
+        return {**others, **self._climb_metric.means()}
