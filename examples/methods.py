@@ -7,6 +7,7 @@ import ast
 import dataclasses
 
 import keras_sam
+from keras_sam import checks
 
 # Flag, which is an argument of SAM, to the module whose parts it takes.
 PARTS = {
@@ -57,20 +58,25 @@ def part(name, text, steps):
     Args:
         name: Key of `PARTS`.
         text: A part as it prints itself, `Adaptive(eta=0.2)`, brackets
-            optional, or "none".
+            optional; or "none", where there need not be one.
         steps: Value of a field `steps` that the text leaves out.
 
     Raises:
         ValueError: If there is no such part.
     """
-    if text == _NONE:
+    optional = name in checks.OPTIONAL
+    if optional and text == _NONE:
         return None
     try:
-        return _built(ast.parse(text, mode="eval").body, PARTS[name], steps)
+        body = ast.parse(text, mode="eval").body
+        if not isinstance(body, (ast.Name, ast.Call)):
+            raise ValueError("not a part")
+        return _built(body, PARTS[name], steps)
     except (KeyError, SyntaxError, TypeError, ValueError) as error:
         raise ValueError(
-            f"--{name} must be {_NONE} or like one of {names(PARTS[name])}, "
-            f"with arguments by name. Received: {text!r} ({error})"
+            f"--{name} must be {f'{_NONE} or ' if optional else ''}like one of "
+            f"{names(PARTS[name])}, with arguments by name. "
+            f"Received: {text!r} ({error})"
         ) from error
 
 

@@ -294,10 +294,16 @@ for _name in methods.PARTS:
 
 
 @flags.multi_flags_validator(
-    ["rho_min", "lr_schedule"], "--rho_min needs a learning rate that changes"
+    ["rho_min", "rho", "method", "lr_schedule"],
+    "--rho_min needs a learning rate that changes, and --rho or a --method "
+    "that has a radius",
 )
 def _check_rho_min(values):
-    return values["rho_min"] is None or values["lr_schedule"] != "constant"
+    recipe = keras_sam.recipes.RECIPES[values["method"]].arguments
+    return values["rho_min"] is None or (
+        values["lr_schedule"] != "constant"
+        and (values["rho"] is not None or "rho" in recipe)
+    )
 
 
 @flags.multi_flags_validator(

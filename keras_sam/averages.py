@@ -83,7 +83,8 @@ class VarianceSuppressed(_Averaging):
         theta: Float, above 0, at most 1. 1 is `Normalized` in a climb of one
             step.
 
-    Reference: VaSSO, arXiv:2309.15639, equation 5.
+    Reference: VaSSO, arXiv:2309.15639; rule and default as in the authors'
+    code.
     """
 
     theta: float = 0.9

@@ -2,9 +2,9 @@
 
 A cadence is called with the clean `functional.Point` and returns whether this
 step climbs, a bool or a scalar bool tensor. A step that does not costs one
-gradient evaluation, in a compiled step too. Each replica, and each part of a
-split batch, decides on its own, from its own gradients (`Every` and `Randomly`
-decide the same everywhere).
+gradient evaluation, in a compiled step too. All replicas must decide alike:
+what depends on the data needs `context.average`. Parts of a split batch decide
+on their own.
 
 Steps that do not climb descend with the clean gradient, unless the cadence has
 
@@ -34,8 +34,8 @@ class Every(Part):
         start: Int, the first of the optimizer's iterations to climb in.
         stop: Int, the first one not to climb in any more, or None.
 
-    Reference: the interval of MosaicML Composer's SAM; start and stop as in
-    SAM-ON, arXiv:2306.04226.
+    Reference: MosaicML Composer's SAM, which climbs in the last step of each
+    interval; start and stop as in the code of SAM-ON, arXiv:2306.04226.
     """
 
     k: int = 1
@@ -69,7 +69,8 @@ class Randomly(Part):
             iterations.
         seed: Int.
 
-    Reference: SS-SAM, arXiv:2203.09962, and RST, OpenReview 8foynpwwRb.
+    Reference: SS-SAM, arXiv:2203.09962, and RST, OpenReview 8foynpwwRb, of
+    which the abstract says as much; no code was found.
     """
 
     probability: float = 0.5
@@ -93,7 +94,8 @@ class Threshold(Part):
         s^2 <- decay s^2 + (1 - decay) (||g_0||^2 - m)^2
         c_t = (t / steps) last + (1 - t / steps) first
 
-    The lower c_t is, the more steps climb.
+    The lower c_t is, the more steps climb. On several replicas the squared norm
+    is the mean of theirs.
 
     Args:
         steps: Int, at least 1, the iterations of the whole training.
@@ -101,7 +103,8 @@ class Threshold(Part):
         last: Float, c_t at its end.
         decay: Float in [0, 1).
 
-    Reference: AE-SAM, arXiv:2304.14647.
+    Reference: AE-SAM, arXiv:2304.14647. No code of the authors was found: the
+    rule is from a secondary source, defaults and zeros at first unconfirmed.
     """
 
     steps: int
@@ -120,7 +123,7 @@ class Threshold(Part):
 
     def __call__(self, clean, memory, *, context):
         square = vectors.dot(clean.grads, clean.grads)
-        square = ops.cast(square, memory["mean"].dtype)
+        square = context.average(ops.cast(square, memory["mean"].dtype))
         mean = self._average(memory["mean"], square)
         variance = self._average(memory["variance"], (square - mean) ** 2)
         past = ops.minimum(
@@ -147,7 +150,8 @@ class Reuse(Part):
         k: Int, at least 1.
         alpha: Float, at least 0.
 
-    Reference: LookSAM, arXiv:2203.02714, with norms over all variables.
+    Reference: LookSAM, arXiv:2203.02714, with norms over all variables. No code
+    of the authors was found; some implementations take each on its own.
     """
 
     k: int = 5

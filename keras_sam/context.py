@@ -32,6 +32,7 @@ class Context:
     _product: Callable
     _squares: Callable
     _share: Callable
+    _average: Callable
     # Whether to climb, where that is not the branch of a conditional.
     _active: Any = True
 
@@ -55,6 +56,13 @@ class Context:
             examples: Int; the first so many of the batch, or all there are.
         """
         return self._share(self._squares(params, examples))
+
+    def average(self, tensor):
+        """Returns the mean over replicas of a tensor, synchronized or not.
+
+        Not for what a function for `when` does.
+        """
+        return self._average([tensor])[0]
 
     def when(self, due, function, otherwise):
         """Returns what a function returns when it is due.

@@ -28,8 +28,8 @@ from keras_sam.parts import Part
 class Last(Part):
     """`g_n`, the gradient at the end of the climb.
 
-    Reference: SAM, arXiv:2010.01412, equation 3; for several steps, the
-    multi-step SAM that arXiv:2302.10181 studies.
+    Reference: SAM, arXiv:2010.01412, equation 3, as in the authors' code; for
+    several steps, the multi-step SAM that arXiv:2302.10181 studies.
     """
 
     def __call__(self, clean, path):
@@ -44,8 +44,8 @@ class Mean(Part):
     To first order this is the gradient at distance `rho (n + 1) / (2 n)`
     instead of `rho`; `radius="matched"` makes the two equal.
 
-    Reference: arXiv:2302.10181, whose abstract announces the modification;
-    the rule is inferred from the authors' public code.
+    Reference: arXiv:2302.10181, whose abstract announces a modification; the
+    rule is inferred from weights in its first author's code, not confirmed.
     """
 
     def __call__(self, clean, path):
@@ -108,7 +108,8 @@ class Accumulated(Part):
     Args:
         alpha: Float, at least 0, the step of the slow weights.
 
-    Reference: Lookbehind-SAM, arXiv:2307.16704, with SGD.
+    Reference: Lookbehind-SAM, arXiv:2307.16704, with SGD, as in the authors'
+    code, which can adapt alpha, too.
     """
 
     alpha: float = 0.5
@@ -133,7 +134,8 @@ class Penalized(Part):
     Args:
         alpha: Float. 0 is plain training, 1 is `Last`.
 
-    Reference: arXiv:2202.03599; WSAM, arXiv:2305.15817.
+    Reference: arXiv:2202.03599, as in the authors' code, which by default has
+    `g_0 / ||g_0||` for `g_0`; WSAM, arXiv:2305.15817, as in the authors' code.
     """
 
     alpha: float = 0.8
@@ -166,7 +168,8 @@ class Decoupled(Part):
         ValueError: By the wrapper's `compile`, if the optimizer accumulates
             gradients or has not one learning rate.
 
-    Reference: WSAM, arXiv:2305.15817, as in the authors' code (gamma 0.88).
+    Reference: WSAM, arXiv:2305.15817, as in the authors' code, which has gamma
+    0.88 and clips both gradients.
     """
 
     alpha: float = 9.0
@@ -191,8 +194,8 @@ class SurrogateGap(Part):
     Args:
         alpha: Float, at least 0. 0 is `Last`.
 
-    Reference: GSAM, arXiv:2203.08065, algorithm 1. Its radius follows the
-    learning rate: `radii.LinearInLearningRate`.
+    Reference: GSAM, arXiv:2203.08065, algorithm 1, as in the authors' code. Its
+    radius follows the learning rate: `radii.LinearInLearningRate`.
     """
 
     alpha: float = 0.4
@@ -211,7 +214,7 @@ class SurrogateGap(Part):
 class Renormalized(Part):
     """`||g_0|| g_n / ||g_n||`: the direction of SAM, the length of SGD.
 
-    Reference: StableSAM, arXiv:2401.07250.
+    Reference: StableSAM, arXiv:2401.07250, as in the authors' code.
     """
 
     def __call__(self, clean, path):
@@ -232,8 +235,8 @@ class CurvatureRegularized(Part):
         gamma: Float, weight of the second difference.
         beta: Float, weight of the first difference.
 
-    Reference: CR-SAM, arXiv:2312.13555; rule and defaults as in the authors'
-    code.
+    Reference: CR-SAM, arXiv:2312.13555; the rule as in the authors' code, the
+    defaults as on its command line.
     """
 
     gamma: float = 0.1
@@ -264,7 +267,8 @@ class Slerp(Part):
     Args:
         alpha: Float, a. 0 is along `u`, 1 is `Last`, more goes beyond.
 
-    Reference: XSAM, arXiv:2603.10048, for a given alpha.
+    Reference: XSAM, arXiv:2603.10048, for a given alpha, as in the authors'
+    code.
     """
 
     alpha: float = 1.0

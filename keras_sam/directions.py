@@ -32,7 +32,8 @@ class Normalized(Part):
 
     A zero gradient gives a zero step.
 
-    Reference: SAM, arXiv:2010.01412, equation 2 (with p = 2).
+    Reference: SAM, arXiv:2010.01412, equation 2 (with p = 2), as in the
+    authors' code.
     """
 
     def __call__(self, grads, params):
@@ -45,7 +46,7 @@ class Normalized(Part):
 class Unnormalized(Part):
     """`g`, the gradient itself: steps shrink where the loss is flat.
 
-    Reference: USAM, arXiv:2206.06232.
+    Reference: USAM, arXiv:2206.06232, as in the authors' code.
     """
 
     def __call__(self, grads, params):
@@ -62,7 +63,8 @@ class Unified(Part):
         share: Float in [0, 1], or a schedule of the optimizer's iterations: 1
             is `Normalized`.
 
-    Reference: unified SAM, arXiv:2503.02225, where it is called lambda.
+    Reference: unified SAM, arXiv:2503.02225, where it is called lambda, as in
+    the authors' code.
     """
 
     share: float = 0.5
@@ -97,7 +99,8 @@ class Adaptive(Part):
         TypeError: If `eta` is not a number.
         ValueError: If `eta` is negative or not finite.
 
-    Reference: ASAM, arXiv:2102.11600, equation 3 (with p = 2).
+    Reference: ASAM, arXiv:2102.11600, equation 3 (with p = 2), as in the
+    authors' code but for biases.
     """
 
     eta: float = 0.01
@@ -121,7 +124,8 @@ class Layerwise(Part):
     Every variable moves by the same fraction of its length. `w` is the current
     point of the climb; a variable that is zero stays zero.
 
-    Reference: Look-LayerSAM, arXiv:2203.02714.
+    Reference: Look-LayerSAM, arXiv:2203.02714, of which no code of the authors
+    was found; the rule of AWP, arXiv:2004.05884, as in the authors' code.
     """
 
     def __call__(self, grads, params):

@@ -27,7 +27,7 @@ class Eigen(Part):
         seed: Int, of the first `v`.
 
     Reference: Eigen-SAM, arXiv:2501.12666; rule and defaults as in the
-    authors' code.
+    authors' code, which begins without `v`.
     """
 
     alpha: float = 0.2
@@ -51,7 +51,8 @@ class Eigen(Part):
     def __call__(self, grads, params, memory, *, context):
         if context.ascent_step == 0:
             memory = self._sought(params, memory, context)
-        v, u = memory["v"], vectors.unit(grads)
+        # The mean of those of several replicas is shorter than one.
+        v, u = vectors.unit(memory["v"]), vectors.unit(grads)
         side = self.alpha * ops.sign(vectors.dot(grads, v))
         away = vectors.scale(side, vectors.orthogonal(v, u))
         return vectors.add(u, away), memory

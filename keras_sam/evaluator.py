@@ -176,7 +176,11 @@ class Evaluator:
         """
         size = tf.shape(tree.flatten(y_pred)[0])[0]
         share = tf.ones([size])
-        with tf.GradientTape() as tape, keras.StatelessScope():
+        # With values, for the regularizers; the metrics stay as they are.
+        scope = keras.StatelessScope(
+            [(v, v.value) for v in self._model.variables]
+        )
+        with tf.GradientTape() as tape, scope:
             tape.watch(share)
             weights = share
             if batch.sample_weight is not None:

@@ -1,4 +1,4 @@
-"""The memory of directions and descents, as weights of the model."""
+"""The memory of the parts of a method, as weights of the model."""
 
 import functools
 
@@ -50,9 +50,9 @@ class Memory:
         """
         if self._weights and _paths(owners) != self._paths:
             raise ValueError(
-                "A direction or descent with a memory needs the variables that "
-                "were trainable when the wrapper was built. Wrap the model "
-                f"again after freezing layers. Expected: {self._paths}. "
+                "A part with a memory needs the variables that were trainable "
+                "when the wrapper was built. Wrap the model again after "
+                f"freezing layers. Expected: {self._paths}. "
                 f"Received: {_paths(owners)}"
             )
         weights = functional.read(self._weights)

@@ -38,7 +38,8 @@ class Random(Part):
     Args:
         seed: Int. Each step draws anew, the same on all replicas.
 
-    Reference: random weight perturbation (RWP), arXiv:2404.00357.
+    Reference: random weight perturbation (RWP), arXiv:2404.00357, as in the
+    authors' code, where the mixed form's gradients are of two batches.
     """
 
     seed: int = 0
@@ -96,7 +97,8 @@ class Subset(Part):
         probability: Float, above 0, at most 1: p.
         seed: Int. Each step draws anew, the same on all replicas.
 
-    Reference: stochastic weight perturbation of ESAM, arXiv:2110.03141.
+    Reference: stochastic weight perturbation of ESAM, arXiv:2110.03141, as in
+    the authors' code.
     """
 
     probability: float = 0.5

@@ -26,7 +26,7 @@ class LinearInLearningRate(keras.optimizers.schedules.LearningRateSchedule):
         TypeError: If an argument is of a wrong type.
         ValueError: If an argument is out of range.
 
-    Reference: GSAM, arXiv:2203.08065, section 4.
+    Reference: GSAM, arXiv:2203.08065, algorithm 1, as in the authors' code.
     """
 
     def __init__(self, learning_rate, rho_max, rho_min, lr_max, lr_min=0.0):

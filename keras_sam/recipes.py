@@ -2,8 +2,9 @@
 
     SAM(model, **keras_sam.recipes.RECIPES["gsam"].arguments)
 
-The numbers are those of the papers or of the authors' code where these are
-known, and starting points at best: the radius depends on model and data.
+The numbers are mostly those of the papers or of the authors' code, and starting
+points at best: the radius depends on model and data. What of a rule could not
+be confirmed, its parts say.
 """
 
 from typing import NamedTuple
@@ -139,7 +140,12 @@ RECIPES = {
         note="share may be a schedule",
     ),
     "layerwise": _recipe(
-        "Layer-wise SAM", "2203.02714", "2", rho=0.01, direction=Layerwise()
+        "Layer-wise SAM",
+        "2203.02714",
+        "2",
+        rho=0.01,
+        direction=Layerwise(),
+        note="not confirmed in the authors' code",
     ),
     "awp": _recipe(
         "AWP's rule",
@@ -285,6 +291,7 @@ RECIPES = {
         "1 + n/k",
         rho=0.05,
         cadence=Reuse(k=5, alpha=0.7),
+        note="not confirmed in the authors' code",
     ),
     "interval": _recipe(
         "SAM each k-th step",
@@ -299,7 +306,7 @@ RECIPES = {
         "1 + n p",
         rho=0.05,
         cadence=Randomly(probability=0.5),
-        note="the probability may be a schedule",
+        note="not confirmed in code; the probability may be a schedule",
     ),
     "ae_sam": _recipe(
         "AE-SAM",
@@ -307,7 +314,7 @@ RECIPES = {
         "1 + n p",
         rho=0.05,
         cadence=Threshold(steps=10000),
-        note="steps are those of the training",
+        note="not confirmed in the authors' code; steps of the training",
     ),
     "k_sam": _recipe(
         "K-SAM",
@@ -316,7 +323,7 @@ RECIPES = {
         rho=0.05,
         ascent_samples=Largest(fraction=0.25),
         descent_samples=Largest(fraction=0.25),
-        note="the 1 is a forward pass",
+        note="not confirmed in code; the 1 is a forward pass",
     ),
     "sub_batch": _recipe(
         "Climb on part of the batch",
@@ -324,7 +331,7 @@ RECIPES = {
         "2 + f",
         rho=0.05,
         ascent_samples=Drawn(fraction=0.25),
-        note="a 1 is a forward pass",
+        note="not confirmed in code; a 1 is a forward pass",
     ),
     "esam": _recipe(
         "ESAM",

@@ -44,7 +44,8 @@ class Largest(_Fraction):
     Args:
         fraction: Float, above 0, at most 1, of the batch.
 
-    Reference: K-SAM, arXiv:2210.12864, for climb and descent.
+    Reference: K-SAM, arXiv:2210.12864, for climb and descent, of which the
+    abstract says as much; no code was found.
     """
 
     fraction: float = 0.5
@@ -62,7 +63,8 @@ class Rising(_Fraction):
     Args:
         fraction: Float, above 0, at most 1, of the batch.
 
-    Reference: sharpness-sensitive data selection of ESAM, arXiv:2110.03141.
+    Reference: sharpness-sensitive data selection of ESAM, arXiv:2110.03141, as
+    in the authors' code but for rounding.
     """
 
     fraction: float = 0.5
@@ -88,7 +90,7 @@ class Drawn(_Fraction):
         seed: Int.
 
     Reference: a quarter of the batch for the climb in Bahri et al.,
-    arXiv:2110.08529.
+    arXiv:2110.08529, by the word of a secondary source.
     """
 
     fraction: float = 0.25

@@ -24,7 +24,8 @@ class FisherMask(Part):
         examples: Int, at least 1: so many, or all there are. Each costs an
             evaluation of a batch of one.
 
-    Reference: SSAM-F, arXiv:2210.05177.
+    Reference: SSAM-F, arXiv:2210.05177, as in the authors' code but for these
+    examples.
     """
 
     examples: int = 128
@@ -62,7 +63,8 @@ class DynamicMask(Part):
         drop: Float in [0, 1).
         seed: Int.
 
-    Reference: SSAM-D, arXiv:2210.05177.
+    Reference: SSAM-D, arXiv:2210.05177, as in the authors' code but for how
+    counts are rounded.
     """
 
     steps: int

@@ -33,7 +33,8 @@ class Momentum(Part):
     Args:
         decay: Float in [0, 1).
 
-    Reference: Momentum-SAM, arXiv:2401.12033.
+    Reference: Momentum-SAM, arXiv:2401.12033; rule and default as in the
+    authors' code, but for weight decay: docs/scope.md.
     """
 
     decay: float = 0.9
@@ -81,7 +82,8 @@ class Random(Part):
     Args:
         seed: Int.
 
-    Reference: random weight perturbation (RWP), arXiv:2404.00357.
+    Reference: random weight perturbation (RWP), arXiv:2404.00357, as in the
+    authors' code.
     """
 
     seed: int = 0

@@ -76,6 +76,7 @@ class Step:
             lambda *of: evaluator.hessian_vector_product(state, batch, *of),
             lambda *of: evaluator.squared_gradients(state, batch, *of),
             self._share,
+            distribution.mean,
         )
         self._rho = self._context.value(sam.rho)
 

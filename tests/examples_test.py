@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ import keras_sam
 from examples import compare
 from examples import data
 from examples import digits
+from examples import methods
 from examples import models
 from examples import options
 from examples import runs
@@ -232,8 +234,20 @@ def test_augmentation_by_default_is_for_cifar():
         "--rho=-0.1",
         "--ascent_steps=-1",
         "--radius=half",
+        "--method=sammy",
+        "--direction=none",
         "--direction=up",
-        "--descent=first",
+        "--direction=Last",
+        "--direction=Adaptive(eta=-1)",
+        "--direction=Adaptive(zeta=1)",
+        "--direction=Adaptive(eta=",
+        "--direction=__import__('os')",
+        "--descent=Slerp(1.5)",
+        "--cadence=Every(k=0)",
+        "--start=Momentum(decay=1)",
+        "--ascent_samples=Drawn(fraction=2)",
+        "--descent_samples=0.5",
+        "--rho_min=-1",
         "--num_batch_splits=0",
         "--label_noise=1.1",
         "--dropout=1",
@@ -252,16 +266,40 @@ def test_bad_flag(argument):
         parse(argument)
 
 
+@pytest.mark.parametrize("name", methods.PARTS)
+def test_bad_part(name):
+    """The error says what would do, what was given, and what is wrong."""
+    with pytest.raises(flags.Error) as caught:
+        parse(f"--{name}=Down(by=1)")
+    message = str(caught.value)
+    assert re.search(rf"--{name} must be (none or )?like one of \[", message)
+    for known in methods.names(methods.PARTS[name]):
+        assert repr(known) in message
+    assert "Received: 'Down(by=1)'" in message
+    with pytest.raises(flags.Error, match="go by name"):
+        parse(f"--{name}={known}(1)")
+
+
+@pytest.mark.parametrize(
+    "arguments", ["--lr_schedule=constant", "--method=sgd"]
+)
+def test_rho_min_needs(arguments):
+    with pytest.raises(flags.Error, match="--rho_min needs"):
+        parse("--rho_min=0.01", arguments)
+
+
 _TABLES = {
-    "direction": options.DIRECTIONS,
-    "descent": options.DESCENTS,
+    "method": ("sam", "asam", "eigen", "wsam"),
+    "cadence": ("Every", "Randomly", "Reuse(k=2)", "Threshold"),
     "radius": ("split", "full", "projected", "matched"),
     "xla": options.XLA,
     "strategy": ("none", "mirrored"),  # Others: launch_test.py, tpu_test.py.
     "lr_schedule": options.SCHEDULES,
-    "model": (*models.MODELS, "wrn-10-1"),
+    # The largest comes first, where the rest costs least.
+    "model": ("resnet-18", "cnn", "mlp", "wrn-10-1"),
     "mixed_precision": ("float32", "mixed_float16", "mixed_bfloat16"),
 }
+assert set(models.MODELS) < set(_TABLES["model"])
 _LONGEST = max(map(len, _TABLES.values()))
 # The first entries of all tables, then the second ones, ...; then the rest.
 _ONE_STEP = [
@@ -272,7 +310,7 @@ _ONE_STEP = [
     for number in range(_LONGEST)
 ] + [
     "--ascent_steps=0",
-    "--ascent_steps=2 --descent=mean --num_batch_splits=2",
+    "--ascent_steps=2 --descent=Mean --num_batch_splits=2",
     "--sync_perturbations --perturb=kernel --label_smoothing=0.1",
     "--gradient_clipping=1 --nesterov --no_weight_decay_on_bn",
 ]
@@ -302,31 +340,94 @@ def test_every_choice_trains(arguments, tiny):
     assert any((b != a).any() for b, a in zip(before, after, strict=True))
 
 
-def test_flags_reach_sam(tiny):
-    model = built(
-        parse(
-            "--batch_size=16",
-            "--rho=0.5",
-            "--ascent_steps=3",
-            "--radius=full",
-            "--direction=adaptive",
-            "--eta=0.2",
-            "--descent=mean",
-            "--perturb=kernel",
-            "--sync_perturbations",
-        ),
-        tiny,
+def without_steps(config, found):
+    """Returns a config without fields `steps`, which go to `found`."""
+    if isinstance(config, dict):
+        found += [v for k, v in config.items() if k == "steps"]
+        return {
+            k: without_steps(v, found)
+            for k, v in config.items()
+            if k != "steps"
+        }
+    return config
+
+
+@pytest.mark.parametrize("name", keras_sam.recipes.RECIPES)
+def test_method_is_its_recipe(name, tiny):
+    arguments = keras_sam.recipes.RECIPES[name].arguments
+    settings = parse(f"--method={name}", "--batch_size=8", "--epochs=5")
+    model = built(settings, tiny)
+    expected = keras_sam.SAM(model.model, **arguments)
+    configs, steps = [], [[], []]
+    for sam, of_sam in zip((model, expected), steps):
+        config = sam.get_config()
+        del config["name"], config["model"]  # Numbered; the same.
+        configs.append(without_steps(config, of_sam))
+    assert configs[0] == configs[1]
+    assert steps[0] == [5 * 2] * len(steps[1])
+    assert bool(steps[0]) == (name in ("ae_sam", "ssam_d"))
+
+
+def test_flags_override_the_method(tiny):
+    def of(*arguments):
+        return built(parse("--model=mlp", "--batch_size=16", *arguments), tiny)
+
+    model = of("--method=asam", "--rho=2", "--ascent_steps=3", "--radius=full")
+    assert (model.rho, model.ascent_steps, model.radius) == (2.0, 3, "full")
+    assert model.direction == keras_sam.directions.Adaptive()
+    model = of(
+        "--method=esam",
+        "--direction=Adaptive(eta=0.2)",
+        "--descent=Mean",
+        "--cadence=Every(k=2, start=1)",
+        "--start=Momentum(decay=0.5)",
+        "--ascent_samples=Drawn(fraction=0.5)",
+        "--descent_samples=none",
+        "--perturb=kernel",
+        "--num_batch_splits=2",
     )
-    assert model.rho == 0.5
-    assert model.ascent_steps == 3
-    assert model.radius == "full"
-    assert model.direction == options.DIRECTIONS["adaptive"](parse("--eta=0.2"))
-    assert model.descent == options.DESCENTS["mean"](None)
-    assert model.num_batch_splits is None
+    assert model.direction == keras_sam.directions.Adaptive(eta=0.2)
+    assert model.descent == keras_sam.descents.Mean()
+    assert model.cadence == keras_sam.cadences.Every(2, start=1)
+    assert model.start == keras_sam.starts.Momentum(0.5)
+    assert model.ascent_samples == keras_sam.samples.Drawn(0.5)
+    assert model.descent_samples is None
     assert model.perturb == "kernel"
+    assert model.num_batch_splits == 2
+    model = of("--sync_perturbations", "--direction=Sparse(mask=FisherMask)")
     assert model.sync_perturbations
-    split = built(parse("--batch_size=16", "--num_batch_splits=2"), tiny)
-    assert split.num_batch_splits == 2
+    assert model.direction == keras_sam.directions.Sparse()
+
+
+def test_a_part_may_be_given_the_steps_of_the_training(tiny):
+    settings = parse(
+        *("--model=mlp", "--batch_size=16", "--epochs=3"),
+        "--direction=Sparse(mask=DynamicMask(drop=0.1), period=2)",
+        "--cadence=Threshold(steps=7)",
+    )
+    model = built(settings, tiny)
+    assert model.direction.mask == keras_sam.directions.DynamicMask(3, drop=0.1)
+    assert model.cadence.steps == 7
+
+
+def test_rho_falls_with_the_learning_rate(tiny):
+    settings = parse(
+        *("--model=mlp", "--batch_size=8", "--epochs=5", "--method=gsam"),
+        *("--rho=0.2", "--rho_min=0.1"),
+    )
+    rho = built(settings, tiny).rho
+    values = [float(rho(step)) for step in (0, 5, 10)]
+    assert values == pytest.approx([0.2, 0.15, 0.1], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "recipe", keras_sam.recipes.RECIPES.values(), ids=keras_sam.recipes.RECIPES
+)
+def test_a_part_is_read_as_it_prints_itself(recipe):
+    for name in methods.PARTS:
+        part = recipe.arguments.get(name)
+        if part is not None:
+            assert methods.part(name, repr(part), steps=1) == part
 
 
 def test_schedules():
@@ -346,7 +447,7 @@ def test_schedules():
 
 # Runs. All state there is: momentum, averages, dropout, batch statistics.
 
-_EPOCHS = 8
+_EPOCHS = 6
 _RUN = (
     f"--epochs={_EPOCHS}",
     "--model=cnn",
@@ -444,8 +545,14 @@ def test_run_killed_before_its_result(finished, data_dir, tmp_path):
 
 
 def test_replicated_run_is_restored(data_dir, tmp_path):
-    flags_of_run = ("--strategy=mirrored", "--model=mlp", "--epochs=2")
+    flags_of_run = (
+        *("--strategy=mirrored", "--model=mlp", "--epochs=2"),
+        "--cadence=Every(k=3)",
+    )
     first = run_here(tmp_path, data_dir, *flags_of_run)
+    assert first["steps"] == 22
+    assert first["climbs"] == 8  # In steps 0, 3, ..., 21; with two steps each.
+    assert first["gradient_evaluations"] == 22 + 2 * 8
     (tmp_path / "result.json").unlink()
     second = run_here(tmp_path, data_dir, *flags_of_run)
     assert second == first
@@ -460,8 +567,8 @@ def test_finished_run_is_not_repeated(finished, data_dir):
 
 def test_other_settings_are_refused(finished, data_dir):
     with pytest.raises(ValueError) as caught:
-        run_here(finished[0], data_dir, "--rho=0.1", "--seed=7")
-    assert "--rho: 0.05 there, 0.1 here" in str(caught.value)
+        run_here(finished[0], data_dir, "--method=gsam", "--seed=7")
+    assert "--method: 'sam' there, 'gsam' here" in str(caught.value)
     assert "--seed: 0 there, 7 here" in str(caught.value)
     assert "--epochs" not in str(caught.value)
 
@@ -471,6 +578,7 @@ def test_result(finished):
     result = json.loads((folder / "result.json").read_text())
     assert result == returned
     assert result["steps"] == 11 * _EPOCHS
+    assert result["climbs"] == result["steps"]
     assert result["gradient_evaluations"] == 3 * result["steps"]
     assert result["example_gradients"] == 128 * 3 * result["steps"]
     assert result["trainable_parameters"] == 16794
@@ -488,8 +596,15 @@ def test_result(finished):
 
 
 def test_splits_count_as_evaluations(tiny):
-    settings = parse("--num_batch_splits=4", "--batch_size=8", "--epochs=5")
-    cost = runs.cost(settings, train.steps_per_epoch(settings, tiny), [])
+    settings = parse(
+        *("--model=mlp", "--num_batch_splits=4", "--batch_size=8"), "--epochs=5"
+    )
+    cost = runs.cost(
+        settings,
+        built(settings, tiny),
+        train.steps_per_epoch(settings, tiny),
+        [],
+    )
     assert cost["gradient_evaluations"] == 5 * 2 * 2 * 4
     assert cost["example_gradients"] == 5 * 2 * 2 * 8
 
@@ -506,7 +621,7 @@ def test_diverged_run_stops(data_dir, tmp_path):
             tmp_path,
             data_dir,
             "--model=mlp",
-            "--ascent_steps=0",
+            "--method=sgd",
             "--learning_rate=1e30",
         )
     assert not (tmp_path / "result.json").exists()
@@ -550,7 +665,7 @@ def test_compare(data_dir, tmp_path):
     with (tmp_path / "comparison.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["method"] for row in rows] == list(compare.METHODS)
-    evaluations = [int(row["gradient_evaluations"]) for row in rows]
+    evaluations = [float(row["gradient_evaluations"]) for row in rows]
     assert evaluations == [11, 22, 44, 44]
     assert all(row["method"] in process.stdout for row in rows)
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")

@@ -21,8 +21,11 @@ from keras import ops
 from tests import testing  # isort: skip
 
 import keras_sam
+from keras_sam import cadences
 from keras_sam import descents
 from keras_sam import directions
+from keras_sam import samples
+from keras_sam import starts
 
 SCHEDULES = keras.optimizers.schedules
 register = keras.saving.register_keras_serializable("saving_test")
@@ -207,7 +210,11 @@ ARGUMENTS = {
     "ascent_steps": [3],
     "radius": ["matched"],
     "direction": [directions.Adaptive(0.2), Inertia(0.1)],
-    "descent": [descents.Mean()],
+    "descent": [descents.Mean(), descents.Weighted((0.5, 0.5))],
+    "cadence": [cadences.Every(2), cadences.Randomly(seed=3)],
+    "start": [starts.Momentum(0.5)],
+    "ascent_samples": [samples.Drawn(0.5)],
+    "descent_samples": [samples.Rising(0.5)],
     "perturb": ["kernel", is_kernel],
     "sync_perturbations": [True],
     "xla": [True],
