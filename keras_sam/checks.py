@@ -54,13 +54,13 @@ def arguments(**given):
         "ascent_steps": fields.integer(
             "ascent_steps", given["ascent_steps"], 0
         ),
-        "radius": _choice("radius", given["radius"], tuple(ascent.RADII)),
-        **{name: _part(name, given[name]) for name in PARTS},
-        "perturb": _perturb(given["perturb"]),
-        "sync_perturbations": _choice(
+        "radius": choice("radius", given["radius"], tuple(ascent.RADII)),
+        **{name: part(name, given[name]) for name in PARTS},
+        "perturb": perturb(given["perturb"]),
+        "sync_perturbations": choice(
             "sync_perturbations", given["sync_perturbations"], (True, False)
         ),
-        "xla": _choice("xla", given["xla"], ("auto", True, False)),
+        "xla": choice("xla", given["xla"], ("auto", True, False)),
     }
     if checked["sync_perturbations"] and checked["num_batch_splits"]:
         raise ValueError(
@@ -82,7 +82,7 @@ def arguments(**given):
     return checked
 
 
-def _choice(name, value, choices):
+def choice(name, value, choices):
     """Returns one of the choices."""
     # 1 == True, but is not one of the choices (True, False).
     if not any(type(value) is type(c) and value == c for c in choices):
@@ -92,7 +92,7 @@ def _choice(name, value, choices):
     return value
 
 
-def _part(name, value):
+def part(name, value):
     """Returns a part of the given role."""
     if value is None and name in OPTIONAL:
         return None
@@ -106,7 +106,7 @@ def _part(name, value):
     return value
 
 
-def _perturb(value):
+def perturb(value):
     """Returns None, a regular expression, or a predicate of variables."""
     if isinstance(value, str):
         try:

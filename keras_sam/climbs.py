@@ -3,10 +3,10 @@
 import dataclasses
 from typing import Any
 
-import tensorflow as tf
 from keras import ops
 
 from keras_sam import ascent
+from keras_sam import checks
 from keras_sam import context
 from keras_sam import fields
 from keras_sam import functional
@@ -31,16 +31,9 @@ class Rule:
     def __post_init__(self):
         fields.positive("rho", self.rho)
         fields.integer("ascent_steps", self.ascent_steps, 1)
-        if self.radius not in ascent.RADII:
-            raise ValueError(
-                f"`radius` must be one of {tuple(ascent.RADII)}. Received: "
-                f"{self.radius!r}"
-            )
-        if isinstance(self.direction, type) or not callable(self.direction):
-            raise TypeError(
-                "`direction` must be an instance from `keras_sam.directions`, "
-                f"or another callable. Received: {self.direction!r}"
-            )
+        checks.choice("radius", self.radius, tuple(ascent.RADII))
+        checks.part("direction", self.direction)
+        checks.perturb(self.perturb)
         fields.positive("fraction", self.fraction)
         fields.number("fraction", self.fraction, 0.0, 1.0)
 
@@ -86,12 +79,13 @@ def climb(patch, clean, rule, moving, slope_at_end=True):
         return evaluate(params, slope_at_end or taken < rule.ascent_steps)
 
     surroundings = context.Context(
-        tf.constant(getattr(patch, "index", 0), "int64"),
+        ops.convert_to_tensor(getattr(patch, "index", 0), "int64"),
         patch.size,
         0,
         evaluate,
         patch.hessian_vector_product,
         patch.squared_gradients,
+        list,
         list,
     )
     direction = rule.direction

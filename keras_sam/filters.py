@@ -5,6 +5,10 @@ follows them often undoes a change of scale (arXiv:1712.09913).
 """
 
 import keras
+from keras import ops
+
+from keras_sam import randomness
+from keras_sam import vectors
 
 _layers = keras.layers
 
@@ -36,6 +40,42 @@ def axes(model, variables):
                     chosen = chosen(layer)
                 found.setdefault(id(value), chosen)
     return [_axes(found, variable) for variable in variables]
+
+
+def filter_normalized(landscape, seed=0, params=None):
+    """Returns a random direction, each filter as long as that of the weights.
+
+    Of variables without filters (see `axes`) it is zero.
+
+    Args:
+        landscape: `Landscape`.
+        seed: Int, at least 0.
+        params: List of tensors, the weights; None for those of the landscape.
+
+    Returns:
+        List of tensors, shaped like the weights.
+
+    Reference: arXiv:1712.09913, section 4; as in the authors' code, biases and
+    parameters of batch normalization stay.
+    """
+    params = landscape.params if params is None else params
+    draws = randomness.normals(params, seed)
+    kept = axes(landscape.model, landscape.variables)
+    return [
+        ops.zeros_like(w) if of is None else _rescaled(draw, w, of)
+        for draw, w, of in zip(draws, params, kept, strict=True)
+    ]
+
+
+def _rescaled(draw, like, axes):
+    others = [i for i in range(len(like.shape)) if i not in axes]
+
+    def lengths(tensor):
+        squares = vectors.wide(tensor) ** 2
+        return ops.sqrt(ops.sum(squares, others, keepdims=True))
+
+    factor = lengths(like) * vectors.reciprocal(lengths(draw))
+    return ops.cast(factor * vectors.wide(draw), like.dtype)
 
 
 def _axes(found, variable):

@@ -13,17 +13,20 @@ import functools
 
 import keras
 import tensorflow as tf
+from keras import ops
 from keras import tree
 
+from keras_sam import cluster
 from keras_sam import datasets
 from keras_sam import distribution
 from keras_sam import functional
 from keras_sam import vectors
+from keras_sam.ascent_planes import ascent_plane as ascent_plane
 from keras_sam.density import spectral_density as spectral_density
 from keras_sam.evaluator import Evaluator
+from keras_sam.filters import filter_normalized as filter_normalized
+from keras_sam.patches import Patch as Patch
 from keras_sam.paths import path as path
-from keras_sam.planes import ascent_plane as ascent_plane
-from keras_sam.planes import filter_normalized as filter_normalized
 from keras_sam.planes import line as line
 from keras_sam.planes import plane as plane
 from keras_sam.sharpness import average_sharpness as average_sharpness
@@ -127,10 +130,10 @@ class Landscape:
         if self._strategy.num_replicas_in_sync > 1:
             data = self._strategy.experimental_distribute_dataset(data)
         for index, batch in enumerate(data):
-            size = self._summed(self._size, batch)
-            if int(size):
-                means = functools.partial(self._means, batch, int(size))
-                yield Patch(index, int(size), means)
+            size = self._size(batch)
+            if size:  # Those of some workers may end before those of others.
+                means = functools.partial(self._means, batch, size)
+                yield Patch(index, size, means)
 
     def loss(self, params):
         """Returns the mean loss, a float."""
@@ -193,13 +196,23 @@ class Landscape:
             lambda value: self._strategy.reduce("SUM", value, axis=None), found
         )
 
-    @staticmethod
-    def _size(batch):
-        return tf.convert_to_tensor(_batch(batch).size)
+    def _size(self, batch):
+        """Returns the number of examples of all replicas."""
+        if cluster.tasks(self._strategy):
+            return int(self._summed(_examples, batch))
+        inputs = tree.flatten(_batch(batch).x)
+        first = next(value for value in inputs if value is not None)
+        parts = self._strategy.experimental_local_results(first)
+        return sum(int(ops.shape(part)[0]) for part in parts)
 
     def _measure(self, what, batch, params, vector=()):
         """Returns what the examples of this replica contribute."""
         batch = _batch(batch)
+        if isinstance(batch.size, int) and batch.size == 0:
+            # Keras has no loss of a batch that it knows to be empty.
+            zeros = [tf.zeros_like(param) for param in params]
+            loss = [tf.zeros([], params[0].dtype)]
+            return {"loss": loss, "gradient": loss + zeros}.get(what, zeros)
         state = functional.read(self._evaluator.state)
         if what == "product":
             found = self._evaluator.hessian_vector_product(
@@ -222,58 +235,6 @@ class Landscape:
         return vectors.scale(size, found)
 
 
-class Patch:
-    """The landscape of one batch.
-
-    Attributes:
-        index: Int, which of the batches it is.
-        size: Int, the number of its examples.
-    """
-
-    def __init__(self, index, size, means):
-        self.index = index
-        self.size = size
-        self._means = means
-
-    def loss(self, params):
-        """Returns the mean loss, a scalar tensor."""
-        return self._measured("loss", "loss", params)[0]
-
-    def loss_and_gradient(self, params):
-        """Returns the mean loss, and its gradient, a list of tensors."""
-        loss, *grads = self._measured("gradient", "loss or gradient", params)
-        return loss, grads
-
-    def gradient(self, params):
-        """Returns the gradient of the mean loss, a list of tensors."""
-        return self.loss_and_gradient(params)[1]
-
-    def hessian_vector_product(self, params, vector):
-        """Returns the Hessian of the mean loss times a list of tensors."""
-        name = "Hessian-vector product"
-        return self._measured("product", name, params, vector)
-
-    def squared_gradients(self, params, examples):
-        """Returns the mean square of the gradients of single examples.
-
-        Args:
-            params: List of tensors.
-            examples: Int; the first so many of the batch (of each replica), or
-                all there are.
-        """
-        examples = tf.constant(examples)
-        return self._measured("squares", "gradient", params, examples)
-
-    def _measured(self, what, name, *of):
-        found = self._means(what, *of)
-        if not vectors.all_finite(found):
-            raise FloatingPointError(
-                f"The {name} must be finite. Received one that is not, on the "
-                f"batch of index {self.index}"
-            )
-        return found
-
-
 def _check(model):
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a `keras.Model`. Received: {model!r}")
@@ -286,6 +247,10 @@ def _check(model):
 
 def _batch(data):
     return functional.Batch(*keras.utils.unpack_x_y_sample_weight(data))
+
+
+def _examples(data):
+    return tf.convert_to_tensor(_batch(data).size)
 
 
 def _shape(value):

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from keras_sam import checks
 from keras_sam import climbs
 from keras_sam import descents
 from keras_sam import parts
@@ -125,11 +126,7 @@ def path(
         FloatingPointError: If a loss or gradient is not finite.
     """
     rule = climbs.Rule(rho, ascent_steps, radius, direction, perturb=perturb)
-    if isinstance(descent, type) or not callable(descent):
-        raise TypeError(
-            "`descent` must be an instance from `keras_sam.descents`, or "
-            f"another callable. Received: {descent!r}"
-        )
+    checks.part("descent", descent)
     moving = rule.moving(landscape)
     params = landscape.params if params is None else params
     rows = []

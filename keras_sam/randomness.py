@@ -9,6 +9,8 @@ import zlib
 
 import tensorflow as tf
 
+from keras_sam import fields
+
 
 class Draws:
     """A stream of random tensors; each call goes on with it.
@@ -37,6 +39,25 @@ class Draws:
     def _next(self):
         self._drawn += 1
         return _fold(self._key, self._drawn)
+
+
+def normals(like, seed, number=0):
+    """Returns standard normal tensors shaped like others.
+
+    Args:
+        like: List of tensors.
+        seed: Int, at least 0.
+        number: Int; draws of other numbers are independent.
+
+    Raises:
+        TypeError: If the seed is no integer.
+        ValueError: If it is negative.
+    """
+    key = [fields.integer("seed", seed, 0), number]
+    return [
+        tf.random.stateless_normal(w.shape, _fold(key, i), dtype=w.dtype)
+        for i, w in enumerate(like)
+    ]
 
 
 def _fold(key, number):

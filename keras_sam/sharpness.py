@@ -3,10 +3,10 @@
 import dataclasses
 
 import numpy as np
-import tensorflow as tf
 
 from keras_sam import climbs
 from keras_sam import fields
+from keras_sam import randomness
 from keras_sam import results
 from keras_sam import vectors
 from keras_sam.directions import Normalized
@@ -210,7 +210,7 @@ def average_sharpness(
     loss, losses = landscape.loss(params), []
     with results.Work(progress, draws, "draw") as work:
         for draw in range(draws):
-            noise = gaussian(center, seed, draw)
+            noise = randomness.normals(center, seed, draw)
             if adaptive:
                 noise = [e * abs(w) for e, w in zip(noise, center, strict=True)]
             moved = vectors.add(center, vectors.scale(rho, noise))
@@ -226,16 +226,3 @@ def average_sharpness(
         np.array(losses),
         work.complete,
     )
-
-
-def gaussian(like, seed, draw):
-    """Returns standard normal tensors, those of a seed and a number."""
-    fields.integer("seed", seed, 0)
-    return [
-        tf.random.stateless_normal(
-            w.shape,
-            tf.random.experimental.stateless_fold_in([seed, draw], i),
-            dtype=w.dtype,
-        )
-        for i, w in enumerate(like)
-    ]

@@ -1,0 +1,208 @@
+"""Which axes of a kernel are those of its filters, layer by layer."""
+
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from keras_sam import filters
+from keras_sam.landscape import Landscape
+from keras_sam.landscape import filter_normalized
+
+layers = keras.layers
+
+
+def axes(layer, *shape):
+    """Returns {name: axes} of the weights of a layer, called on a shape."""
+    inputs = keras.Input(shape)
+    model = keras.Model(inputs, layer(inputs))
+    found = filters.axes(model, model.trainable_variables)
+    return {
+        variable.path.split("/", 1)[-1]: chosen
+        for variable, chosen in zip(model.trainable_variables, found)
+    }
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "expected"),
+    [
+        (layers.Dense(3), (5,), {"kernel": (1,), "bias": None}),
+        (layers.Conv1D(4, 3), (9, 2), {"kernel": (2,), "bias": None}),
+        (layers.Conv2D(4, 3), (9, 9, 2), {"kernel": (3,), "bias": None}),
+        (layers.Conv3D(4, 2), (5, 5, 5, 2), {"kernel": (4,), "bias": None}),
+        (
+            layers.Conv2D(4, 3, groups=2),
+            (9, 9, 2),
+            {"kernel": (3,), "bias": None},
+        ),
+        (layers.Conv1DTranspose(4, 3), (9, 2), {"kernel": (1,), "bias": None}),
+        (
+            layers.Conv2DTranspose(4, 3),
+            (9, 9, 2),
+            {"kernel": (2,), "bias": None},
+        ),
+        (
+            layers.Conv3DTranspose(4, 2),
+            (5, 5, 5, 2),
+            {"kernel": (3,), "bias": None},
+        ),
+        (
+            layers.DepthwiseConv1D(3, depth_multiplier=2),
+            (9, 2),
+            {"kernel": (1, 2), "bias": None},
+        ),
+        (
+            layers.DepthwiseConv2D(3, depth_multiplier=2),
+            (9, 9, 2),
+            {"kernel": (2, 3), "bias": None},
+        ),
+        (
+            layers.SeparableConv1D(4, 3),
+            (9, 2),
+            {
+                "depthwise_kernel": (1, 2),
+                "pointwise_kernel": (2,),
+                "bias": None,
+            },
+        ),
+        (
+            layers.SeparableConv2D(4, 3),
+            (9, 9, 2),
+            {
+                "depthwise_kernel": (2, 3),
+                "pointwise_kernel": (3,),
+                "bias": None,
+            },
+        ),
+        (layers.Embedding(7, 4), (3,), {"embeddings": (0,)}),
+        (
+            layers.EinsumDense("abc,cde->abde", (None, 2, 3), bias_axes="de"),
+            (4, 5),
+            {"kernel": (1, 2), "bias": None},
+        ),
+        (
+            layers.EinsumDense("abcd,cde->abe", (None, 3)),
+            (4, 2, 5),
+            {"kernel": (2,)},
+        ),
+        (layers.EinsumDense("...x,xy->...y", 3), (4, 5), {"kernel": (1,)}),
+        (
+            layers.LSTM(3),
+            (4, 2),
+            {
+                "lstm_cell/kernel": (1,),
+                "lstm_cell/recurrent_kernel": (1,),
+                "lstm_cell/bias": None,
+            },
+        ),
+        # Its bias has two axes.
+        (
+            layers.GRU(3),
+            (4, 2),
+            {
+                "gru_cell/kernel": (1,),
+                "gru_cell/recurrent_kernel": (1,),
+                "gru_cell/bias": None,
+            },
+        ),
+        (layers.BatchNormalization(), (4,), {"gamma": None, "beta": None}),
+        (
+            layers.LayerNormalization(axis=(1, 2)),
+            (4, 3),
+            {"gamma": None, "beta": None},
+        ),
+        (layers.PReLU(), (4, 3), {"alpha": None}),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_axes_of_a_layer(layer, shape, expected):
+    assert axes(layer, *shape) == expected
+
+
+def test_attention():
+    """The kernels are those of its own EinsumDense layers."""
+    inputs = keras.Input((4, 6))
+    outputs = layers.MultiHeadAttention(2, 3)(inputs, inputs)
+    model = keras.Model(inputs, outputs)
+    found = [
+        (len(v.shape), chosen)
+        for v, chosen in zip(
+            model.trainable_variables,
+            filters.axes(model, model.trainable_variables),
+        )
+    ]
+    # Heads and their outputs; last, the projection of all heads.
+    into = [(3, (1, 2)), (2, None)]
+    assert found == [*into, *into, *into, (3, (2,)), (1, None)]
+
+
+def test_the_owner_decides_and_not_the_wrapper():
+    layer = layers.SpectralNormalization(layers.Conv2DTranspose(4, 3))
+    found = axes(layer, 9, 9, 2)
+    (kernel,) = [chosen for name, chosen in found.items() if "kernel" in name]
+    assert kernel == (2,)
+
+
+def test_factors_of_lora():
+    layer = layers.Dense(3)
+    layer.build((None, 5))
+    layer.enable_lora(2)
+    found = axes(layer, 5)
+    assert found == {
+        "lora_kernel_a": (1,),
+        "lora_kernel_b": (1,),
+        "bias": None,
+    }
+
+
+class Own(layers.Layer):
+    def build(self, shape):
+        self.matrix = self.add_weight(shape=(shape[-1], 3))
+        self.rows = [self.add_weight(shape=(3,))]
+
+    def call(self, x):
+        return x @ self.matrix + self.rows[0]
+
+
+def test_layers_that_are_not_of_keras():
+    assert list(axes(Own(), 5).values()) == [(1,), None]
+
+
+def test_directions_have_the_lengths_of_the_filters():
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 2)),
+            layers.DepthwiseConv2D(3, depth_multiplier=2),
+            layers.BatchNormalization(),
+            layers.Conv2DTranspose(3, 3),
+            layers.Flatten(),
+            layers.Dense(3),
+        ]
+    )
+    model.compile("sgd", "mse")
+    found = Landscape(model, np.zeros((2, 6, 6, 2)), np.zeros((2, 3)))
+    direction = filter_normalized(found, seed=4)
+    axes = filters.axes(model, found.variables)
+    assert {a is None for a in axes} == {True, False}
+    for d, w, kept in zip(direction, found.params, axes, strict=True):
+        d, w = np.array(d), np.array(w)
+        if kept is None:
+            assert not d.any()
+            continue
+        others = tuple(i for i in range(w.ndim) if i not in kept)
+        lengths = np.sqrt(np.sum(d**2, others))
+        np.testing.assert_allclose(
+            lengths, np.sqrt(np.sum(w**2, others)), rtol=1e-5
+        )
+        assert not np.allclose(d, w)
+    for a, b, c in zip(
+        direction, filter_normalized(found, 4), filter_normalized(found, 5)
+    ):
+        np.testing.assert_array_equal(a, b)
+        assert not np.any(a) or np.any(a != c)
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__]))
