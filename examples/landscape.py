@@ -32,33 +32,6 @@ from examples import landscape_report as report
 from examples import runs
 from keras_sam import landscape as landscapes
 
-FLAGS = flags.FLAGS
-flags.DEFINE_multi_string("checkpoint", None, "A .keras file; once or twice.")
-flags.DEFINE_string("output_dir", None, "Folder of the results.")
-flags.DEFINE_string("dataset", "digits", "As that of train.py.")
-flags.DEFINE_string("data_dir", None, "As that of train.py.")
-flags.DEFINE_enum("split", "train", ["train", "test"], "Which examples.")
-flags.DEFINE_integer("examples", 1024, "How many of them.", lower_bound=1)
-flags.DEFINE_integer(
-    "batch_size", 128, "Examples that climb together, m.", lower_bound=1
-)
-flags.DEFINE_float("rho", 0.05, "Radius of the climbs.")
-flags.DEFINE_integer("ascent_steps", 5, "Steps of the climbs.", lower_bound=1)
-flags.DEFINE_integer("draws", 20, "Random perturbations.", lower_bound=1)
-flags.DEFINE_integer("eigenvalues", 5, "How many.", lower_bound=1)
-flags.DEFINE_integer(
-    "products", 60, "Hessian-vector products for each use.", lower_bound=5
-)
-flags.DEFINE_integer("grid", 25, "Points a side of the planes.", lower_bound=3)
-flags.DEFINE_integer("seed", 0, "Of all that is random.", lower_bound=0)
-flags.mark_flags_as_required(["checkpoint", "output_dir"])
-flags.register_validator(
-    "checkpoint",
-    lambda paths: not paths or len(set(paths)) == len(paths) <= 2,
-    "must be one file, or two",
-)
-flags.register_validator("rho", lambda rho: rho > 0, "must be above 0")
-
 # What decides the numbers; --output_dir may be another next time.
 _SETTINGS = (
     *("checkpoint", "dataset", "split", "examples", "batch_size", "rho"),
@@ -147,15 +120,19 @@ def measure(path, settings, arrays, known, save):
             raise KeyboardInterrupt(f"{name} of {path} is not complete")
 
 
-def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown arguments: {argv[1:]}")
-    settings = {name: FLAGS[name].value for name in _SETTINGS}
-    folder = pathlib.Path(FLAGS.output_dir)
+def report_on(settings, output_dir, data_dir=None):
+    """Measures, draws and prints.
+
+    Args:
+        settings: Dict of the flags that decide the numbers.
+        output_dir: Folder of the results.
+        data_dir: As the flag.
+    """
+    folder = pathlib.Path(output_dir)
     runs.claim(folder, settings)
     file = folder / "landscape.json"
     content = json.loads(file.read_text()) if file.exists() else {}
-    arrays = data.load(settings["dataset"], FLAGS.data_dir)
+    arrays = data.load(settings["dataset"], data_dir)
     for path in settings["checkpoint"]:
         known = content.setdefault(path, {})
         measure(
@@ -171,5 +148,48 @@ def main(argv):
     print(f"\n{text}\n\nSee {folder}/report.html and {folder}/landscape.json")
 
 
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments: {argv[1:]}")
+    settings = {name: flags.FLAGS[name].value for name in _SETTINGS}
+    report_on(settings, flags.FLAGS.output_dir, flags.FLAGS.data_dir)
+
+
+def define_flags():
+    """Not when imported: other scripts have flags of the same names."""
+    flags.DEFINE_multi_string(
+        "checkpoint", None, "A .keras file; once or twice."
+    )
+    flags.DEFINE_string("output_dir", None, "Folder of the results.")
+    flags.DEFINE_string("dataset", "digits", "As that of train.py.")
+    flags.DEFINE_string("data_dir", None, "As that of train.py.")
+    flags.DEFINE_enum("split", "train", ["train", "test"], "Which examples.")
+    flags.DEFINE_integer("examples", 1024, "How many of them.", lower_bound=1)
+    flags.DEFINE_integer(
+        "batch_size", 128, "Examples that climb together, m.", lower_bound=1
+    )
+    flags.DEFINE_float("rho", 0.05, "Radius of the climbs.")
+    flags.DEFINE_integer(
+        "ascent_steps", 5, "Steps of the climbs.", lower_bound=1
+    )
+    flags.DEFINE_integer("draws", 20, "Random perturbations.", lower_bound=1)
+    flags.DEFINE_integer("eigenvalues", 5, "How many.", lower_bound=1)
+    flags.DEFINE_integer(
+        "products", 60, "Hessian-vector products for each use.", lower_bound=5
+    )
+    flags.DEFINE_integer(
+        "grid", 25, "Points a side of the random plane.", lower_bound=3
+    )
+    flags.DEFINE_integer("seed", 0, "Of all that is random.", lower_bound=0)
+    flags.mark_flags_as_required(["checkpoint", "output_dir"])
+    flags.register_validator(
+        "checkpoint",
+        lambda paths: not paths or len(set(paths)) == len(paths) <= 2,
+        "must be one file, or two",
+    )
+    flags.register_validator("rho", lambda rho: rho > 0, "must be above 0")
+
+
 if __name__ == "__main__":
+    define_flags()
     app.run(main)
