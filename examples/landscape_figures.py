@@ -161,7 +161,6 @@ def _lines(content):
     axes.set(
         xlabel="random direction (filter-normalized)",
         ylabel="mean loss",
-        shrink=0.7,
     )
     axes.legend()
     return canvas
