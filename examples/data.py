@@ -188,7 +188,12 @@ def train_batches(arrays, batch_size, seed, epochs, augment=(0, False)):
 
 def test_batches(arrays, batch_size):
     """All test examples in order, as (standardized images, one-hot labels)."""
-    images, labels = arrays.test
+    return ordered_batches(arrays, "test", None, batch_size)
+
+
+def ordered_batches(arrays, split, number, batch_size):
+    """The first examples of a split, all if `number` is None, in order."""
+    images, labels = (part[:number] for part in getattr(arrays, split))
     x = _standardizer(arrays)(images)
     y = tf.one_hot(labels, arrays.num_classes)
     batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size)

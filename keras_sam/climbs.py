@@ -89,6 +89,7 @@ def climb(patch, clean, rule, moving, slope_at_end=True):
         patch.hessian_vector_product,
         patch.squared_gradients,
         list,
+        list,
     )
     direction = rule.direction
     if rule.radius == "projected" and rule.fraction != 1.0:
