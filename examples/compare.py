@@ -9,11 +9,7 @@ They are ordinary values, not tuned for any method. Runs share the machine, so
 compare their seconds with each other only. SAM is sharpness-aware minimization.
 """
 
-import concurrent.futures
-import contextlib
 import csv
-import functools
-import multiprocessing
 import os
 import pathlib
 import re
@@ -25,9 +21,9 @@ from absl import flags
 
 from examples import data
 from examples import options
+from examples import pool
 from examples import runs
 from examples import summary
-from examples import train
 
 METHODS = {
     "SGD": {"method": "sgd"},
@@ -73,24 +69,13 @@ def _file_name(method):
     return re.sub(r"\W+", "-", method.lower())
 
 
-def run_one(settings):
-    """Trains one model; its log goes to a file."""
-    folder = pathlib.Path(settings.output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "log.txt").open("a") as log, contextlib.redirect_stdout(log):
-        return train.train(settings)
-
-
 def run_all(planned, jobs):
     """Runs the plan; returns {method: [result of each seed]}."""
     results = {method: [] for method in METHODS}
-    with concurrent.futures.ProcessPoolExecutor(
-        jobs,
-        # TensorFlow does not survive a fork.
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=functools.partial(_share_cores, jobs),
-    ) as pool:
-        finished = pool.map(run_one, [settings for _, _, settings in planned])
+    with pool.executor(jobs) as processes:
+        finished = processes.map(
+            pool.run_one, [settings for _, _, settings in planned]
+        )
         for (method, seed, _), result in zip(planned, finished, strict=True):
             results[method].append(result)
             print(
@@ -100,12 +85,6 @@ def run_all(planned, jobs):
                 flush=True,
             )
     return results
-
-
-def _share_cores(jobs):
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
 def report(results, settings):

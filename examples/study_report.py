@@ -1,0 +1,6 @@
+def draw(*a):
+    pass
+
+
+def markdown(rows):
+    return ""
