@@ -10,12 +10,10 @@ compare their seconds with each other only. SAM is sharpness-aware minimization.
 """
 
 import csv
-import os
 import pathlib
 import re
 import types
 
-import tensorflow as tf
 from absl import app
 from absl import flags
 
@@ -35,13 +33,8 @@ _VARIED = ("seed", "noise_seed", "method", "ascent_steps", "descent")
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("seeds", 4, "Runs of each method.", lower_bound=1)
-flags.DEFINE_integer(
-    "jobs",
-    None,
-    "Runs at once; default: one a core, or one with a GPU.",
-    lower_bound=1,
-)
 flags.adopt_module_key_flags(options)
+flags.adopt_module_key_flags(pool)
 
 
 def plan(settings, seeds):
@@ -131,10 +124,9 @@ def main(argv):
     if settings.strategy == "multi_worker":
         raise app.UsageError("A comparison is of runs on this machine alone.")
     data.load(settings.dataset, settings.data_dir)  # Once, before the runs.
-    gpus = tf.config.list_physical_devices("GPU")
-    jobs = FLAGS.jobs or (1 if gpus else os.cpu_count() or 1)
     planned = plan(settings, FLAGS.seeds)
-    report(run_all(planned, min(jobs, len(planned))), settings)
+    jobs = pool.jobs(settings.strategy, len(planned))
+    report(run_all(planned, jobs), settings)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,28 @@ import threading
 from multiprocessing import connection
 
 import tensorflow as tf
+from absl import flags
 
 from examples import train
+
+FLAGS = flags.FLAGS
+flags.DEFINE_integer(
+    "jobs",
+    None,
+    "Runs at once; default: one a core, or one with a GPU or a strategy.",
+    lower_bound=1,
+)
+
+
+def jobs(strategy, most):
+    """Returns how many runs there are at once.
+
+    Args:
+        strategy: The flag of that name.
+        most: How many runs there are.
+    """
+    alone = tf.config.list_physical_devices("GPU") or strategy != "none"
+    return min(FLAGS.jobs or (1 if alone else os.cpu_count() or 1), most)
 
 
 def executor(jobs):

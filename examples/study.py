@@ -16,25 +16,18 @@ The same command continues an interrupted study. `results.csv` has a row for
 each finished run; figures and tables come from it alone (`--only=analyse`).
 """
 
-import concurrent.futures
-import contextlib
-import fcntl
-import json
-import os
 import pathlib
 import sys
 
-import tensorflow as tf
 from absl import app
 from absl import flags
 
-from examples import data
 from examples import options
 from examples import pool
-from examples import runs
 from examples import study_figures
 from examples import study_grid
 from examples import study_report
+from examples import study_runner
 from examples import study_table
 
 FLAGS = flags.FLAGS
@@ -43,13 +36,8 @@ flags.DEFINE_enum(
     "only", None, ["run", "analyse"], "Only the runs, or only the analysis."
 )
 flags.DEFINE_bool("dry_run", False, "List the runs and their cost.")
-flags.DEFINE_integer(
-    "jobs",
-    None,
-    "Runs at once; default: one a core, or one with a GPU.",
-    lower_bound=1,
-)
 flags.adopt_module_key_flags(options)
+flags.adopt_module_key_flags(pool)
 
 
 def main(argv):
@@ -61,9 +49,9 @@ def main(argv):
     if FLAGS.dry_run:
         return dry_run(planned)
     if FLAGS.only != "analyse":
-        with alone(folder):
+        with study_runner.alone(folder):
             try:
-                run_all(planned, folder, jobs(settings))
+                study_runner.run_all(planned, folder)
             except KeyboardInterrupt:
                 print("Interrupted. The same command continues.", flush=True)
                 return 130
@@ -97,108 +85,6 @@ def dry_run(planned):
     print(f"{total:>12,} gradient evaluations in {len(planned)} runs")
 
 
-@contextlib.contextmanager
-def alone(folder):
-    """Holds the folder against another study for as long as it runs.
-
-    Raises:
-        RuntimeError: If another one holds it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            # Ends with the process, however that ends.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RuntimeError(f"Another study runs in {folder}.") from error
-        yield
-
-
-def jobs(settings):
-    """Returns how many runs there are at once."""
-    one = tf.config.list_physical_devices("GPU") or settings.strategy != "none"
-    return FLAGS.jobs or (1 if one else os.cpu_count() or 1)
-
-
-def run_all(planned, folder, jobs):
-    """Runs what is not in `results.csv`, and adds it there.
-
-    Raises:
-        ValueError: If the file has rows of another study.
-        RuntimeError: If runs failed, once all others are there.
-    """
-    path = folder / "results.csv"
-    rows = (
-        {row.key: row for row in study_table.read(path)}
-        if (path.exists())
-        else {}
-    )
-    check(planned, rows, path)
-    todo = [run for run in planned if study_table.key(run) not in rows]
-    print(f"{len(rows)} of {len(planned)} runs are in {path}.", flush=True)
-    for dataset in sorted({run.dataset for run in todo}):
-        data.load(dataset, planned[0].settings.data_dir)  # Prepares it once.
-    failures = []
-    for run, outcome in finished(todo, min(jobs, len(todo))):
-        name = pathlib.Path(run.settings.output_dir).name
-        if isinstance(outcome, Exception):
-            failures.append(f"{name}: {outcome!r}")
-            print(failures[-1], flush=True)
-            continue
-        rows[study_table.key(run)] = row = study_table.row(run, outcome)
-        order = [rows.get(study_table.key(run)) for run in planned]
-        study_table.write(path, filter(None, order))
-        print(
-            f"{len(rows)}/{len(planned)} {name}: test accuracy "
-            f"{row.test_accuracy:.4f}, {row.seconds:.1f} s",
-            flush=True,
-        )
-    if failures:
-        raise RuntimeError("Runs failed:\n  " + "\n  ".join(failures))
-
-
-def check(planned, rows, path):
-    """Refuses rows that are not of these runs with these settings."""
-    digests = {study_table.key(run): run for run in planned}
-    for key, row in rows.items():
-        if key not in digests:
-            raise ValueError(
-                f"{path} holds a run that is not of --config={FLAGS.config}. "
-                f"Choose another --output_dir, or delete it. Received: {key}"
-            )
-        run = digests[key]
-        if row.settings != run.digest:
-            # Says what differs, if the folder of the run is still there.
-            claimed = pathlib.Path(run.settings.output_dir)
-            if (claimed / "settings.json").exists():
-                runs.claim(claimed, json.loads(json.dumps(run.kept)))
-            raise ValueError(
-                f"{path} holds a run with other settings. Choose another "
-                f"--output_dir, or delete it. Received: {key}"
-            )
-
-
-def finished(todo, jobs):
-    """Yields (run, result or exception) as the runs end."""
-    if not todo:
-        return
-    with pool.executor(jobs) as processes:
-        try:
-            futures = {
-                processes.submit(pool.run_one, run.settings): run
-                for run in todo
-            }
-            for future in concurrent.futures.as_completed(futures):
-                error = future.exception()
-                if isinstance(error, (KeyboardInterrupt, SystemExit)):
-                    raise KeyboardInterrupt
-                if isinstance(error, concurrent.futures.BrokenExecutor):
-                    raise error
-                yield futures[future], error or future.result()
-        finally:
-            processes.shutdown(wait=True, cancel_futures=True)
-
-
 def analyse(folder):
     """Draws the figures and writes the tables of `results.csv`."""
     path = folder / "results.csv"
@@ -206,7 +92,8 @@ def analyse(folder):
         raise FileNotFoundError(f"There is no {path}: run the study first.")
     rows = study_table.read(path)
     report = study_report.markdown(rows)
-    (folder / "tables.md").write_text(report)
+    (folder / "tables.md").write_text(f"{report}\n")
+    (folder / "differences.csv").write_text(study_report.differences(rows))
     study_figures.draw(rows, folder)
     print(report)
     print(f"See {folder}/tables.md and the figures beside it.")
