@@ -11,6 +11,9 @@ from examples import pool
 from examples import runs
 from examples import study_table
 
+# Runs of a process.
+_LIFE = 100
+
 
 @contextlib.contextmanager
 def alone(folder):
@@ -89,6 +92,12 @@ def finished(todo):
     if not todo:
         return
     jobs = pool.jobs(todo[0].settings.strategy, len(todo))
+    # Processes do not live longer, since each run leaves some memory behind.
+    for first in range(0, len(todo), _LIFE * jobs):
+        yield from _finished(todo[first : first + _LIFE * jobs], jobs)
+
+
+def _finished(todo, jobs):
     with pool.executor(jobs) as processes:
         try:
             futures = {
