@@ -92,7 +92,8 @@ def finished(todo):
     if not todo:
         return
     jobs = pool.jobs(todo[0].settings.strategy, len(todo))
-    # Processes do not live longer, since each run leaves some memory behind.
+    # Processes do not live longer: what TensorFlow traces around a gradient of
+    # its own making, such as that of `all_reduce`, it never lets go of.
     for first in range(0, len(todo), _LIFE * jobs):
         yield from _finished(todo[first : first + _LIFE * jobs], jobs)
 

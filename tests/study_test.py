@@ -155,7 +155,7 @@ def test_a_full_run_trains():
         r
         for r in planned("full", "--batch_size=2")
         if study_table.key(r)
-        == ("cifar100", "resnet-18", 0.3, "matched", 2, 0.1, 4)
+        == ("cifar100", "resnet-18", 0.3, "sam", 1, 0.1, 4)
     ]
     random = np.random.RandomState(0)
     images = random.randint(0, 255, (2, 32, 32, 3)).astype(np.uint8)
@@ -164,7 +164,9 @@ def test_a_full_run_trains():
     model = train.build(run.settings, arrays, strategy)
     augment = data.augmentation(run.dataset, run.settings.augment)
     batches = data.train_batches(arrays, 2, 0, range(1), augment)
-    logs = model.fit(batches, steps_per_epoch=1, verbose=0).history
+    logs = model.fit(
+        batches, shuffle=False, steps_per_epoch=1, verbose=0
+    ).history
     assert np.isfinite(logs["loss"]).all()
 
 
