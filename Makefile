@@ -1,6 +1,7 @@
 # Needs make, Python 3.11 or newer, and a package index; all else is installed.
 #
 #   make demo          Trains on real digits, compares methods, draws.
+#   make study         Repeats docs/study: an hour; continues where it stopped.
 #   make test          Runs the tests.
 #   make lint          Checks style, the one of BUILD where there is npm.
 #   make format        Puts it right.
@@ -33,11 +34,14 @@ endef
 # A TensorFlow built for TPUs otherwise looks for one on the network.
 export TPU_SKIP_MDS_QUERY = 1
 
-.PHONY: demo test lint format test-oldest soak tpu-check conformance lock \
+.PHONY: demo study test lint format test-oldest soak tpu-check conformance lock \
     wheel clean
 
 demo: $(VENV)/.installed
 	$(RUN) examples.compare --output_dir=demo
+
+study: $(VENV)/.installed
+	$(RUN) examples.study --output_dir=study
 
 test: $(VENV)/.installed
 	$(RUN) $(PYTEST)
@@ -90,7 +94,7 @@ $(VENV)/.installed: pyproject.toml
 # Turns every lower bound into the version itself.
 $(OLDEST)/.installed: pyproject.toml
 	$(PYTHON) -m venv --clear $(OLDEST)
-	sed -nE 's/^ +"([a-z-]+)>=([0-9.]+)".*/\1==\2/p' pyproject.toml \
+	sed -nE 's/^ +"([a-z0-9-]+)>=([0-9a-z.]+)".*/\1==\2/p' pyproject.toml \
 	    >$(OLDEST)/oldest.txt
 	$(OLDEST)/bin/python -m pip install --editable '.[tensorflow-cpu,test]' \
 	    --constraint $(OLDEST)/oldest.txt

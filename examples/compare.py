@@ -9,25 +9,19 @@ They are ordinary values, not tuned for any method. Runs share the machine, so
 compare their seconds with each other only. SAM is sharpness-aware minimization.
 """
 
-import concurrent.futures
-import contextlib
 import csv
-import functools
-import multiprocessing
-import os
 import pathlib
 import re
 import types
 
-import tensorflow as tf
 from absl import app
 from absl import flags
 
 from examples import data
 from examples import options
+from examples import pool
 from examples import runs
 from examples import summary
-from examples import train
 
 METHODS = {
     "SGD": {"method": "sgd"},
@@ -39,13 +33,8 @@ _VARIED = ("seed", "noise_seed", "method", "ascent_steps", "descent")
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("seeds", 4, "Runs of each method.", lower_bound=1)
-flags.DEFINE_integer(
-    "jobs",
-    None,
-    "Runs at once; default: one a core, or one with a GPU.",
-    lower_bound=1,
-)
 flags.adopt_module_key_flags(options)
+flags.adopt_module_key_flags(pool)
 
 
 def plan(settings, seeds):
@@ -73,24 +62,13 @@ def _file_name(method):
     return re.sub(r"\W+", "-", method.lower())
 
 
-def run_one(settings):
-    """Trains one model; its log goes to a file."""
-    folder = pathlib.Path(settings.output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "log.txt").open("a") as log, contextlib.redirect_stdout(log):
-        return train.train(settings)
-
-
 def run_all(planned, jobs):
     """Runs the plan; returns {method: [result of each seed]}."""
     results = {method: [] for method in METHODS}
-    with concurrent.futures.ProcessPoolExecutor(
-        jobs,
-        # TensorFlow does not survive a fork.
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=functools.partial(_share_cores, jobs),
-    ) as pool:
-        finished = pool.map(run_one, [settings for _, _, settings in planned])
+    with pool.executor(jobs) as processes:
+        finished = processes.map(
+            pool.run_one, [settings for _, _, settings in planned]
+        )
         for (method, seed, _), result in zip(planned, finished, strict=True):
             results[method].append(result)
             print(
@@ -100,12 +78,6 @@ def run_all(planned, jobs):
                 flush=True,
             )
     return results
-
-
-def _share_cores(jobs):
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
 def report(results, settings):
@@ -152,10 +124,9 @@ def main(argv):
     if settings.strategy == "multi_worker":
         raise app.UsageError("A comparison is of runs on this machine alone.")
     data.load(settings.dataset, settings.data_dir)  # Once, before the runs.
-    gpus = tf.config.list_physical_devices("GPU")
-    jobs = FLAGS.jobs or (1 if gpus else os.cpu_count() or 1)
     planned = plan(settings, FLAGS.seeds)
-    report(run_all(planned, min(jobs, len(planned))), settings)
+    jobs = pool.jobs(settings.strategy, len(planned))
+    report(run_all(planned, jobs), settings)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,16 @@ resumes at epoch k therefore sees exactly the batches of epoch k.
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 import requests
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from examples import digits as _  # noqa: F401  Registers `digits` with TFDS.
+# These register data sets with TFDS that need no network.
+from examples import digits as _digits  # noqa: F401
+from examples import mnist1d as _mnist1d  # noqa: F401
 
 # Largest shift in pixels, and whether to mirror: what keeps a label true.
 AUGMENTATIONS = {
@@ -28,13 +31,14 @@ _AUGMENTED_BY_DEFAULT = ("cifar10", "cifar100")
 
 @dataclasses.dataclass(frozen=True)
 class Arrays:
-    """A data set in memory: uint8 images and integer labels."""
+    """A data set in memory: images, most of them uint8, and integer labels."""
 
     train: tuple
     test: tuple
     num_classes: int
 
 
+@functools.lru_cache(maxsize=1)  # For many runs in one process.
 def load(name, data_dir=None):
     """Reads, and where needed downloads, an image classification data set.
 
@@ -85,7 +89,7 @@ def _prepared(name, data_dir):
         raise ConnectionError(
             f"The data set {name!r} is not in {builder.data_path} and cannot "
             "be downloaded: no network, or its server does not answer. "
-            "--dataset=digits needs no network."
+            "--dataset=digits and --dataset=mnist1d need no network."
         ) from error
     except OSError:
         # TFDS writes aside and renames: here another process was faster.
@@ -212,8 +216,9 @@ def _options():
 def _standardizer(arrays):
     """Zero mean and unit variance of each channel over the training images."""
     images = arrays.train[0]
-    mean = images.mean(axis=(0, 1, 2), dtype=np.float64).astype(np.float32)
-    std = images.std(axis=(0, 1, 2), dtype=np.float64).astype(np.float32)
+    axes = tuple(range(images.ndim - 1))
+    mean = images.mean(axes, dtype=np.float64).astype(np.float32)
+    std = images.std(axes, dtype=np.float64).astype(np.float32)
     return lambda x: (tf.cast(x, tf.float32) - mean) / std
 
 

@@ -1,8 +1,9 @@
 """The networks of the examples, chosen by name.
 
-`mlp` and `cnn` are small and train on a CPU. `resnet-18` is the CIFAR form of
-arXiv:1512.03385 (3x3 stem, no pooling). `wrn-D-K` is the pre-activation wide
-residual network of depth D and width K, arXiv:1605.07146.
+`mlp`, `cnn` and, for signals, `cnn-1d` are small and train on a CPU.
+`resnet-18` is the CIFAR form of arXiv:1512.03385 (3x3 stem, no pooling).
+`wrn-D-K` is the pre-activation wide residual network of depth D and width K,
+arXiv:1605.07146.
 """
 
 import re
@@ -30,6 +31,21 @@ def cnn(x):
     return layers.GlobalAveragePooling2D()(x)
 
 
+def cnn1d(x):
+    """Three convolutions of 5 values, each of which halves the length."""
+    for filters in (16, 32, 32):
+        x = layers.Conv1D(
+            filters,
+            5,
+            2,
+            padding="same",
+            use_bias=False,
+            kernel_initializer="he_normal",
+        )(x)
+        x = _norm_relu(x)
+    return layers.Flatten()(x)
+
+
 def resnet18(x):
     """Four stages of two basic blocks, 64 to 512 filters."""
     x = _norm_relu(_conv(x, 64))
@@ -50,7 +66,7 @@ def wide_resnet(x, depth, width):
     return layers.GlobalAveragePooling2D()(_norm_relu(x))
 
 
-MODELS = {"mlp": mlp, "cnn": cnn, "resnet-18": resnet18}
+MODELS = {"mlp": mlp, "cnn": cnn, "cnn-1d": cnn1d, "resnet-18": resnet18}
 
 
 def is_known(name):
@@ -67,7 +83,7 @@ def build(name, input_shape, num_classes, dropout=0.0):
 
     Args:
         name: A key of `MODELS`, or `wrn-D-K` with D = 6n + 4.
-        input_shape: (height, width, channels).
+        input_shape: (height, width, channels), or (length, channels).
         num_classes: Number of logits.
         dropout: Rate of dropout before the last layer.
     """

@@ -79,7 +79,7 @@ flags.DEFINE_float(
 )
 flags.DEFINE_integer("noise_seed", 0, "Seed of the label noise.", lower_bound=0)
 
-flags.DEFINE_string("model", "cnn", "mlp, cnn, resnet-18 or wrn-D-K.")
+flags.DEFINE_string("model", "cnn", "mlp, cnn, cnn-1d, resnet-18 or wrn-D-K.")
 flags.DEFINE_float(
     "dropout", 0.0, "Rate of dropout before the last layer.", lower_bound=0.0
 )
@@ -251,7 +251,7 @@ flags.mark_flag_as_required("output_dir")
 flags.register_validator(
     "model",
     models.is_known,
-    "must be mlp, cnn, resnet-18 or wrn-D-K, D = 6n + 4",
+    "must be mlp, cnn, cnn-1d, resnet-18 or wrn-D-K, D = 6n + 4",
 )
 for _name in ("dropout", "momentum", "label_smoothing", "ema_decay"):
     flags.register_validator(

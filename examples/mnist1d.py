@@ -1,0 +1,65 @@
+"""MNIST-1D, made by the package `mnist1d`, as a TFDS data set.
+
+Importing this module registers the builder, so `tfds.load("mnist1d")` works as
+for any other data set, but without a network: the package would download what
+its own generator makes, and here the generator makes it. An example is called
+an image, of 40 x 1 floats, so that all of data.py applies to it.
+"""
+
+import numpy as np
+import tensorflow_datasets as tfds
+from mnist1d import data
+
+_DESCRIPTION = """
+5,000 signals of 40 values in ten classes: each is one of ten templates, padded,
+scaled, shifted, sheared and made noisy at random. As the package makes them
+with its default arguments: seed 42, 4,000 training and 1,000 test signals.
+"""
+
+_CITATION = """
+@misc{greydanus2020scaling,
+  title = {Scaling down Deep Learning},
+  author = {Greydanus, Sam and Kobak, Dmitry},
+  year = {2020},
+  eprint = {2011.14439},
+  archiveprefix = {arXiv},
+}
+"""
+
+
+class Mnist1d(tfds.core.GeneratorBasedBuilder):
+    """Builder of the `mnist1d` data set."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        return self.dataset_info_from_configs(
+            description=_DESCRIPTION,
+            citation=_CITATION,
+            homepage="https://github.com/greydanus/mnist1d",
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Tensor(
+                        shape=(40, 1), dtype=np.float32
+                    ),
+                    "label": tfds.features.ClassLabel(num_classes=10),
+                }
+            ),
+            supervised_keys=("image", "label"),
+        )
+
+    def _split_generators(self, dl_manager):
+        del dl_manager  # Nothing to download.
+        # The package seeds NumPy's global generator and draws from it.
+        state = np.random.get_state()
+        made = data.make_dataset()
+        np.random.set_state(state)
+        return {
+            "train": self._generate_examples(made["x"], made["y"]),
+            "test": self._generate_examples(made["x_test"], made["y_test"]),
+        }
+
+    def _generate_examples(self, signals, labels):
+        signals = signals[..., None].astype(np.float32)
+        for index, label in enumerate(labels.tolist()):
+            yield index, {"image": signals[index], "label": label}

@@ -1,0 +1,65 @@
+"""Processes that train one model after the other, for comparisons."""
+
+import concurrent.futures
+import contextlib
+import functools
+import multiprocessing
+import os
+import pathlib
+import threading
+from multiprocessing import connection
+
+import tensorflow as tf
+from absl import flags
+
+from examples import train
+
+FLAGS = flags.FLAGS
+flags.DEFINE_integer(
+    "jobs",
+    None,
+    "Runs at once; default: one a core, or one with a GPU or a strategy.",
+    lower_bound=1,
+)
+
+
+def jobs(strategy, most):
+    """Returns how many runs there are at once.
+
+    Args:
+        strategy: The flag of that name.
+        most: How many runs there are.
+    """
+    alone = tf.config.list_physical_devices("GPU") or strategy != "none"
+    return min(FLAGS.jobs or (1 if alone else os.cpu_count() or 1), most)
+
+
+def executor(jobs):
+    """Returns a pool of so many processes, which share the cores."""
+    return concurrent.futures.ProcessPoolExecutor(
+        jobs,
+        # TensorFlow does not survive a fork.
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=functools.partial(_begin, jobs),
+    )
+
+
+def run_one(settings):
+    """Trains one model; its log goes to a file."""
+    folder = pathlib.Path(settings.output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "log.txt").open("a") as log, contextlib.redirect_stdout(log):
+        return train.train(settings)
+
+
+def _begin(jobs):
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def _end_with_parent():
+    """Leaves no process that trains in a folder which the next may claim."""
+    connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)

@@ -1,0 +1,103 @@
+r"""Does multi-step SAM (arXiv:2302.10181) gain from its steps, or from radius?
+
+    python -m examples.study --output_dir=study
+    python -m examples.study --output_dir=study-cifar --config=full \
+        --strategy=mirrored --mixed_precision=mixed_bfloat16
+
+Trains SGD, SAM (sharpness-aware minimization) and multi-step SAM with the last
+and the mean gradient, at split and at matched radius, over several numbers of
+steps, radii, fractions of wrong labels and seeds: study_grid.py has the grid
+and the comparisons. Every run is one of train.py; flags of train.py that are
+given hold for all runs. `--config=small`, the default, is for two cores;
+`--config=full` is CIFAR-10 and CIFAR-100, which takes GPUs, and
+`--dry_run` says how much of it; `--config=smoke` takes a minute.
+
+The same command continues an interrupted study. `results.csv` has a row for
+each finished run; figures and tables come from it alone (`--only=analyse`).
+"""
+
+import pathlib
+import sys
+
+from absl import app
+from absl import flags
+
+from examples import options
+from examples import pool
+from examples import study_figures
+from examples import study_grid
+from examples import study_report
+from examples import study_runner
+from examples import study_table
+
+FLAGS = flags.FLAGS
+flags.DEFINE_enum("config", "small", list(study_grid.CONFIGS), "What to run.")
+flags.DEFINE_enum(
+    "only", None, ["run", "analyse"], "Only the runs, or only the analysis."
+)
+flags.DEFINE_bool("dry_run", False, "List the runs and their cost.")
+flags.adopt_module_key_flags(options)
+flags.adopt_module_key_flags(pool)
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments: {argv[1:]}")
+    settings = options.settings()
+    folder = pathlib.Path(settings.output_dir)
+    planned = plan(settings)
+    if FLAGS.dry_run:
+        return dry_run(planned)
+    if FLAGS.only != "analyse":
+        with study_runner.alone(folder):
+            try:
+                study_runner.run_all(planned, folder)
+            except KeyboardInterrupt:
+                print("Interrupted. The same command continues.", flush=True)
+                return 130
+    if FLAGS.only != "run":
+        analyse(folder)
+    return 0
+
+
+def plan(settings):
+    """Returns the runs that the command line asks for."""
+    given = {name for name in vars(settings) if FLAGS[name].present}
+    refused = [f"--{name}" for name in study_grid.VARIED if name in given]
+    if refused:
+        raise app.UsageError(f"The study itself sets {', '.join(refused)}.")
+    if settings.strategy == "multi_worker":
+        raise app.UsageError("The runs of a study are of one machine each.")
+    return study_grid.plan(
+        study_grid.CONFIGS[FLAGS.config],
+        settings,
+        given,
+        pathlib.Path(settings.output_dir) / "runs",
+    )
+
+
+def dry_run(planned):
+    """Prints the runs with their gradient evaluations."""
+    for run in planned:
+        name = pathlib.Path(run.settings.output_dir).name
+        print(f"{run.evaluations:>12,} {name}")
+    total = sum(run.evaluations for run in planned)
+    print(f"{total:>12,} gradient evaluations in {len(planned)} runs")
+
+
+def analyse(folder):
+    """Draws the figures and writes the tables of `results.csv`."""
+    path = folder / "results.csv"
+    if not path.exists():
+        raise FileNotFoundError(f"There is no {path}: run the study first.")
+    rows = study_table.read(path)
+    report = study_report.markdown(rows)
+    (folder / "tables.md").write_text(f"{report}\n")
+    (folder / "differences.csv").write_text(study_report.differences(rows))
+    study_figures.draw(rows, folder)
+    print(report)
+    print(f"See {folder}/tables.md and the figures beside it.")
+
+
+if __name__ == "__main__":
+    app.run(lambda argv: sys.exit(main(argv)))

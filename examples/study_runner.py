@@ -1,0 +1,116 @@
+"""Runs what `examples.study` still lacks, and keeps what is finished."""
+
+import concurrent.futures
+import contextlib
+import fcntl
+import json
+import pathlib
+
+from examples import data
+from examples import pool
+from examples import runs
+from examples import study_table
+
+# Runs of a process.
+_LIFE = 100
+
+
+@contextlib.contextmanager
+def alone(folder):
+    """Holds the folder against another study for as long as it runs.
+
+    Raises:
+        RuntimeError: If another one holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            # Ends with the process, however that ends.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RuntimeError(f"Another study runs in {folder}.") from error
+        yield
+
+
+def run_all(planned, folder):
+    """Runs what is not in `results.csv`, and adds it there.
+
+    Raises:
+        ValueError: If the file has rows of another study.
+        RuntimeError: If runs diverged, once all others are there.
+    """
+    path = folder / "results.csv"
+    found = study_table.read(path) if path.exists() else []
+    rows = {row.key: row for row in found}
+    check(planned, rows, path)
+    todo = [run for run in planned if study_table.key(run) not in rows]
+    print(f"{len(rows)} of {len(planned)} runs are in {path}.", flush=True)
+    for dataset in sorted({run.dataset for run in todo}):
+        data.load(dataset, planned[0].settings.data_dir)  # Prepares it once.
+    failures = []
+    for run, outcome in finished(todo):
+        name = pathlib.Path(run.settings.output_dir).name
+        if isinstance(outcome, FloatingPointError):
+            failures.append(f"{name}: {outcome!r}")
+            print(failures[-1], flush=True)
+            continue
+        rows[study_table.key(run)] = row = study_table.row(run, outcome)
+        order = [rows.get(study_table.key(run)) for run in planned]
+        study_table.write(path, filter(None, order))
+        print(
+            f"{len(rows)}/{len(planned)} {name}: test accuracy "
+            f"{row.test_accuracy:.4f}, {row.seconds:.1f} s",
+            flush=True,
+        )
+    if failures:
+        raise RuntimeError("Runs diverged:\n  " + "\n  ".join(failures))
+
+
+def check(planned, rows, path):
+    """Refuses rows that are not of these runs with these settings."""
+    known = {study_table.key(run): run for run in planned}
+    for key, row in rows.items():
+        if key not in known:
+            raise ValueError(
+                f"{path} holds a run of another --config. Choose another "
+                f"--output_dir, or delete it. Received: {key}"
+            )
+        run = known[key]
+        if row.settings != run.digest:
+            # Says what differs, if the folder of the run is still there.
+            claimed = pathlib.Path(run.settings.output_dir)
+            if (claimed / "settings.json").exists():
+                runs.claim(claimed, json.loads(json.dumps(run.kept)))
+            raise ValueError(
+                f"{path} holds a run with other settings. Choose another "
+                f"--output_dir, or delete it. Received: {key}"
+            )
+
+
+def finished(todo):
+    """Yields (run, its result or why it diverged) as the runs end."""
+    if not todo:
+        return
+    jobs = pool.jobs(todo[0].settings.strategy, len(todo))
+    # Processes do not live longer: what TensorFlow traces around a gradient of
+    # its own making, such as that of `all_reduce`, it never lets go of.
+    for first in range(0, len(todo), _LIFE * jobs):
+        yield from _finished(todo[first : first + _LIFE * jobs], jobs)
+
+
+def _finished(todo, jobs):
+    with pool.executor(jobs) as processes:
+        try:
+            futures = {
+                processes.submit(pool.run_one, run.settings): run
+                for run in todo
+            }
+            for future in concurrent.futures.as_completed(futures):
+                error = future.exception()
+                if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                    raise KeyboardInterrupt
+                if error and not isinstance(error, FloatingPointError):
+                    raise error
+                yield futures[future], error or future.result()
+        finally:
+            processes.shutdown(wait=True, cancel_futures=True)
