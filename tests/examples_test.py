@@ -299,7 +299,8 @@ _TABLES = {
     "model": ("resnet-18", "cnn", "mlp", "wrn-10-1"),
     "mixed_precision": ("float32", "mixed_float16", "mixed_bfloat16"),
 }
-assert set(models.MODELS) < set(_TABLES["model"])
+# The one for signals is in study_test.py.
+assert set(models.MODELS) - {"cnn-1d"} < set(_TABLES["model"])
 _LONGEST = max(map(len, _TABLES.values()))
 # The first entries of all tables, then the second ones, ...; then the rest.
 _ONE_STEP = [
