@@ -93,3 +93,11 @@ def project(z, center, rho):
     (fit,) = vectors.scale(rho, [vectors.reciprocal(length)])
     shrink = ops.minimum(1.0, fit)
     return vectors.add(center, vectors.scale(shrink, perturbation))
+
+
+def end(clean, path):
+    """Returns the last point of the path, or the clean one of an empty path."""
+    last = clean
+    for point in path:
+        last = point
+    return last

@@ -15,13 +15,16 @@ import dataclasses
 import functools
 
 import keras
-from keras import ops
 
+from keras_sam import ascent
 from keras_sam import fields
-from keras_sam import functional
 from keras_sam import parts
 from keras_sam import vectors
 from keras_sam.parts import Part
+from keras_sam.probing import CurvatureRegularized as CurvatureRegularized
+from keras_sam.probing import FirstOrderFlatness as FirstOrderFlatness
+from keras_sam.slerp import SearchedSlerp as SearchedSlerp
+from keras_sam.slerp import Slerp as Slerp
 
 
 @keras.saving.register_keras_serializable(package="keras_sam")
@@ -34,7 +37,7 @@ class Last(Part):
     """
 
     def __call__(self, clean, path):
-        return end(clean, path).grads
+        return ascent.end(clean, path).grads
 
 
 @keras.saving.register_keras_serializable(package="keras_sam")
@@ -147,7 +150,7 @@ class Penalized(Part):
     def __call__(self, clean, path):
         return vectors.add(
             vectors.scale(1 - self.alpha, clean.grads),
-            vectors.scale(self.alpha, end(clean, path).grads),
+            vectors.scale(self.alpha, ascent.end(clean, path).grads),
         )
 
 
@@ -180,7 +183,7 @@ class Decoupled(Part):
         fields.number("alpha", self.alpha)
 
     def __call__(self, clean, path):
-        sharpness = vectors.subtract(end(clean, path).grads, clean.grads)
+        sharpness = vectors.subtract(ascent.end(clean, path).grads, clean.grads)
         return clean.grads, vectors.scale(self.alpha, sharpness)
 
 
@@ -205,7 +208,7 @@ class SurrogateGap(Part):
         fields.number("alpha", self.alpha, 0.0)
 
     def __call__(self, clean, path):
-        perturbed = end(clean, path).grads
+        perturbed = ascent.end(clean, path).grads
         gap = vectors.orthogonal(clean.grads, perturbed)
         return vectors.subtract(perturbed, vectors.scale(self.alpha, gap))
 
@@ -220,197 +223,9 @@ class Renormalized(Part):
 
     def __call__(self, clean, path):
         length = vectors.norm(clean.grads)
-        return vectors.scale(length, vectors.unit(end(clean, path).grads))
-
-
-@keras.saving.register_keras_serializable(package="keras_sam")
-@dataclasses.dataclass(frozen=True)
-class CurvatureRegularized(Part):
-    """`g_n + gamma (g_n + g_- - 2 g_0) + beta (g_n - g_-)`.
-
-    `g_-` is the gradient at `2 w - z_n`, the mirror image of the end of the
-    climb: one more evaluation. The pass there, as every other, leaves batch
-    statistics alone; the authors' code does not.
-
-    Args:
-        gamma: Float, weight of the second difference.
-        beta: Float, weight of the first difference.
-
-    Reference: CR-SAM, arXiv:2312.13555; the rule as in the authors' code, the
-    defaults as on its command line.
-    """
-
-    gamma: float = 0.1
-    beta: float = 0.01
-
-    def __post_init__(self):
-        fields.number("gamma", self.gamma)
-        fields.number("beta", self.beta)
-
-    def __call__(self, clean, path, *, context):
-        last = end(clean, path)
-        mirror = vectors.subtract(vectors.scale(2.0, clean.params), last.params)
-        below = context.gradient(mirror)
-        return [
-            g + self.gamma * (g + b - 2 * c) + self.beta * (g - b)
-            for g, b, c in zip(last.grads, below, clean.grads, strict=True)
-        ]
-
-
-@keras.saving.register_keras_serializable(package="keras_sam")
-@dataclasses.dataclass(frozen=True)
-class Slerp(Part):
-    """`||g_n|| (sin((1 - a) t) u + sin(a t) v) / sin t`, on a great circle.
-
-    `u` is the unit vector from w to `z_n`, `v` that along `g_n`, `t` the angle
-    between them.
-
-    Args:
-        alpha: Float, a. 0 is along `u`, 1 is `Last`, more goes beyond.
-
-    Reference: XSAM, arXiv:2603.10048, for a given alpha, as in the authors'
-    code.
-    """
-
-    alpha: float = 1.0
-
-    def __post_init__(self):
-        fields.number("alpha", self.alpha)
-
-    def __call__(self, clean, path):
-        last = end(clean, path)
-        return great_circle(clean, last, self.alpha)
-
-
-@keras.saving.register_keras_serializable(package="keras_sam")
-@dataclasses.dataclass(frozen=True)
-class SearchedSlerp(Part):
-    """`Slerp` with the alpha of the highest loss at distance `rho_max`.
-
-    Of 0, 0.1, ..., 2 the one with which `w + rho_max d / ||d||` has the
-    highest loss on the batch, sought for in the first of each `period` steps
-    that climb, at the cost of 21 forward passes. The authors do it in the
-    first step of an epoch. Alpha is remembered, the mean over replicas of what
-    each has found.
-
-    Args:
-        rho_max: Float, above 0.
-        period: Int, at least 1.
-
-    Reference: XSAM, arXiv:2603.10048; as in the authors' code.
-    """
-
-    rho_max: float = 0.3
-    period: int = 100
-
-    def __post_init__(self):
-        fields.positive("rho_max", self.rho_max)
-        fields.integer("period", self.period, 1)
-
-    def init(self, params):
-        return {"alpha": ops.ones(()), "steps": ops.zeros((), "int32")}
-
-    def __call__(self, clean, path, memory, *, context):
-        last = end(clean, path)
-        dtype = memory["alpha"].dtype
-        grid = ops.arange(0, 21, dtype=dtype) / 10
-        steps = memory["steps"]
-        due = steps % self.period == 0
-
-        def losses(alone):
-            def loss(alpha):
-                way = vectors.unit(great_circle(clean, last, alpha))
-                there = vectors.scale(self.rho_max, way)
-                found = alone.loss(vectors.add(clean.params, there))
-                return ops.cast(found, dtype)
-
-            return [functional.each(loss, grid)]
-
-        (found,) = context.when(due, losses, [ops.zeros_like(grid)])
-        alpha = ops.where(due, grid[ops.argmax(found)], memory["alpha"])
-        grads = great_circle(clean, last, alpha)
-        return grads, {"alpha": alpha, "steps": steps + 1}
-
-
-@keras.saving.register_keras_serializable(package="keras_sam")
-@dataclasses.dataclass(frozen=True)
-class FirstOrderFlatness(Part):
-    """Also shrinks the largest gradient norm nearby; four evaluations.
-
-    With `r` the radius of the climb, `h = g_1 - g_0`, `z = w + rho h / ||h||`,
-    `g_2` at z and `g_3` at `z + r g_2 / ||g_2||`, and with `p = g_0 + b_2 g_2`
-    and `q = b_1 g_1 + b_3 g_3`:
-
-        q - gamma (p - <p, q> q / ||q||^2)
-
-    Args:
-        rho: Float, above 0, the radius within which norms count.
-        gamma: Float, at least 0.
-        betas: Tuple of three floats, b_1, b_2, b_3.
-
-    Reference: GAM, arXiv:2303.03108, in the form of the authors' code, with its
-    settings for CIFAR-100.
-    """
-
-    rho: float = 0.2
-    gamma: float = 0.03
-    betas: tuple = (0.6, 0.5, 0.4)
-
-    def __post_init__(self):
-        fields.positive("rho", self.rho)
-        fields.number("gamma", self.gamma, 0.0)
-        betas = fields.several("betas", self.betas)
-        if len(betas) != 3:
-            raise ValueError(
-                f"`betas` must be three numbers. Received: {self.betas!r}"
-            )
-        object.__setattr__(self, "betas", betas)
-
-    def check(self, arguments):
-        if arguments["perturb"] is not None:
-            raise ValueError(
-                "FirstOrderFlatness perturbs all variables: `perturb` must be "
-                f"None. Received: {arguments['perturb']!r}"
-            )
-
-    def __call__(self, clean, path, *, context):
-        first = end(clean, path)
-        radius = vectors.norm(vectors.subtract(first.params, clean.params))
-        change = vectors.subtract(first.grads, clean.grads)
-        z = _moved(clean.params, self.rho, change)
-        second = context.gradient(z)
-        third = context.gradient(_moved(z, radius, second))
-        b_1, b_2, b_3 = self.betas
-        p = vectors.add(clean.grads, vectors.scale(b_2, second))
-        q = vectors.add(
-            vectors.scale(b_1, first.grads), vectors.scale(b_3, third)
+        return vectors.scale(
+            length, vectors.unit(ascent.end(clean, path).grads)
         )
-        return vectors.subtract(
-            q, vectors.scale(self.gamma, vectors.orthogonal(p, q))
-        )
-
-
-def end(clean, path):
-    """Returns the last point of the path, or the clean one of an empty path."""
-    last = clean
-    for point in path:
-        last = point
-    return last
-
-
-def great_circle(clean, last, alpha):
-    """Returns the gradient that `Slerp` describes."""
-    u = vectors.unit(vectors.subtract(last.params, clean.params))
-    v = vectors.unit(last.grads)
-    angle = ops.arccos(ops.clip(vectors.dot(u, v), -1.0, 1.0))
-    # Where the two are parallel, the limit for small angles.
-    sine = ops.sin(angle)
-    parallel = sine < 1e-6
-    safe = ops.where(parallel, 1.0, sine)
-    near = ops.where(parallel, 0.5, ops.sin((1 - alpha) * angle) / safe)
-    far = ops.where(parallel, 0.5, ops.sin(alpha * angle) / safe)
-    way = vectors.add(vectors.scale(near, u), vectors.scale(far, v))
-    return vectors.scale(vectors.norm(last.grads), way)
 
 
 def decoupled(descent):
@@ -433,7 +248,3 @@ def split(descent, result, clean):
             f"Received: {result!r}"
         )
     return tuple(parts.tensors(descent, part, number) for part in result)
-
-
-def _moved(params, length, way):
-    return vectors.add(params, vectors.scale(length, vectors.unit(way)))
