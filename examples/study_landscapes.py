@@ -1,0 +1,154 @@
+r"""The landscapes in which the runs of examples/study.py have ended.
+
+    python -m examples.study --output_dir=study
+    python -m examples.study_landscapes --output_dir=study
+
+Measures the networks of the small study with wrong labels, for the methods and
+radii below, which were fixed before any result, on 512 of their training
+examples, wrong labels included, in batches of 128. `landscapes.csv` has a row
+for each network; the table is of it alone. What is measured is finished before
+it is written, so the same command continues.
+"""
+
+import csv
+import os
+import pathlib
+import types
+
+import keras
+from absl import app
+from absl import flags
+
+from examples import data
+from examples import options
+from examples import paired
+from examples import study_grid
+from examples import train
+from keras_sam import landscape as landscapes
+
+FLAGS = flags.FLAGS
+flags.adopt_module_key_flags(options)
+
+NOISE = 0.3
+ARMS = (("sgd", 0), ("sam", 1), ("last", 5), ("mean", 5), ("matched", 5))
+# Of training, and of the climbs that measure, by data set.
+RADII = {"digits": 0.2, "mnist1d": 0.1}
+STEPS = 5
+EXAMPLES = 512
+BATCH_SIZE = 128
+KEY = ("dataset", "method", "n", "seed")
+QUANTITIES = {
+    "one_step": "sharpness, one step",
+    "n_steps": f"sharpness, {STEPS} steps",
+    "gap": "gap of the two",
+    "cosine": "cosine of g_0 and z_n - w",
+    "straightness": "straightness of the climb",
+    "eigenvalue": "largest eigenvalue",
+}
+
+
+def wanted(planned):
+    """Returns the runs whose networks are measured."""
+    return [
+        run
+        for run in planned
+        if run.noise == NOISE
+        and (run.method, run.n) in ARMS
+        and run.rho in (0.0, RADII[run.dataset])
+    ]
+
+
+def measure(run):
+    """Returns the row of a run, a dict."""
+    model = keras.saving.load_model(
+        pathlib.Path(run.settings.output_dir) / "model.keras", compile=False
+    )
+    model.compile(loss=keras.losses.CategoricalCrossentropy(from_logits=True))
+    batches = data.ordered_batches(
+        train.load_data(run.settings), "train", EXAMPLES, BATCH_SIZE
+    )
+    at, rho = landscapes.Landscape(model, batches), RADII[run.dataset]
+    climb = {"ascent_steps": STEPS, "radius": "split"}
+    sharpness = landscapes.sharpness(at, rho, **climb)
+    path = landscapes.path(at, rho, **climb).mean()
+    top = landscapes.eigenvalues(at, 1, iterations=30, tolerance=0.01)
+    return {
+        **{name: getattr(run, name) for name in KEY},
+        "one_step": sharpness.one_step,
+        "n_steps": sharpness.value,
+        "gap": sharpness.gap,
+        "cosine": float(path["cosine_to_displacement"]),
+        "straightness": float(path["straightness"]),
+        "eigenvalue": float(top.values[0]),
+        "residual": float(top.residuals[0]),
+    }
+
+
+def table(rows):
+    """Returns the table of means with 95 % intervals over seeds, Markdown."""
+    lines = [
+        "| data | method | " + " | ".join(QUANTITIES.values()) + " |",
+        "|---|---|" + "---|" * len(QUANTITIES),
+    ]
+    for dataset in RADII:
+        for method, n in ARMS:
+            of_arm = [
+                row
+                for row in rows
+                if (row["dataset"], row["method"], int(row["n"]))
+                == (dataset, method, n)
+            ]
+            cells = []
+            for name in QUANTITIES if of_arm else ():
+                found = paired.interval([float(row[name]) for row in of_arm])
+                half = (found.high - found.low) / 2
+                cells.append(f"{found.mean:.3g} ± {half:.1g}")
+            if cells:
+                title = method if n < 2 else f"{method}, n = {n}"
+                lines.append(f"| {dataset} | {title} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def read(path):
+    """Returns the rows of a file that there may be."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write(path, rows):
+    """Writes the file in one piece."""
+    aside = pathlib.Path(f"{path}.{os.getpid()}.tmp")
+    with aside.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(aside, path)
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments: {argv[1:]}")
+    settings = options.settings()
+    folder = pathlib.Path(settings.output_dir)
+    planned = study_grid.plan(
+        study_grid.CONFIGS["small"],
+        types.SimpleNamespace(**vars(settings)),
+        (),
+        folder / "runs",
+    )
+    file = folder / "landscapes.csv"
+    rows = read(file)
+    known = {tuple(row[name] for name in KEY) for row in rows}
+    for run in wanted(planned):
+        key = tuple(str(getattr(run, name)) for name in KEY)
+        if key not in known:
+            rows.append(measure(run))
+            write(file, rows)
+            print(" ".join(key), flush=True)
+    print(table(read(file)))
+
+
+if __name__ == "__main__":
+    app.run(main)
