@@ -1,6 +1,7 @@
 """The code of docs/methods.md runs as it stands, and does what it says."""
 
 import ast
+import inspect
 import pathlib
 import re
 import sys
@@ -144,6 +145,24 @@ def test_every_part_with_a_memory_is_in_the_table():
     _, table = GUIDE.split("## What each part remembers")
     for name in remembering:
         assert name in table, name
+
+
+def test_landscapes():
+    text = (DOCS / "landscape.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names = {}
+    exec(block, names)
+    assert names["worst"].value >= names["worst"].one_step > 0
+    listed = set(re.findall(r"`(\w+)`", text.partition("\n- ")[0]))
+    public = {
+        name
+        for name, value in vars(keras_sam.landscape).items()
+        if getattr(value, "__module__", "").startswith("keras_sam.")
+        and inspect.isfunction(value)
+        and not name.startswith("_")
+    }
+    # What helps to make one's own directions.
+    assert public - {"filter_normalized", "weights"} <= listed
 
 
 if __name__ == "__main__":
