@@ -2,6 +2,7 @@
 
 from keras_sam import backend as _backend  # noqa: F401, I001  Before the rest.
 from keras_sam import cadences as cadences
+from keras_sam import callbacks as callbacks
 from keras_sam import descents as descents
 from keras_sam import directions as directions
 from keras_sam import landscape as landscape

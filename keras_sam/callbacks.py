@@ -1,0 +1,127 @@
+"""Callbacks that measure while `fit` trains."""
+
+import math
+
+import keras
+
+from keras_sam import checks
+from keras_sam import fields
+from keras_sam import functional
+from keras_sam import landscape
+from keras_sam.directions import Normalized
+
+NAMES = (
+    "landscape_loss",
+    "landscape_one_step_sharpness",
+    "landscape_sharpness",
+    "landscape_sharpness_gap",
+    "landscape_gradient_norm",
+    "landscape_gradient_cosine",
+    "landscape_straightness",
+)
+
+
+class Landscape(keras.callbacks.Callback):
+    """Logs the sharpness of the loss, and what a climb meets, now and then.
+
+    On fixed data, in evaluation mode: `landscape_loss`, that at the weights;
+    `landscape_one_step_sharpness`, `landscape_sharpness` and
+    `landscape_sharpness_gap` of `keras_sam.landscape.sharpness`;
+    `landscape_gradient_norm` at the weights, `landscape_gradient_cosine` of the
+    gradients at both ends of the climb, and `landscape_straightness` of
+    `keras_sam.landscape.path`. All are means over the batches.
+
+    Put it first among the callbacks: those after it, and the history, find the
+    numbers in the logs of the epoch. Where nothing was measured they are NaN,
+    since Keras's CSVLogger needs the same names in each epoch.
+
+    A measurement costs 2 n + 1 gradients and up to two forward passes for each
+    batch of the data, n being `ascent_steps`. Training is as without it, to the
+    bit.
+
+    Args:
+        x, y, sample_weight, batch_size: The data, as those of
+            `keras_sam.landscape.Landscape`; a few batches will do.
+        every: Int, at least 1.
+        unit: "epoch": at the end of each `every`-th epoch; "step": after each
+            `every`-th of the optimizer's iterations (or the execution that it
+            is in); the logs of the epoch get the last measurement.
+        rho: Float, above 0.
+        ascent_steps: Int, at least 1.
+        radius: As that of `SharpnessAwareMinimization`.
+        direction: Likewise.
+
+    Raises:
+        TypeError: If an argument is of a wrong type.
+        ValueError: If an argument is out of range, or, as measurements begin,
+            the data do not fit the model.
+        FloatingPointError: If what is measured is not finite.
+    """
+
+    def __init__(
+        self,
+        x,
+        y=None,
+        sample_weight=None,
+        *,
+        batch_size=128,
+        every=1,
+        unit="epoch",
+        rho=0.05,
+        ascent_steps=3,
+        radius="split",
+        direction=Normalized(),
+    ):
+        super().__init__()
+        self._data = (x, y, sample_weight, batch_size)
+        self._every = fields.integer("every", every, 1)
+        self._unit = checks.choice("unit", unit, ("epoch", "step"))
+        self._climb = {
+            "rho": fields.positive("rho", rho),
+            "ascent_steps": fields.integer("ascent_steps", ascent_steps, 1),
+            "radius": radius,
+            "direction": direction,
+        }
+        self._landscape = None
+
+    def on_train_begin(self, logs=None):
+        if self._landscape is None or self._landscape.model is not self.model:
+            *data, batch_size = self._data
+            self._landscape = landscape.Landscape(
+                self.model, *data, batch_size=batch_size
+            )
+        self._steps = self._iterations()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._last = dict.fromkeys(NAMES, math.nan)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self._unit == "step":
+            before, self._steps = self._steps, self._iterations()
+            if self._steps // self._every > before // self._every:
+                self._last = self._measured()
+                logs.update(self._last)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._unit == "epoch" and (epoch + 1) % self._every == 0:
+            self._last = self._measured()
+        logs.update(self._last)
+
+    def _iterations(self):
+        return int(self.model.optimizer.iterations)
+
+    def _measured(self):
+        at = self._landscape
+        params = functional.read(at.variables)
+        sharpness = landscape.sharpness(at, params=params, **self._climb)
+        path = landscape.path(at, params=params, **self._climb).mean()
+        found = (
+            sharpness.loss,
+            sharpness.one_step,
+            sharpness.value,
+            sharpness.gap,
+            path["gradient_norms"][0],
+            path["cosines_to_first"][-1],
+            path["straightness"],
+        )
+        return dict(zip(NAMES, map(float, found), strict=True))
