@@ -84,18 +84,22 @@ def _levels(content, name):
     return np.linspace(low, high if high > low else low + 1, 16)
 
 
+def _filled(axes, found, levels):
+    return axes.contourf(
+        *(found["x"], found["y"], _array(found["losses"])),
+        levels=levels,
+        cmap="cividis",
+        extend="both",
+    )
+
+
 def _ascent_planes(content):
     """The picture that tells one step from several."""
     canvas, pairs = _side_by_side(content)
     levels = _levels(content, "ascent_plane")
     for axes, (path, known) in pairs:
         found = known["ascent_plane"]
-        filled = axes.contourf(
-            *(found["x"], found["y"], _array(found["losses"])),
-            levels=levels,
-            cmap="cividis",
-            extend="both",
-        )
+        filled = _filled(axes, found, levels)
         way, once = _array(found["path"]), found["one_step"]
         axes.plot(
             *way.T,
@@ -129,12 +133,7 @@ def _planes(content):
     levels = _levels(content, "plane")
     for axes, (path, known) in pairs:
         found = known["plane"]
-        filled = axes.contourf(
-            *(found["x"], found["y"], _array(found["losses"])),
-            levels=levels,
-            cmap="cividis",
-            extend="both",
-        )
+        filled = _filled(axes, found, levels)
         axes.plot(0, 0, "*", color="white", markersize=12)
         axes.set(
             title=label(path),
