@@ -172,7 +172,7 @@ def define_flags():
     flags.DEFINE_integer(
         "ascent_steps", 5, "Steps of the climbs.", lower_bound=1
     )
-    flags.DEFINE_integer("draws", 20, "Random perturbations.", lower_bound=1)
+    flags.DEFINE_integer("draws", 20, "Random perturbations.", lower_bound=2)
     flags.DEFINE_integer("eigenvalues", 5, "How many.", lower_bound=1)
     flags.DEFINE_integer(
         "products", 60, "Hessian-vector products for each use.", lower_bound=5

@@ -1,13 +1,17 @@
 """Callbacks that measure while `fit` trains."""
 
 import math
+import warnings
 
 import keras
+from keras import ops
 
+from keras_sam import ascent
 from keras_sam import checks
 from keras_sam import fields
 from keras_sam import functional
 from keras_sam import landscape
+from keras_sam import sharpness
 from keras_sam.directions import Normalized
 
 NAMES = (
@@ -33,7 +37,8 @@ class Landscape(keras.callbacks.Callback):
 
     Put it first among the callbacks: those after it, and the history, find the
     numbers in the logs of the epoch. Where nothing was measured they are NaN,
-    since Keras's CSVLogger needs the same names in each epoch.
+    since Keras's CSVLogger needs the same names in each epoch; also, with a
+    warning, where the loss is not finite or all gradients are zero.
 
     A measurement costs 2 n + 1 gradients and up to two forward passes for each
     batch of the data, n being `ascent_steps`. Training is as without it, to the
@@ -55,7 +60,7 @@ class Landscape(keras.callbacks.Callback):
         TypeError: If an argument is of a wrong type.
         ValueError: If an argument is out of range, or, as measurements begin,
             the data do not fit the model.
-        FloatingPointError: If what is measured is not finite.
+        FloatingPointError: If the loss is not finite as training begins.
     """
 
     def __init__(
@@ -79,17 +84,17 @@ class Landscape(keras.callbacks.Callback):
         self._climb = {
             "rho": fields.positive("rho", rho),
             "ascent_steps": fields.integer("ascent_steps", ascent_steps, 1),
-            "radius": radius,
-            "direction": direction,
+            "radius": checks.choice("radius", radius, tuple(ascent.RADII)),
+            "direction": checks.part("direction", direction),
         }
         self._landscape = None
 
     def on_train_begin(self, logs=None):
-        if self._landscape is None or self._landscape.model is not self.model:
-            *data, batch_size = self._data
-            self._landscape = landscape.Landscape(
-                self.model, *data, batch_size=batch_size
-            )
+        # Anew each time: loss and trained variables may be others.
+        *data, batch_size = self._data
+        self._landscape = landscape.Landscape(
+            self.model, *data, batch_size=batch_size
+        )
         self._steps = self._iterations()
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -108,20 +113,27 @@ class Landscape(keras.callbacks.Callback):
         logs.update(self._last)
 
     def _iterations(self):
-        return int(self.model.optimizer.iterations)
+        return int(ops.convert_to_numpy(self.model.optimizer.iterations))
 
     def _measured(self):
+        try:
+            return self._found()
+        except (FloatingPointError, sharpness.Stuck) as error:
+            warnings.warn(f"No landscape to log: {error}", stacklevel=2)
+            return dict.fromkeys(NAMES, math.nan)
+
+    def _found(self):
         at = self._landscape
         params = functional.read(at.variables)
-        sharpness = landscape.sharpness(at, params=params, **self._climb)
+        found = landscape.sharpness(at, params=params, **self._climb)
         path = landscape.path(at, params=params, **self._climb).mean()
-        found = (
-            sharpness.loss,
-            sharpness.one_step,
-            sharpness.value,
-            sharpness.gap,
+        values = (
+            found.loss,
+            found.one_step,
+            found.value,
+            found.gap,
             path["gradient_norms"][0],
             path["cosines_to_first"][-1],
             path["straightness"],
         )
-        return dict(zip(NAMES, map(float, found), strict=True))
+        return dict(zip(NAMES, map(float, values), strict=True))

@@ -94,7 +94,11 @@ def _of_python(x):
     def read():
         for i in range(number):
             batch = x[i]
-            yield tuple(batch) if isinstance(batch, list) else batch
+            if isinstance(batch, (list, tuple)):
+                batch = tuple(batch)
+                while batch[-1] is None:
+                    batch = batch[:-1]
+            yield batch
 
     signature = tree.map_structure(
         lambda array: tf.TensorSpec([None] * np.ndim(array), array.dtype),

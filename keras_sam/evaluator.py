@@ -152,6 +152,7 @@ class Evaluator:
     def squared_gradients(self, state, batch, params, examples):
         """Returns the mean square of the gradients of single examples."""
         number = tf.minimum(examples, batch.size)
+        among = tf.maximum(number, 1)  # On a replica without examples.
 
         def add(i, sums):
             grads = self(params, state, batch.take([i])).grads
@@ -162,49 +163,7 @@ class Evaluator:
 
         zeros = [tf.zeros_like(param) for param in params]
         _, sums = tf.while_loop(lambda i, _: i < number, add, (0, zeros))
-        return [total / _as(number, total) for total in sums]
-
-    def losses(self, y_pred, batch):
-        """Returns the loss of each example, up to an addend common to all.
-
-        It is what the loss of the batch changes by when the example counts
-        more, times the batch size, which is defined for any loss that heeds
-        sample weights.
-
-        Raises:
-            ValueError: If the loss does not.
-        """
-        size = tf.shape(tree.flatten(y_pred)[0])[0]
-        share = tf.ones([size])
-        # With values, for the regularizers; the metrics stay as they are.
-        scope = keras.StatelessScope(
-            [(v, v.value) for v in self._model.variables]
-        )
-        with tf.GradientTape() as tape, scope:
-            tape.watch(share)
-            weights = share
-            if batch.sample_weight is not None:
-                weights = tree.map_structure(
-                    lambda w: (
-                        tf.cast(w, share.dtype)
-                        * tf.reshape(share, [-1] + [1] * (len(w.shape) - 1))
-                    ),
-                    batch.sample_weight,
-                )
-            loss = self._model._compute_loss(
-                x=batch.x,
-                y=batch.y,
-                y_pred=y_pred,
-                sample_weight=weights,
-                training=self._training,
-            )
-        losses = tape.gradient(loss, share)
-        if losses is None:
-            raise ValueError(
-                "A choice of samples needs a loss that heeds `sample_weight`. "
-                f"Received a {type(self._model).__name__} whose loss does not"
-            )
-        return losses * tf.cast(size, losses.dtype)
+        return [total / _as(among, total) for total in sums]
 
     def write(self, state):
         """Assigns what a pass has made of the state."""

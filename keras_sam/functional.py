@@ -55,11 +55,12 @@ class Point(NamedTuple):
     overwrites: list
 
 
-def build(model, data):
+def build(model, data, optimizer=True):
     """Creates all variables of a compiled model, from the shapes of `data`.
 
     None can be created in an `Evaluator`. Keras itself calls `_symbolic_build`
-    before stateless train steps, on other backends.
+    before stateless train steps, on other backends. Without `optimizer` that
+    one is left alone, where no symbolic call is needed.
 
     Raises:
         ValueError: If a layer compiles its own `call`.
@@ -72,7 +73,7 @@ def build(model, data):
         and not tree.is_nested(y)
     ):
         # Some models only run eagerly, which a symbolic call is not.
-        if not model.optimizer.built:
+        if optimizer and not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
     else:
         model._symbolic_build(data_batch=data)

@@ -68,6 +68,7 @@ class Landscape:
     Attributes:
         model: The model.
         params: List of tensors, the weights at the time of construction.
+            (Batch statistics and seeds are those of now.)
         variables: List of the Keras variables that they are the values of.
         number: Int, the number of batches, or None where it is not known.
 
@@ -109,7 +110,7 @@ class Landscape:
 
     def _open(self, first, training, xla):
         with self._strategy.scope():
-            functional.build(self.model, first)
+            functional.build(self.model, first, optimizer=False)
             self._evaluator = Evaluator(
                 self.model,
                 self._strategy.num_replicas_in_sync,

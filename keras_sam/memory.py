@@ -19,7 +19,6 @@ class Memory:
     """
 
     def __init__(self, layer, owners):
-        self._paths = _paths(owners)
         with functional.outside_graphs():
             self._structure = [
                 parts.init(
@@ -27,6 +26,12 @@ class Memory:
                 )
                 for part, variables in owners
             ]
+        # Whose memory is shaped like the variables.
+        self._shaped = [
+            any(len(tensor.shape) for tensor in tree.flatten(memory))
+            for memory in self._structure
+        ]
+        self._paths = self._paths_of(owners)
         self._weights = [
             layer.add_weight(
                 shape=tensor.shape,
@@ -48,15 +53,25 @@ class Memory:
         Raises:
             ValueError: If the variables are not those of the constructor.
         """
-        if self._weights and _paths(owners) != self._paths:
+        paths = self._paths_of(owners)
+        if paths != self._paths:
             raise ValueError(
                 "A part with a memory needs the variables that were trainable "
                 "when the wrapper was built. Wrap the model again after "
                 f"freezing layers. Expected: {self._paths}. "
-                f"Received: {_paths(owners)}"
+                f"Received: {paths}"
             )
         weights = functional.read(self._weights)
         return tree.pack_sequence_as(self._structure, weights)
+
+    def _paths_of(self, owners):
+        return {
+            type(part).__name__: [v.path for v in variables]
+            for (part, variables), shaped in zip(
+                owners, self._shaped, strict=True
+            )
+            if shaped
+        }
 
     def write(self, memory, grads):
         """Assigns a new memory, or nothing after an overflow.
@@ -83,7 +98,3 @@ def _initial(owners, index, shape, dtype):
         for part, variables in owners
     ]
     return ops.cast(tree.flatten(memory)[index], dtype)
-
-
-def _paths(owners):
-    return [[v.path for v in variables] for _, variables in owners]

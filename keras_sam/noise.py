@@ -36,7 +36,8 @@ class Random(Part):
     filter is.
 
     Args:
-        seed: Int. Each step draws anew, the same on all replicas.
+        seed: Int. Each of the optimizer's iterations draws anew, the same
+            on all replicas.
 
     Reference: random weight perturbation (RWP), arXiv:2404.00357, as in the
     authors' code, where the mixed form's gradients are of two batches.
@@ -63,7 +64,8 @@ class Smoothed(Part):
     Args:
         sigma: Float, at least 0. 0 is `Normalized`.
         weight: Float, at least 0, of the gradient.
-        seed: Int. Each step draws anew, the same on all replicas.
+        seed: Int. Each of the optimizer's iterations draws anew, the same
+            on all replicas.
 
     Reference: random SAM (R-SAM), OpenReview htUvh7xPoa. The rule could not be
     confirmed from a source.
@@ -95,7 +97,8 @@ class Subset(Part):
 
     Args:
         probability: Float, above 0, at most 1: p.
-        seed: Int. Each step draws anew, the same on all replicas.
+        seed: Int. Each of the optimizer's iterations draws anew, the same
+            on all replicas.
 
     Reference: stochastic weight perturbation of ESAM, arXiv:2110.03141, as in
     the authors' code.

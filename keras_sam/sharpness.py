@@ -47,6 +47,10 @@ class Sharpness(results.Result):
     complete: bool
 
 
+class Stuck(ValueError):
+    """No climb starts, since the gradient is zero."""
+
+
 def sharpness(
     landscape,
     rho=0.05,
@@ -110,7 +114,7 @@ def sharpness(
             work.advance()
     sizes, losses, ones, stuck = map(np.array, zip(*rows, strict=True))
     if stuck.all():
-        raise ValueError(
+        raise Stuck(
             "The gradient at the weights must not be zero, or no climb starts "
             "there (`average_sharpness` needs none). Received: zero on all "
             f"{len(stuck)} batches"

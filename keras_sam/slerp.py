@@ -96,7 +96,7 @@ def great_circle(clean, last, alpha):
     sine = ops.sin(angle)
     parallel = sine < 1e-6
     safe = ops.where(parallel, 1.0, sine)
-    near = ops.where(parallel, 0.5, ops.sin((1 - alpha) * angle) / safe)
-    far = ops.where(parallel, 0.5, ops.sin(alpha * angle) / safe)
+    near = ops.where(parallel, 1 - alpha, ops.sin((1 - alpha) * angle) / safe)
+    far = ops.where(parallel, alpha, ops.sin(alpha * angle) / safe)
     way = vectors.add(vectors.scale(near, u), vectors.scale(far, v))
     return vectors.scale(vectors.norm(last.grads), way)

@@ -11,6 +11,7 @@ from keras_sam import ascent
 from keras_sam import descents
 from keras_sam import distribution
 from keras_sam import functional
+from keras_sam import losses
 from keras_sam import parts
 from keras_sam import tracking
 from keras_sam import vectors
@@ -100,7 +101,7 @@ class Step:
         measured = update.measured
         if self._evaluator.loss_scaled:
             # An overflow in any pass makes the optimizer skip the step.
-            finite = ops.all(ops.stack(update.finite))
+            finite = ops.all(ops.stack([*update.finite, *_kept(update)]))
             factor = ops.where(finite, 1.0, math.nan)
             grads = vectors.scale(factor, grads)
             correction = vectors.scale(factor, correction)
@@ -236,14 +237,16 @@ class Step:
         if samples is None:
             return self._batch
 
-        def losses():
+        sam = self._sam
+
+        def losses_here():
             point = self._evaluate(params, gradient=False)
-            return self._evaluator.losses(point.y_pred, self._batch)
+            return losses.of_examples(sam, point.y_pred, self._batch)
 
         indices, _ = parts.call(
             samples,
-            lambda: self._evaluator.losses(self._clean.y_pred, self._batch),
-            losses,
+            lambda: losses.of_examples(sam, self._clean.y_pred, self._batch),
+            losses_here,
             memory=(),
             context=self._context,
         )
@@ -288,3 +291,12 @@ class Step:
         if not self._evaluator.loss_scaled:
             return []
         return [vectors.all_finite(point.grads)]
+
+
+def _kept(update):
+    """Returns whether the memory can be kept, a list of one bool or none.
+
+    Where a pass for it alone overflows, the loss scale must fall as well.
+    """
+    memory = tree.flatten(update.memory)
+    return [vectors.all_finite(memory)] if memory else []
