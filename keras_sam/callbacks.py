@@ -95,10 +95,10 @@ class Landscape(keras.callbacks.Callback):
         self._landscape = landscape.Landscape(
             self.model, *data, batch_size=batch_size
         )
-        self._steps = self._iterations()
 
     def on_epoch_begin(self, epoch, logs=None):
         self._last = dict.fromkeys(NAMES, math.nan)
+        self._steps = self._iterations()
 
     def on_train_batch_end(self, batch, logs=None):
         if self._unit == "step":
@@ -126,7 +126,10 @@ class Landscape(keras.callbacks.Callback):
         at = self._landscape
         params = functional.read(at.variables)
         found = landscape.sharpness(at, params=params, **self._climb)
-        path = landscape.path(at, params=params, **self._climb).mean()
+        path = landscape.path(at, params=params, **self._climb)
+        if not found.complete or not path.complete:
+            raise KeyboardInterrupt
+        path = path.mean()
         values = (
             found.loss,
             found.one_step,

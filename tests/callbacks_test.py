@@ -140,6 +140,31 @@ def test_bad_arguments(arguments, error):
         looking(**arguments)
 
 
+def test_an_interruption_ends_the_training(monkeypatch):
+    """What is measured of some batches is not logged as if of all."""
+    path, calls = landscape.path, []
+
+    def interrupted(at, **climb):
+        calls.append(1)
+        return path(at, progress=lambda done, total: True, **climb)
+
+    monkeypatch.setattr(landscape, "path", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        trained(looking())
+    assert calls == [1]
+
+
+def test_without_gradients_there_is_no_number():
+    x, y = np.zeros((8, 6), "float32"), np.zeros(8, "float32")
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.warns(UserWarning, match="No landscape to log"):
+        history = model.fit(
+            x, y, callbacks=[callbacks.Landscape(x, y)], verbose=0
+        ).history
+    assert math.isnan(history["landscape_sharpness"][0])
+
+
 def test_data_that_do_not_fit_end_the_training_before_it_begins():
     look = callbacks.Landscape(np.zeros((4, 5)), np.zeros(4))
     with pytest.raises(ValueError, match="must fit the model"):
