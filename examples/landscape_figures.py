@@ -6,6 +6,8 @@ import matplotlib
 import numpy as np
 from matplotlib import figure
 
+from keras_sam import results
+
 # Okabe and Ito's colours; the dashes tell the lines apart in grey too.
 STYLES = (("#0072B2", "-"), ("#D55E00", "--"))
 _REACH = 1.0  # Of the random plane, in filter-normalized units.
@@ -64,10 +66,10 @@ def _one(content, width=6.5, height=4.2):
     return canvas, canvas.subplots()
 
 
-def _each(content, name):
-    """Yields (label, result, colour, dashes) of every checkpoint."""
+def _each(content):
+    """Yields (label, results, colour, dashes) of every checkpoint."""
     for (path, known), style in zip(content.items(), STYLES, strict=False):
-        yield label(path), known[name], *style
+        yield label(path), known, *style
 
 
 def _array(values):
@@ -149,7 +151,8 @@ def _planes(content):
 
 def _lines(content):
     canvas, axes = _one(content)
-    for name, found, colour, dashes in _each(content, "line"):
+    for name, known, colour, dashes in _each(content):
+        found = known["line"]
         axes.plot(
             found["coordinates"],
             _array(found["losses"]),
@@ -169,7 +172,8 @@ def _paths(content):
     """Loss, gradient and turning along the climb; mean over batches."""
     canvas = figure.Figure(figsize=(11, 3.8), layout="constrained")
     loss, norm, cosine = canvas.subplots(1, 3)
-    for name, found, colour, dashes in _each(content, "path"):
+    for name, known, colour, dashes in _each(content):
+        found = known["path"]
         sizes = found["sizes"]
         rises = _array(found["losses"])
         rises = rises - rises[:, :1]
@@ -178,10 +182,8 @@ def _paths(content):
             (norm, _array(found["gradient_norms"]), 0),
             (cosine, _array(found["cosines_to_first"]), 1),
         ):
-            mean = np.average(values, axis=0, weights=sizes)
-            spread = np.sqrt(
-                np.average((values - mean) ** 2, axis=0, weights=sizes)
-            )
+            mean = results.mean(values, sizes)
+            spread = results.deviation(values, sizes)
             steps = np.arange(first, first + len(mean))
             axes.plot(steps, mean, color=colour, linestyle=dashes, label=name)
             axes.fill_between(
@@ -208,10 +210,7 @@ SHARPNESSES = (
 def _sharpness(content):
     canvas, axes = _one(content)
     width = 0.8 / len(content)
-    for number, (name, known, colour, _) in enumerate(
-        (label(path), known, *style)
-        for (path, known), style in zip(content.items(), STYLES, strict=False)
-    ):
+    for number, (name, known, colour, _) in enumerate(_each(content)):
         axes.bar(
             np.arange(len(SHARPNESSES)) + number * width,
             [known[result][field] for _, result, field in SHARPNESSES],
@@ -237,7 +236,8 @@ def _sharpness(content):
 
 def _spectra(content):
     canvas, axes = _one(content)
-    for name, found, colour, dashes in _each(content, "density"):
+    for name, known, colour, dashes in _each(content):
+        found = known["density"]
         axes.plot(
             found["grid"],
             np.maximum(_array(found["density"]), 1e-12),
@@ -245,7 +245,8 @@ def _spectra(content):
             linestyle=dashes,
             label=name,
         )
-    for _, found, colour, _ in _each(content, "eigenvalues"):
+    for _, known, colour, _ in _each(content):
+        found = known["eigenvalues"]
         for value in found["values"]:
             axes.axvline(value, color=colour, linewidth=0.6, alpha=0.6)
     axes.set(

@@ -4,6 +4,7 @@ import base64
 import html
 
 from examples import landscape_figures as figures
+from keras_sam import results
 
 CAPTIONS = {
     "ascent_plane": "The plane of the climb: the first axis along its first "
@@ -47,13 +48,7 @@ def rows(content):
         return [title, *(format(value(k), form) for k in known)]
 
     def mean(name):
-        def value(k):
-            path = k["path"]
-            sizes = path["sizes"]
-            pairs = zip(path[name], sizes, strict=True)
-            return sum(v * s for v, s in pairs) / sum(sizes)
-
-        return value
+        return lambda k: results.mean(k["path"][name], k["path"]["sizes"])
 
     return [
         ["", *map(figures.label, content)],

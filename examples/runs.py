@@ -8,6 +8,8 @@ Each file is written aside and then renamed, so a reader, or a later run, sees
 the old content or the new, never a part.
 """
 
+import csv
+import io
 import json
 import math
 import os
@@ -24,11 +26,25 @@ import keras_sam
 from examples import methods
 
 
+def write_text(path, text):
+    """Writes a file in one piece: a reader sees the old one or the new."""
+    aside = pathlib.Path(f"{path}.{os.getpid()}.tmp")
+    aside.write_text(text)
+    os.replace(aside, path)
+
+
 def write_json(path, content):
     """Writes JSON in one piece."""
-    aside = pathlib.Path(f"{path}.{os.getpid()}.tmp")
-    aside.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(aside, path)
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_csv(path, columns, rows):
+    """Writes rows, dicts by column, in one piece."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def claim(folder, settings):

@@ -11,17 +11,15 @@ it is written, so the same command continues.
 """
 
 import csv
-import os
 import pathlib
-import types
 
-import keras
 from absl import app
 from absl import flags
 
-from examples import data
+from examples import landscape
 from examples import options
 from examples import paired
+from examples import runs
 from examples import study_grid
 from examples import train
 from keras_sam import landscape as landscapes
@@ -60,14 +58,12 @@ def wanted(planned):
 
 def measure(run):
     """Returns the row of a run, a dict."""
-    model = keras.saving.load_model(
-        pathlib.Path(run.settings.output_dir) / "model.keras", compile=False
+    at, _ = landscape.open_landscape(
+        pathlib.Path(run.settings.output_dir) / "model.keras",
+        {"split": "train", "examples": EXAMPLES, "batch_size": BATCH_SIZE},
+        train.load_data(run.settings),
     )
-    model.compile(loss=keras.losses.CategoricalCrossentropy(from_logits=True))
-    batches = data.ordered_batches(
-        train.load_data(run.settings), "train", EXAMPLES, BATCH_SIZE
-    )
-    at, rho = landscapes.Landscape(model, batches), RADII[run.dataset]
+    rho = RADII[run.dataset]
     climb = {"ascent_steps": STEPS, "radius": "split"}
     sharpness = landscapes.sharpness(at, rho, **climb)
     path = landscapes.path(at, rho, **climb).mean()
@@ -117,16 +113,6 @@ def read(path):
         return list(csv.DictReader(file))
 
 
-def write(path, rows):
-    """Writes the file in one piece."""
-    aside = pathlib.Path(f"{path}.{os.getpid()}.tmp")
-    with aside.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(aside, path)
-
-
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}")
@@ -134,7 +120,7 @@ def main(argv):
     folder = pathlib.Path(settings.output_dir)
     planned = study_grid.plan(
         study_grid.CONFIGS["small"],
-        types.SimpleNamespace(**vars(settings)),
+        settings,
         (),
         folder / "runs",
     )
@@ -145,7 +131,7 @@ def main(argv):
         key = tuple(str(getattr(run, name)) for name in KEY)
         if key not in known:
             rows.append(measure(run))
-            write(file, rows)
+            runs.write_csv(file, rows[0], rows)
             print(" ".join(key), flush=True)
     print(table(read(file)))
 

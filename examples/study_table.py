@@ -2,10 +2,9 @@
 
 import csv
 import dataclasses
-import io
-import os
 import pathlib
 
+from examples import runs
 from examples import study_grid
 
 # What tells runs apart.
@@ -70,14 +69,8 @@ def row(run, result):
 
 
 def write(path, rows):
-    """Writes the file in one piece: a reader sees the old one or the new."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(map(dataclasses.asdict, rows))
-    aside = pathlib.Path(f"{path}.{os.getpid()}.tmp")
-    aside.write_text(text.getvalue())
-    os.replace(aside, path)
+    """Writes the file in one piece."""
+    runs.write_csv(path, FIELDS, map(dataclasses.asdict, rows))
 
 
 def read(path):

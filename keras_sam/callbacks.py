@@ -6,8 +6,8 @@ import warnings
 import keras
 from keras import ops
 
-from keras_sam import ascent
 from keras_sam import checks
+from keras_sam import climbs
 from keras_sam import fields
 from keras_sam import functional
 from keras_sam import landscape
@@ -81,13 +81,17 @@ class Landscape(keras.callbacks.Callback):
         self._data = (x, y, sample_weight, batch_size)
         self._every = fields.integer("every", every, 1)
         self._unit = checks.choice("unit", unit, ("epoch", "step"))
+        climbs.Rule(rho, ascent_steps, radius, direction)  # Checks them.
         self._climb = {
-            "rho": fields.positive("rho", rho),
-            "ascent_steps": fields.integer("ascent_steps", ascent_steps, 1),
-            "radius": checks.choice("radius", radius, tuple(ascent.RADII)),
-            "direction": checks.part("direction", direction),
+            "rho": rho,
+            "ascent_steps": ascent_steps,
+            "radius": radius,
+            "direction": direction,
         }
         self._landscape = None
+        if self._unit == "step":
+            # Where this is overridden, Keras fetches the logs of each step.
+            self.on_train_batch_end = self._after_step
 
     def on_train_begin(self, logs=None):
         # Anew each time: loss and trained variables may be others.
@@ -100,12 +104,11 @@ class Landscape(keras.callbacks.Callback):
         self._last = dict.fromkeys(NAMES, math.nan)
         self._steps = self._iterations()
 
-    def on_train_batch_end(self, batch, logs=None):
-        if self._unit == "step":
-            before, self._steps = self._steps, self._iterations()
-            if self._steps // self._every > before // self._every:
-                self._last = self._measured()
-                logs.update(self._last)
+    def _after_step(self, batch, logs=None):
+        before, self._steps = self._steps, self._iterations()
+        if self._steps // self._every > before // self._every:
+            self._last = self._measured()
+            logs.update(self._last)
 
     def on_epoch_end(self, epoch, logs=None):
         if self._unit == "epoch" and (epoch + 1) % self._every == 0:

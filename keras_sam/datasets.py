@@ -40,10 +40,7 @@ def batches(x, y=None, sample_weight=None, batch_size=128):
 
 
 def _of_arrays(x, y, sample_weight, batch_size):
-    data = (x, y, sample_weight)
-    while data[-1] is None and len(data) > 1:
-        data = data[:-1]
-    data = _arrays(data)
+    data = _arrays(_given((x, y, sample_weight)))
     sizes = {a.shape[0] for a in tree.flatten(data) if a is not None}
     if len(sizes) > 1:
         raise ValueError(
@@ -63,6 +60,14 @@ def _of_arrays(x, y, sample_weight, batch_size):
         )
 
     return tf.data.Dataset.from_tensor_slices(found).batch(batch_size).map(pack)
+
+
+def _given(data):
+    """Returns inputs, targets and weights up to the last that is not None."""
+    data = tuple(data)
+    while data[-1] is None and len(data) > 1:
+        data = data[:-1]
+    return data
 
 
 def _arrays(data):
@@ -94,11 +99,7 @@ def _of_python(x):
     def read():
         for i in range(number):
             batch = x[i]
-            if isinstance(batch, (list, tuple)):
-                batch = tuple(batch)
-                while batch[-1] is None:
-                    batch = batch[:-1]
-            yield batch
+            yield (_given(batch) if isinstance(batch, (list, tuple)) else batch)
 
     signature = tree.map_structure(
         lambda array: tf.TensorSpec([None] * np.ndim(array), array.dtype),

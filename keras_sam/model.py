@@ -192,8 +192,8 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
             distribution.replicas(),
             distribution.compiles(self.xla, self.jit_compile),
         )
-        moving = perturbed.Moving(self._perturbed())
-        memory = self._memory.read(self._owners())
+        moving = self._moving()
+        memory = self._memory.read(self._owners(moving))
         outcome = splits.mean(
             lambda part, state: step.Step(
                 self, evaluator, moving, part, state
@@ -243,7 +243,7 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
         """
         if self._memory is None:
             return None
-        *_, count = self._memory.read(self._owners())
+        *_, count = self._memory.read(self._owners(self._moving()))
         return None if isinstance(count, tuple) else float(count)
 
     @property
@@ -296,13 +296,16 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
             (f"{self.name}/", f"{self.model.name}/"),
         )
 
-    def _owners(self):
+    def _moving(self):
+        return perturbed.Moving(self._perturbed())
+
+    def _owners(self, moving):
         """Returns the parts, each with the variables that it works on."""
         variables = functional.trained(self)
-        moving = perturbed.Moving(self._perturbed()).pick(variables)
+        climbing = moving.pick(variables)
         return [
-            (self.start, moving),
-            (self.direction, moving),
+            (self.start, climbing),
+            (self.direction, climbing),
             (self.descent, variables),
             (self.cadence, variables),
             (step.Climbs(self), []),
@@ -310,4 +313,4 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
 
     def _ensure_memory(self):
         if self._memory is None and functional.trained(self):
-            self._memory = Memory(self, self._owners())
+            self._memory = Memory(self, self._owners(self._moving()))

@@ -9,6 +9,7 @@ import pytest
 
 from examples import data
 from examples import models
+from examples import runs
 from examples import study_grid
 from examples import study_landscapes
 from tests import testing as _  # noqa: F401  Before TensorFlow's devices.
@@ -74,7 +75,7 @@ def test_table_and_file(tmp_path):
         }
         for seed in range(3)
     ]
-    study_landscapes.write(tmp_path / "rows.csv", rows)
+    runs.write_csv(tmp_path / "rows.csv", rows[0], rows)
     again = study_landscapes.read(tmp_path / "rows.csv")
     assert study_landscapes.table(again) == study_landscapes.table(rows)
     # 2 plus or minus 4.303 / sqrt(3), Student's t with two degrees.
