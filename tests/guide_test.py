@@ -112,6 +112,7 @@ def test_chord(guide):
             seen["clean"] = clean
             return seen["d"]
 
+    keras.utils.set_random_seed(0)
     with testing.float64():
         sam = keras_sam.SAM(testing.dense_net(), rho=0.1, descent=Watched())
         sam.compile("sgd", testing.cross_entropy(), run_eagerly=True)
