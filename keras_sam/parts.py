@@ -61,6 +61,14 @@ def init(part, params):
     return part.init(params) if hasattr(part, "init") else ()
 
 
+def asks_for_context(part):
+    """Returns whether a part takes the keyword argument `context`."""
+    try:
+        return "context" in inspect.signature(part).parameters
+    except ValueError:  # A builtin without a signature.
+        return False
+
+
 def call(part, *arguments, memory, context):
     """Calls a part, whether or not it has a memory or asks for context.
 
@@ -76,7 +84,7 @@ def call(part, *arguments, memory, context):
     Raises:
         ValueError: If a part with a memory does not return it.
     """
-    keywords = {"context": context} if _asks_for_context(part) else {}
+    keywords = {"context": context} if asks_for_context(part) else {}
     if not hasattr(part, "init"):
         return part(*arguments, **keywords), memory
     result = part(*arguments, memory, **keywords)
@@ -115,10 +123,3 @@ def flag(part, result):
             f"Received: {result!r}"
         )
     return result
-
-
-def _asks_for_context(part):
-    try:
-        return "context" in inspect.signature(part).parameters
-    except ValueError:  # A builtin without a signature.
-        return False

@@ -2,6 +2,7 @@
 
 import functools
 
+import tensorflow as tf
 from keras import ops
 
 _HALF = ("float16", "bfloat16")
@@ -39,12 +40,14 @@ def _scale(factor, x):
 def dot(a, b):
     """Returns the inner product, a scalar of at least float32."""
     products = [ops.sum(wide(x) * wide(y)) for x, y in zip(a, b, strict=True)]
-    return functools.reduce(ops.add, products)
+    return ops.sum(ops.stack(products))
 
 
 def norm(a):
     """Returns the Euclidean length, a scalar of at least float32."""
-    return ops.sqrt(dot(a, a))
+    # A half of the sum of squares, without a tensor of them.
+    halves = [tf.nn.l2_loss(wide(x)) for x in a]
+    return ops.sqrt(2.0 * ops.sum(ops.stack(halves)))
 
 
 def unit(a):

@@ -1,0 +1,165 @@
+r"""Time and memory of a train step, to those of plain Keras.
+
+    python -m benchmarks.step
+    python -m benchmarks.step --network=cnn --mode=graph --rounds=20
+
+For each network and mode there is a process in which plain Keras and n-step
+SAM take turns, so that a change of the machine's load meets all of them. Ratios
+are medians of those of a round. The first step, and the largest memory that the
+process held, are those of a process of its own each. The optimizer is SGD with
+momentum. On a GPU memory is the device's.
+
+After the table come the targets of docs/performance.md, each with what was
+measured, met or missed.
+"""
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+
+import tensorflow as tf
+from absl import app
+from absl import flags
+from absl import logging
+
+import keras_sam
+from benchmarks import networks
+from benchmarks import programs
+from benchmarks import runs
+from benchmarks import targets
+
+FLAGS = flags.FLAGS
+NETWORKS = list(networks.NETWORKS)
+flags.DEFINE_multi_enum("network", NETWORKS, NETWORKS, "What is trained.")
+flags.DEFINE_multi_enum(
+    "mode", ["graph", "xla"], ["graph", "xla"], "Without jit_compile, or with."
+)
+flags.DEFINE_integer("rounds", 9, "Rounds that count.", lower_bound=3)
+flags.DEFINE_float("seconds", 0.5, "Seconds of a round of a method.")
+flags.DEFINE_string("worker", "", "What to measure here, for itself: a JSON.")
+
+PLAIN = "plain"
+STEPS = (1, 2, 3, 5, 8)
+METHODS = {PLAIN: None} | {f"n={n}": {"ascent_steps": n} for n in STEPS}
+MEAN = {"ascent_steps": 8, "descent": keras_sam.descents.Mean()}
+METHODS["n=8 mean"] = MEAN
+TIMEOUT = 3600  # Seconds of one process.
+
+
+def prepare(network, mode, method):
+    """Returns the `Run` of a method, traced and warmed up."""
+    network = networks.NETWORKS[network]
+    model = network.build()
+    if METHODS[method] is not None:
+        model = keras_sam.SAM(model, **METHODS[method])
+    return runs.Run(runs.compiled(model, mode == "xla"), network.batch())
+
+
+def times(network, mode):
+    """Returns {method: [seconds of a step of each round]}."""
+    taken = {m: prepare(network, mode, m) for m in METHODS}
+    for _ in range(FLAGS.rounds + 1):
+        for run in taken.values():
+            run.round(FLAGS.seconds)
+    return {
+        m: {
+            "seconds": run.median,
+            "spread": run.spread,
+            "ratio": statistics.median(runs.ratios(run, taken[PLAIN])),
+        }
+        for m, run in taken.items()
+    }
+
+
+def first(network, mode, method):
+    """Returns {"first": seconds, "memory": bytes, "gradients": number}."""
+    # TensorFlow's own start, and that of XLA, are no part of a first step.
+    tf.function(lambda x: x + 1, jit_compile=mode == "xla")(tf.zeros(1))
+    run = prepare(network, mode, method)
+    run.go(2)
+    gradients = 1
+    if METHODS[method] is not None:
+        gradients = programs.gradients(run.model, run.batch)
+    return {
+        "first": run.first,
+        "memory": _peak(),
+        "gradients": gradients,
+    }
+
+
+def _peak():
+    """Returns the largest number of bytes held so far."""
+    if tf.config.list_physical_devices("GPU"):
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def spawn(**work):
+    """Returns what a process of its own measures, or its number of bytes."""
+    command = [
+        *(sys.executable, "-m", "benchmarks.step"),
+        f"--worker={json.dumps(work)}",
+        f"--rounds={FLAGS.rounds}",
+        f"--seconds={FLAGS.seconds}",
+    ]
+    with programs.dumped() as dump:
+        process = subprocess.run(
+            command,
+            env=dump.environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=TIMEOUT,
+            check=True,
+        )
+        found = json.loads(process.stdout.splitlines()[-1])
+        return {**found, "program": dump.temporary_bytes()}
+
+
+def work(network, mode, method=None):
+    """Does the work of a process; returns what is to be printed."""
+    if method is None:
+        return times(network, mode)
+    return first(network, mode, method)
+
+
+def measure(network, mode):
+    """Returns {method: what was measured}, and prints it as rows."""
+    found = spawn(network=network, mode=mode)
+    for method in METHODS:
+        found[method] |= spawn(network=network, mode=mode, method=method)
+        f = found[method]
+        program = f"{f['program'] / 2**20:.1f}" if f["program"] else ""
+        print(
+            f"| {network} | {mode} | {method} | {f['gradients']} "
+            f"| {1000 * f['seconds']:.1f} | {f['spread']:.1%} "
+            f"| {f['ratio']:.3f} | {f['first']:.1f} "
+            f"| {f['memory'] / 2**20:.0f} | {program} |",
+            flush=True,
+        )
+    return found
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments: {argv[1:]}")
+    if FLAGS.worker:
+        logging.set_verbosity(logging.ERROR)
+        print(json.dumps(work(**json.loads(FLAGS.worker))))
+        return
+    print(
+        "| network | mode | method | gradients | ms a step | spread "
+        "| to plain | first step, s | MiB, process | MiB, program |\n"
+        "|---|---|---|---|---|---|---|---|---|---|"
+    )
+    found = {
+        (network, mode): measure(network, mode)
+        for network in FLAGS.network
+        for mode in FLAGS.mode
+    }
+    print(*targets.lines(found), sep="\n")
+
+
+if __name__ == "__main__":
+    app.run(main)
