@@ -25,9 +25,9 @@ def measured(loss, clean, last):
     if last is None:
         return nothing()
     norms = vectors.norm(clean.grads), vectors.norm(last.grads)
-    cosine = vectors.dot(clean.grads, last.grads)
-    for norm in norms:
-        cosine = cosine * ops.cast(vectors.reciprocal(norm), cosine.dtype)
+    cosine = ops.divide_no_nan(
+        vectors.dot(clean.grads, last.grads), norms[0] * norms[1]
+    )
     found = (1.0, last.loss, last.loss - loss, *norms, cosine)
     return ops.stack([ops.cast(x, keras.config.floatx()) for x in found])
 
@@ -61,11 +61,9 @@ class Tracker(keras.metrics.Metric):
 
     def means(self):
         """Returns {name: scalar tensor}, NaN if no step has climbed."""
-        weight, *sums = ops.unstack(ops.convert_to_tensor(self.total))
-        return {
-            name: ops.where(weight > 0, total / weight, float("nan"))
-            for name, total in zip(NAMES, sums, strict=True)
-        }
+        total = ops.convert_to_tensor(self.total)
+        means = ops.unstack(total[1:] / total[0])  # Zero over zero is NaN.
+        return dict(zip(NAMES, means, strict=True))
 
 
 class Tracking(keras.Model):
