@@ -24,6 +24,11 @@ loss elsewhere.
 
 A part that does not go with every argument of the wrapper has a method
 `check(arguments)` that raises a ValueError.
+
+Gradients are dense, unless all parts of a wrapper that see them say with an
+attribute `takes_slices = True` that those of embeddings may be
+`tf.IndexedSlices`. What is linear in the gradients, or done by `vectors.unit`
+and `vectors.norm`, can.
 """
 
 import inspect
@@ -54,6 +59,11 @@ class Part:
                 for name, value in config.items()
             }
         )
+
+
+def takes_slices(part):
+    """Whether gradients that a part sees may be `tf.IndexedSlices`."""
+    return getattr(part, "takes_slices", False)
 
 
 def init(part, params):

@@ -52,6 +52,24 @@ class Climbs:
             self.init = lambda params: ops.zeros(())
 
 
+def takes_slices(sam):
+    """Whether gradients may be `tf.IndexedSlices` all the way.
+
+    Replicas and parts of a batch are averaged, which needs dense ones.
+    """
+    parts_used = [sam.direction, sam.descent, sam.cadence]
+    return (
+        distribution.replicas() == 1
+        and (sam.num_batch_splits or 1) == 1
+        and not hasattr(sam.start, "learn")
+        and not descents.decoupled(sam.descent)
+        and (
+            sam.ascent_steps == 0
+            or all(parts.takes_slices(part) for part in parts_used)
+        )
+    )
+
+
 class Step:
     """The climb of a wrapper on one batch.
 
