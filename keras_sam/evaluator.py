@@ -80,6 +80,8 @@ class Evaluator:
             batch,
             gradient,
         )
+        if gradient:
+            grads = [slices.like(*of) for of in zip(grads, params, strict=True)]
         # A mask is an attribute, which a tf.function does not return.
         tree.map_structure_up_to(y_pred, functional.set_mask, y_pred, masks)
         # Keras's gradients over true ones.

@@ -29,21 +29,51 @@ def values(x):
     return x.values if sliced(x) else x
 
 
+def like(x, tensor):
+    """Returns `x`, with the static shape of a tensor where it is slices."""
+    if not sliced(x):
+        return x
+    return tf.IndexedSlices(x.values, x.indices, tf.shape(tensor))
+
+
 def add(x, y):
-    """Returns `x + y`: slices if both are, without an index twice."""
+    """Returns `x + y`: slices if both are.
+
+    The rows of an index are added up, but for those that `x` and `y` have in
+    the same places, as gradients of one batch do: these stay apart.
+    """
     if not sliced(y):
         return x + y
     if not sliced(x):
         return tf.tensor_scatter_nd_add(x, y.indices[:, None], y.values)
     indices = tf.concat([x.indices, y.indices], 0)
-    places = _places(indices)
-    number = tf.size(indices)
-    found = tf.math.unsorted_segment_max(indices, places, number)
-    total = tf.math.unsorted_segment_sum(
-        tf.concat([x.values, y.values], 0), places, number
-    )
-    # The places that are left over hold rows of zeros; any index will do.
-    return tf.IndexedSlices(total, tf.maximum(found, 0), x.dense_shape)
+    number = y.indices.shape[0] or tf.size(y.indices)
+
+    def placewise():
+        # As many as in `merged`, for XLA: the others are zeros.
+        total = x.values[:number] + y.values
+        zeros = tf.zeros_like(y.values)
+        return tf.concat([total, x.values[number:], zeros], 0), indices
+
+    def merged():
+        places, size = _places(indices), tf.size(indices)
+        found = tf.math.unsorted_segment_max(indices, places, size)
+        values = tf.concat([x.values, y.values], 0)
+        total = tf.math.unsorted_segment_sum(values, places, size)
+        # Places without an index have rows of zeros, so any index will do.
+        return total, tf.maximum(found, 0)
+
+    first = x.indices[:number]
+    if not first.shape.is_compatible_with(y.indices.shape):
+        values, indices = merged()
+    else:
+        values, indices = tf.cond(_same(first, y.indices), placewise, merged)
+    return tf.IndexedSlices(values, indices, x.dense_shape)
+
+
+def _same(x, y):
+    equal = tf.raw_ops.Equal(x=x, y=y, incompatible_shape_error=False)
+    return tf.reduce_all(equal) & (tf.size(x) == tf.size(y))
 
 
 def aligned(x, y):
