@@ -41,7 +41,6 @@ class Every(Part):
     k: int = 1
     start: int = 0
     stop: int | None = None
-    takes_slices = True
 
     def __post_init__(self):
         fields.integer("k", self.k, 1)

@@ -38,9 +38,7 @@ class Evaluator:
         loss_scaled: Whether the optimizer scales losses and skips overflows.
     """
 
-    def __init__(
-        self, model, replicas, compiled, training=True, sliced=False
-    ):
+    def __init__(self, model, replicas, compiled, training=True, sliced=False):
         self.params = functional.trained(model)
         self.overwritten = [
             v for v in model.trainable_variables if v.overwrite_with_gradient

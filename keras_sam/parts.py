@@ -25,10 +25,9 @@ loss elsewhere.
 A part that does not go with every argument of the wrapper has a method
 `check(arguments)` that raises a ValueError.
 
-Gradients are dense, unless all parts of a wrapper that see them say with an
-attribute `takes_slices = True` that those of embeddings may be
-`tf.IndexedSlices`. What is linear in the gradients, or done by `vectors.unit`
-and `vectors.norm`, can.
+Gradients are dense, unless all parts of a wrapper say with an attribute
+`takes_slices = True` that those of embeddings may be `tf.IndexedSlices`, on
+which work `add`, `scale`, `dot`, `norm` and `unit` of `vectors.py`.
 """
 
 import inspect

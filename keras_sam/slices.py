@@ -72,8 +72,10 @@ def add(x, y):
 
 
 def _same(x, y):
+    # A scalar for tensors of different sizes, but for those that broadcast.
     equal = tf.raw_ops.Equal(x=x, y=y, incompatible_shape_error=False)
-    return tf.reduce_all(equal) & (tf.size(x) == tf.size(y))
+    equal = tf.reduce_all(tf.reshape(equal, [-1]))
+    return equal & (tf.size(x) == tf.size(y))
 
 
 def aligned(x, y):

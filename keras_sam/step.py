@@ -53,20 +53,25 @@ class Climbs:
 
 
 def takes_slices(sam):
-    """Whether gradients may be `tf.IndexedSlices` all the way.
+    """Whether gradients of embeddings may be `tf.IndexedSlices` in a step.
 
-    Replicas and parts of a batch are averaged, which needs dense ones.
+    All that sees them must take them. Means over replicas or parts of a batch,
+    conditionals, and division by a constant loss scale in Keras do not.
     """
-    parts_used = [sam.direction, sam.descent, sam.cadence]
+    if (
+        distribution.strategic()
+        or (sam.num_batch_splits or 1) > 1
+        or sam.optimizer.loss_scale_factor is not None
+    ):
+        return False
+    used = [sam.start]
+    if sam.ascent_steps > 0:
+        used += [sam.direction, sam.descent]
+        used += [sam.ascent_samples, sam.descent_samples]
     return (
-        distribution.replicas() == 1
-        and (sam.num_batch_splits or 1) == 1
-        and not hasattr(sam.start, "learn")
+        all(part is None or parts.takes_slices(part) for part in used)
+        and (sam.ascent_steps == 0 or sam.cadence == Every())
         and not descents.decoupled(sam.descent)
-        and (
-            sam.ascent_steps == 0
-            or all(parts.takes_slices(part) for part in parts_used)
-        )
     )
 
 
