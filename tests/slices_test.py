@@ -9,12 +9,13 @@ import dataclasses
 import sys
 
 import keras
-import keras_sam
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
 from keras import ops
+
+import keras_sam
 from keras_sam import cadences
 from keras_sam import descents
 from keras_sam import directions
@@ -22,7 +23,6 @@ from keras_sam import samples
 from keras_sam import slices
 from keras_sam import starts
 from keras_sam import vectors
-
 from tests import testing
 
 ROWS, WIDTH = 57, 5
