@@ -87,7 +87,7 @@ def aligned(x, y):
         return found, found
     if sliced(x) and sliced(y):
         return _rows(x, y)
-    return tf.convert_to_tensor(x), tf.convert_to_tensor(y)
+    return [tf.convert_to_tensor(t) if sliced(t) else t for t in (x, y)]
 
 
 def _rows(*several):

@@ -1,6 +1,7 @@
 """Arithmetic on lists of tensors: all weights of a model as one vector.
 
-What does not say otherwise takes `slices.py`'s in place of tensors, too.
+`add`, `scale`, `dot`, `norm`, `unit` and `all_finite` also take
+`tf.IndexedSlices`, the gradients of embeddings.
 """
 
 import functools
