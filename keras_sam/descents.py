@@ -36,6 +36,8 @@ class Last(Part):
     several steps, the multi-step SAM that arXiv:2302.10181 studies.
     """
 
+    takes_slices = True
+
     def __call__(self, clean, path):
         return ascent.end(clean, path).grads
 
@@ -51,6 +53,8 @@ class Mean(Part):
     Reference: arXiv:2302.10181, whose abstract announces a modification; the
     rule is inferred from weights in its first author's code, not confirmed.
     """
+
+    takes_slices = True
 
     def __call__(self, clean, path):
         total, steps = None, 0
@@ -74,6 +78,7 @@ class Weighted(Part):
     """
 
     weights: tuple
+    takes_slices = True
 
     def __post_init__(self):
         weights = fields.several("weights", self.weights)
@@ -117,6 +122,7 @@ class Accumulated(Part):
     """
 
     alpha: float = 0.5
+    takes_slices = True
 
     def __post_init__(self):
         fields.number("alpha", self.alpha, 0.0)
@@ -143,6 +149,7 @@ class Penalized(Part):
     """
 
     alpha: float = 0.8
+    takes_slices = True
 
     def __post_init__(self):
         fields.number("alpha", self.alpha)
@@ -220,6 +227,8 @@ class Renormalized(Part):
 
     Reference: StableSAM, arXiv:2401.07250, as in the authors' code.
     """
+
+    takes_slices = True
 
     def __call__(self, clean, path):
         length = vectors.norm(clean.grads)

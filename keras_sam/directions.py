@@ -36,6 +36,8 @@ class Normalized(Part):
     authors' code.
     """
 
+    takes_slices = True
+
     def __call__(self, grads, params):
         del params
         return vectors.unit(grads)
@@ -48,6 +50,8 @@ class Unnormalized(Part):
 
     Reference: USAM, arXiv:2206.06232, as in the authors' code.
     """
+
+    takes_slices = True
 
     def __call__(self, grads, params):
         del params
@@ -68,6 +72,7 @@ class Unified(Part):
     """
 
     share: float = 0.5
+    takes_slices = True
 
     def __post_init__(self):
         fields.scheduled("share", self.share, 0.0, 1.0)

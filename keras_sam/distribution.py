@@ -17,6 +17,11 @@ def current():
     return tf.distribute.get_strategy()
 
 
+def strategic():
+    """Whether there is a strategy at all."""
+    return tf.distribute.has_strategy()
+
+
 def replicas():
     """Returns the number of replicas in sync."""
     return current().num_replicas_in_sync

@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras import tree
 
 from keras_sam import functional
+from keras_sam import slices
 from keras_sam.functional import Point
 
 
@@ -27,6 +28,8 @@ class Evaluator:
         compiled: Whether to compile evaluations with XLA.
         training: Whether in training mode, and with the loss scale of the
             optimizer.
+        sliced: Whether gradients may be `tf.IndexedSlices`, on one replica;
+            else they are dense.
 
     Attributes:
         params: List of Keras variables, those trained by gradients.
@@ -38,7 +41,7 @@ class Evaluator:
         loss_scaled: Whether the optimizer scales losses and skips overflows.
     """
 
-    def __init__(self, model, replicas, compiled, training=True):
+    def __init__(self, model, replicas, compiled, training=True, sliced=False):
         self.params = functional.trained(model)
         self.overwritten = [
             v for v in model.trainable_variables if v.overwrite_with_gradient
@@ -53,6 +56,7 @@ class Evaluator:
         self._model = model
         self._replicas = replicas
         self._training = training
+        self._sliced = sliced
         # A float, or a tensor where the scale is dynamic.
         self._loss_scale = model.optimizer.scale_loss(1.0) if training else 1.0
         self.loss_scaled = not isinstance(self._loss_scale, float)
@@ -73,12 +77,16 @@ class Evaluator:
             batch,
             gradient,
         )
+        if gradient:
+            grads = [slices.like(*of) for of in zip(grads, params, strict=True)]
         # A mask is an attribute, which a tf.function does not return.
         tree.map_structure_up_to(y_pred, functional.set_mask, y_pred, masks)
         # Keras's gradients over true ones.
         unit = self._loss_scale / self._replicas
         if self.loss_scaled or unit != 1.0:
-            grads = [grad / _as(unit, grad) for grad in grads]
+            grads = [
+                slices.each(lambda g: g / _as(unit, g), grad) for grad in grads
+            ]
         if self._replicas > 1:
             # Means of no examples are not numbers, nor is what they spoil.
             loss, *grads = [
@@ -138,7 +146,10 @@ class Evaluator:
         grads, overwrites = tape.gradient(loss, (values, overwritten))
         grads = [_sum(parts) for parts in grads]
         self._connected = [grad is not None for grad in grads]
-        return _total(grads, params), _total(overwrites, overwritten)
+        return (
+            _total(grads, params, self._sliced),
+            _total(overwrites, overwritten),
+        )
 
     def hessian_vector_product(self, state, batch, params, vector):
         """Returns the Hessian at params times a list of tensors."""
@@ -187,7 +198,9 @@ class Evaluator:
     def grads_and_variables(self, grads, overwrites):
         """Returns what `optimizer.apply_gradients` takes, with loss scale."""
         grads = [
-            grad * _as(self._loss_scale, grad) if connected else None
+            slices.each(lambda g: g * _as(self._loss_scale, g), grad)
+            if connected
+            else None
             for grad, connected in zip(grads, self._connected, strict=True)
         ]
         return [
@@ -278,12 +291,13 @@ def _check_known(watched, foreign):
         )
 
 
-def _total(grads, params):
+def _total(grads, params, sliced=False):
     # Rows of an embedding that a batch uses twice are added up by converting.
-    return [
-        tf.zeros_like(param) if grad is None else tf.convert_to_tensor(grad)
+    grads = [
+        tf.zeros_like(param) if grad is None else grad
         for param, grad in zip(params, grads, strict=True)
     ]
+    return grads if sliced else [tf.convert_to_tensor(grad) for grad in grads]
 
 
 def _sum(grads):

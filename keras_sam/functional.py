@@ -39,7 +39,8 @@ class Point(NamedTuple):
         params: List of tensors: a value of each of `Evaluator.params`.
         loss: Scalar tensor, the mean over the batch.
         grads: List of tensors shaped like `params`, the gradient of `loss`:
-            dense, without loss scale, zeros where there is none.
+            without loss scale, zeros where there is none; dense, but where
+            `tf.IndexedSlices` are asked for.
         y_pred: The outputs of the model, any structure.
         state: List of tensors, the new value of each of `Evaluator.state`; the
             old one where the pass leaves a variable alone.

@@ -191,6 +191,7 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
             self,
             distribution.replicas(),
             distribution.compiles(self.xla, self.jit_compile),
+            sliced=step.takes_slices(self),
         )
         moving = self._moving()
         memory = self._memory.read(self._owners(moving))

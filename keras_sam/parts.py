@@ -24,6 +24,10 @@ loss elsewhere.
 
 A part that does not go with every argument of the wrapper has a method
 `check(arguments)` that raises a ValueError.
+
+Gradients are dense, unless all parts of a wrapper say with an attribute
+`takes_slices = True` that those of embeddings may be `tf.IndexedSlices`, on
+which work `add`, `scale`, `dot`, `norm` and `unit` of `vectors.py`.
 """
 
 import inspect
@@ -54,6 +58,11 @@ class Part:
                 for name, value in config.items()
             }
         )
+
+
+def takes_slices(part):
+    """Whether gradients that a part sees may be `tf.IndexedSlices`."""
+    return getattr(part, "takes_slices", False)
 
 
 def init(part, params):

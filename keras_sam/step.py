@@ -52,6 +52,29 @@ class Climbs:
             self.init = lambda params: ops.zeros(())
 
 
+def takes_slices(sam):
+    """Whether gradients of embeddings may be `tf.IndexedSlices` in a step.
+
+    All that sees them must take them. Means over replicas or parts of a batch,
+    conditionals, and division by a constant loss scale in Keras do not.
+    """
+    if (
+        distribution.strategic()
+        or (sam.num_batch_splits or 1) > 1
+        or sam.optimizer.loss_scale_factor is not None
+    ):
+        return False
+    used = [sam.start]
+    if sam.ascent_steps > 0:
+        used += [sam.direction, sam.descent]
+        used += [sam.ascent_samples, sam.descent_samples]
+    return (
+        all(part is None or parts.takes_slices(part) for part in used)
+        and (sam.ascent_steps == 0 or sam.cadence == Every())
+        and not descents.decoupled(sam.descent)
+    )
+
+
 class Step:
     """The climb of a wrapper on one batch.
 
