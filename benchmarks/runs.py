@@ -41,11 +41,17 @@ class Run:
         float(logs["loss"])  # A device may still be at it.
         return time.perf_counter() - start
 
-    def round(self, seconds):
-        """Trains for about so long, at least one step, and notes the time."""
-        steps = 1
+    def round(self, seconds, multiple=1):
+        """Trains for about so long, and notes the time.
+
+        Args:
+            seconds: Float.
+            multiple: Int, of which the number of steps is a multiple.
+        """
+        steps = multiple
         if self.seconds:
-            steps = max(1, round(seconds / self.seconds[-1]))
+            times = round(seconds / self.seconds[-1] / multiple)
+            steps *= max(1, times)
         self.seconds.append(self.go(steps) / steps)
 
     @property
