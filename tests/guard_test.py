@@ -19,8 +19,8 @@ from benchmarks import networks
 from benchmarks import programs
 
 # The nodes of one more ascent step: so many for each weight, and so many more.
-# A weight has its square, the sum of that, its part of the norm, two products
-# and a sum for its next place, and two constants.
+# For a weight they square it, add that up and to the others', multiply twice
+# and add to its place, with two constants.
 NODES_A_WEIGHT = 8
 NODES_A_STEP = 11
 # Of a weight's shape in one more step, the gradient itself aside: its square,
