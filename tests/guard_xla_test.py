@@ -60,7 +60,7 @@ def test_memory_of_more_steps(compiled):
 
 
 def test_memory_of_the_mean(compiled):
-    """XLA adds up the gradients, here 3, at the end, so it keeps all of them."""
+    """Of 3 steps. XLA adds up gradients at the end, so it keeps them all."""
     for name, found in compiled["programs"].items():
         (last, _), (mean, _) = found["last"][-1], found["mean"]
         assert mean - last <= 2 * copy(found["weights"]), name
