@@ -83,11 +83,15 @@ class Climb:
 
     def _ascend(self, grads, z, memory, context=None):
         """Returns the next z, and the memory of the direction."""
-        step, memory = parts.call(
-            self._direction, grads, z, memory=memory, context=context
-        )
-        step = parts.tensors(self._direction, step, len(z))
         length = RADII[self._radius](self._rho, self._steps)
+        if hasattr(self._direction, "factor"):
+            step = grads
+            (length,) = vectors.scale(length, [self._direction.factor(grads)])
+        else:
+            step, memory = parts.call(
+                self._direction, grads, z, memory=memory, context=context
+            )
+            step = parts.tensors(self._direction, step, len(z))
         z = vectors.add(z, vectors.scale(length, step))
         if self._radius == "projected":
             z = project(z, self._center, self._rho)

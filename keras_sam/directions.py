@@ -4,6 +4,9 @@ A direction is called with the gradients at the current point and the params of
 that point, both lists of tensors of equal shapes over the perturbed variables,
 and returns a step of the same shapes. The climb moves by the radius of a step
 times this. `parts.py` says how a direction keeps a memory or asks for context.
+
+A direction that is a number times the gradient may have that as a method
+`factor(grads)`: the climb then multiplies gradients only once.
 """
 
 import dataclasses
@@ -38,9 +41,12 @@ class Normalized(Part):
 
     takes_slices = True
 
+    def factor(self, grads):
+        return vectors.reciprocal(vectors.norm(grads))
+
     def __call__(self, grads, params):
         del params
-        return vectors.unit(grads)
+        return vectors.scale(self.factor(grads), grads)
 
 
 @keras.saving.register_keras_serializable(package="keras_sam")

@@ -27,7 +27,7 @@ A part that does not go with every argument of the wrapper has a method
 
 Gradients are dense, unless all parts of a wrapper say with an attribute
 `takes_slices = True` that those of embeddings may be `tf.IndexedSlices`, on
-which work `add`, `scale`, `dot`, `norm` and `unit` of `vectors.py`.
+which work `add`, `subtract`, `scale`, `dot`, `norm` and `unit` of `vectors.py`.
 """
 
 import inspect

@@ -73,6 +73,13 @@ def add(x, y):
     return tf.IndexedSlices(values, indices, x.dense_shape)
 
 
+def subtract(x, y):
+    """Returns `x - y`, see `add`."""
+    if sliced(x) or sliced(y):
+        return add(x, each(tf.negative, y))
+    return x - y
+
+
 def _same(x, y):
     size = tf.minimum(tf.size(x), tf.size(y))
     equal = tf.reduce_all(x[:size] == y[:size])

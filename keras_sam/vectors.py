@@ -1,6 +1,6 @@
 """Arithmetic on lists of tensors: all weights of a model as one vector.
 
-`add`, `scale`, `dot`, `norm`, `unit` and `all_finite` also take
+`add`, `subtract`, `scale`, `dot`, `norm`, `unit` and `all_finite` also take
 `tf.IndexedSlices`, the gradients of embeddings.
 """
 
@@ -21,7 +21,7 @@ def add(a, b):
 
 def subtract(a, b):
     """Returns `a - b`."""
-    return [x - y for x, y in zip(a, b, strict=True)]
+    return [slices.subtract(x, y) for x, y in zip(a, b, strict=True)]
 
 
 def scale(factor, a):
