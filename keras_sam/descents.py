@@ -57,13 +57,11 @@ class Mean(Part):
     takes_slices = True
 
     def __call__(self, clean, path):
-        # Step by step, for TensorFlow adds up many terms only once all are
-        # there, and keeps them until then.
-        mean = next(path).grads
-        for number, point in enumerate(path, 2):
-            change = vectors.subtract(point.grads, mean)
-            mean = vectors.add(mean, vectors.scale(1 / number, change))
-        return mean
+        total, steps = None, 0
+        for point in path:
+            total = vectors.add(total, point.grads) if steps else point.grads
+            steps += 1
+        return vectors.scale(1 / steps, total)
 
 
 @keras.saving.register_keras_serializable(package="keras_sam")

@@ -4,9 +4,6 @@ This module and `functional.py` alone know how Keras holds weights and how
 TensorFlow differentiates and compiles.
 """
 
-import functools
-import itertools
-
 import keras
 import tensorflow as tf
 from keras import tree
@@ -60,7 +57,7 @@ class Evaluator:
         # A float, or a tensor where the scale is dynamic.
         self._loss_scale = model.optimizer.scale_loss(1.0) if training else 1.0
         self.loss_scaled = not isinstance(self._loss_scale, float)
-        self._functions = _functions(self._evaluate, compiled)
+        self._function = _function(self._evaluate, compiled)
 
     def __call__(self, params, state, batch, gradient=True):
         """Returns the `Point` of a batch at params and state.
@@ -68,8 +65,7 @@ class Evaluator:
         Without gradient its grads and overwrites are empty, and it costs a
         forward pass.
         """
-        evaluate = next(self._functions)
-        loss, grads, y_pred, masks, state, overwrites = evaluate(
+        loss, grads, y_pred, masks, state, overwrites = self._function(
             params,
             state[: self._listed],
             functional.read(self.overwritten),
@@ -209,21 +205,20 @@ class Evaluator:
         ]
 
 
-def _functions(evaluate, compiled):
-    """Yields what evaluates: the function, traced where a graph is made.
+def _function(evaluate, compiled):
+    """Returns what evaluates: where a graph is made, a function in it.
 
-    It is traced, and with XLA compiled, once for all points of a climb. Where
-    TensorFlow puts it in place of its calls, it then optimizes every copy: so
-    from the third call on, it does not, and the first step of long climbs takes
-    a half of the time.
+    It is traced, and with XLA compiled, once for all points of a climb.
+    Inlined, every call would be optimized for itself, and gradients that are to
+    be added up be kept until all are there.
     """
     if tf.executing_eagerly():
-        yield from itertools.repeat(evaluate)
-    traced = functools.partial(
-        tf.function, evaluate, jit_compile=compiled or None, autograph=False
-    )
-    yield from itertools.repeat(
-        traced(experimental_attributes={"_noinline": True})
+        return evaluate
+    return tf.function(
+        evaluate,
+        jit_compile=compiled or None,
+        autograph=False,
+        experimental_attributes={"_noinline": True},
     )
 
 
