@@ -1,0 +1,138 @@
+"""Both ends of the line between `peers.py` and its workers.
+
+A worker is a process with one library in it. To a line "SAM 5" on its standard
+input it answers, with a line of JSON, how long five steps have taken, or what
+went wrong. It does nothing in between. Only NumPy is needed here, since that is
+all that the environments have in common.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import select
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).parents[1]
+TIMEOUT = 900  # Seconds for an answer; XLA may compile for minutes.
+
+# What all libraries train with.
+RATE = 0.01
+MOMENTUM = 0.9
+RHO = 0.05
+
+
+class Failed(Exception):
+    """A worker did not do what it was asked for; says why."""
+
+
+class Worker:
+    """A worker, as the driver sees it.
+
+    Args:
+        python: Path of its interpreter, in `ROOT`.
+        module: Name of the module to run, which calls `serve`.
+        arguments: Strings, for `serve`.
+        environment: Dict of further environment variables.
+
+    Attributes:
+        versions: String, what it runs.
+        parameters: Set of the numbers of parameters that its models train.
+    """
+
+    def __init__(self, python, module, arguments, environment):
+        if not (ROOT / python).exists():
+            raise Failed(f"there is no {python}; run `make peers`")
+        self._errors = tempfile.TemporaryFile("w+")
+        self._process = subprocess.Popen(
+            [ROOT / python, "-m", module, *arguments],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+        )
+        self.parameters = set()
+        try:
+            self.versions = self._answer()["versions"]
+        except Failed:
+            self.close()
+            raise
+
+    def seconds(self, method, steps):
+        """Returns how long so many steps of "plain" or "SAM" take."""
+        with contextlib.suppress(BrokenPipeError):  # It has ended.
+            self._process.stdin.write(f"{method} {steps}\n".encode())
+            self._process.stdin.flush()
+        answer = self._answer()
+        self.parameters.add(answer["parameters"])
+        return answer["seconds"]
+
+    def close(self):
+        """Ends the process."""
+        self._process.kill()
+        self._process.communicate()
+        self._errors.close()
+
+    def _answer(self):
+        # It writes whole lines, so that one can be read once there is anything.
+        output = self._process.stdout
+        if not select.select([output], [], [], TIMEOUT)[0]:
+            self._process.kill()
+            raise Failed(f"no answer in {TIMEOUT} s")
+        line = output.readline()
+        if not line:
+            self._errors.seek(0)
+            last = self._errors.read().strip().rpartition("\n")[2]
+            raise Failed(f"ended with {self._process.wait()}: {last}")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise Failed(answer["error"])
+        return answer
+
+
+def serve(start, versions):
+    """Answers the driver until it goes; what a worker does.
+
+    The arguments of the process are those of `start`, then the name of the
+    network and the path of its batch, an .npz file.
+
+    Args:
+        start: Function from (network, method, x, y, *arguments) to the number
+            of parameters that a new model trains, and a function that trains it
+            for so many steps and waits until the last is done.
+        versions: String, of what it runs.
+    """
+    *arguments, network, path = sys.argv[1:]
+    # What else is printed, libraries do, must not get into an answer.
+    output = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def answer(**items):
+        print(json.dumps(items), file=output)
+
+    answer(versions=versions)
+    batch = np.load(path)
+    models = {}
+    for line in sys.stdin:
+        method, steps = line.split()
+        try:
+            if method not in models:
+                models[method] = start(
+                    network, method, batch["x"], batch["y"], *arguments
+                )
+            parameters, run = models[method]
+            before = time.perf_counter()
+            run(int(steps))
+            seconds = time.perf_counter() - before
+        except Exception as error:  # Any: it is a result of its own.
+            # TensorFlow's begin with where they come from.
+            last = str(error).strip().rpartition("\n")[2].strip()
+            answer(error=f"{type(error).__name__}: {last}")
+        else:
+            answer(seconds=seconds, parameters=parameters)
