@@ -3,11 +3,11 @@ r"""Step time of SAM in this and in other libraries, side by side.
     make peers
     python -m benchmarks.peers --model=resnet-18 --peer=keras_sam --peer=JAX
 
-The same networks, batch and optimizer everywhere; each library as its users
-have it, in an environment of its own, which `make peers` makes. It runs on CPUs,
-under Linux. Each library is a process, and all work on the same cores, but one
-at a time: in a round every one trains some steps, plain and with SAM, in an
-order drawn anew, so that a change of the machine's load meets all of them.
+The same networks, batch and optimizer everywhere, on CPUs, under Linux; each
+library as its users have it, in an environment of its own, which `make peers`
+makes. Each is a process, and all have the same cores, but one works at a time:
+in a round every one trains some steps, plain and with SAM, in an order drawn
+anew, so that a change of the machine's load meets all of them.
 
 A number is the median over the rounds, with the quartiles behind it. Ratios are
 those within a round.
@@ -47,7 +47,13 @@ PEERS = {
 }
 OTHERS = ("tf_keras", "PyTorch", "JAX")
 METHODS = ("plain", "SAM")
-ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2"}
+ENVIRONMENT = {
+    "CUDA_VISIBLE_DEVICES": "",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    # Otherwise the threads of PyTorch wait for each other without letting go of
+    # their cores, and a step takes many times as long if others want these.
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
 FASTEST = ("cnn", "resnet-18", "transformer")  # Where ours is to be that.
 # Threads that look for work give up within a millisecond or so.
 PAUSE = 0.05

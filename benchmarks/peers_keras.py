@@ -11,7 +11,6 @@ import tensorflow as tf
 from benchmarks import networks
 from benchmarks import peers_process
 
-
 VERSIONS = f"Keras {keras.__version__}, TensorFlow {tf.__version__}"
 
 
