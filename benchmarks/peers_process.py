@@ -7,6 +7,7 @@ all that the environments have in common.
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -15,11 +16,15 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
 import numpy as np
 
 ROOT = pathlib.Path(__file__).parents[1]
 TIMEOUT = 900  # Seconds for an answer; XLA may compile for minutes.
+
+# Seconds before a turn. Threads that look for work stop within milliseconds.
+PAUSE = 0.05
 
 # What all libraries train with.
 RATE = 0.01
@@ -96,6 +101,70 @@ class Worker:
         return answer
 
 
+@dataclasses.dataclass
+class Peer:
+    """A library that trains a network.
+
+    Attributes:
+        name: String.
+        steps: Dict from "plain" and "SAM", if they work, to steps of a turn.
+        times: Dict likewise, to lists: seconds a step, of each turn.
+        failures: List of strings, what did not work.
+        versions: String, of what it runs.
+        parameters: List of the numbers of parameters that its networks train.
+    """
+
+    name: str
+    steps: dict = dataclasses.field(default_factory=dict)
+    times: dict = dataclasses.field(default_factory=dict)
+    failures: list = dataclasses.field(default_factory=list)
+    versions: str = ""
+    parameters: list = dataclasses.field(default_factory=list)
+
+    def start(self, python, module, arguments, environment, seconds):
+        """Starts the worker, and traces, compiles and warms the steps.
+
+        Args:
+            python, module, arguments, environment: Those of `Worker`.
+            seconds: Float, about how long a turn takes; at least a step.
+        """
+        self._worker = None
+        try:
+            self._worker = Worker(python, module, arguments, environment)
+        except Failed as error:
+            self.failures.append(str(error))
+            return
+        self.versions = self._worker.versions
+        for method in ("plain", "SAM"):
+            try:
+                for _ in range(3):  # The first compiles, the last is timed.
+                    step = self._worker.seconds(method, 1)
+            except Failed as error:
+                self.failures.append(f"{method}: {error}")
+            else:
+                self.steps[method] = max(1, round(seconds / step))
+                self.times[method] = []
+        self.parameters = sorted(self._worker.parameters)
+
+    def turn(self, method):
+        """Times a turn, unless one has failed before."""
+        if method not in self.steps:
+            return
+        time.sleep(PAUSE)
+        steps = self.steps[method]
+        try:
+            seconds = self._worker.seconds(method, steps)
+        except Failed as error:
+            self.failures.append(f"{method}: {error}")
+            del self.steps[method], self.times[method]
+        else:
+            self.times[method].append(seconds / steps)
+
+    def close(self):
+        if self._worker:
+            self._worker.close()
+
+
 def serve(start, versions):
     """Answers the driver until it goes; what a worker does.
 
@@ -131,8 +200,8 @@ def serve(start, versions):
             run(int(steps))
             seconds = time.perf_counter() - before
         except Exception as error:  # Any: it is a result of its own.
+            lines = traceback.format_exception_only(error)
             # TensorFlow's begin with where they come from.
-            last = str(error).strip().rpartition("\n")[2].strip()
-            answer(error=f"{type(error).__name__}: {last}")
+            answer(error="".join(lines).strip().rpartition("\n")[2].strip())
         else:
             answer(seconds=seconds, parameters=parameters)
