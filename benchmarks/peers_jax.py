@@ -11,7 +11,7 @@ import optax
 from flax import linen as nn
 from jax import numpy as jnp
 
-from benchmarks import peers_process
+from benchmarks import peers_worker
 
 CLASSES = 10
 
@@ -149,20 +149,18 @@ NETWORKS = {
 
 
 def optimizer(method):
-    base = optax.sgd(peers_process.RATE, momentum=peers_process.MOMENTUM)
+    base = optax.sgd(peers_worker.RATE, momentum=peers_worker.MOMENTUM)
     if method == "SAM":
         base = optax.contrib.sam(
             base,
-            optax.chain(
-                optax.contrib.normalize(), optax.sgd(peers_process.RHO)
-            ),
+            optax.chain(optax.contrib.normalize(), optax.sgd(peers_worker.RHO)),
             opaque_mode=True,
         )
     return optax.with_extra_args_support(base)
 
 
 def start(network, method, x, y):
-    """Returns what `peers_process.serve` asks for."""
+    """Returns what `peers_worker.serve` asks for."""
     module = NETWORKS[network]()
     sam = optimizer(method)
     x, y = jnp.asarray(x), jnp.asarray(y)
@@ -198,6 +196,6 @@ def start(network, method, x, y):
 
 
 if __name__ == "__main__":
-    peers_process.serve(
+    peers_worker.serve(
         start, f"JAX {jax.__version__}, optax {optax.__version__}"
     )

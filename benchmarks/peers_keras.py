@@ -9,13 +9,13 @@ import keras
 import tensorflow as tf
 
 from benchmarks import networks
-from benchmarks import peers_process
+from benchmarks import peers_worker
 
 VERSIONS = f"Keras {keras.__version__}, TensorFlow {tf.__version__}"
 
 
 def start(network, method, x, y, mode, wrap):
-    """Returns what `peers_process.serve` asks for.
+    """Returns what `peers_worker.serve` asks for.
 
     Args:
         network: Key of `networks.NETWORKS`.
@@ -27,11 +27,9 @@ def start(network, method, x, y, mode, wrap):
     model = networks.NETWORKS[network].build()
     parameters = sum(math.prod(v.shape) for v in model.trainable_variables)
     if method == "SAM":
-        model = wrap(model, rho=peers_process.RHO)
+        model = wrap(model, rho=peers_worker.RHO)
     model.compile(
-        keras.optimizers.SGD(
-            peers_process.RATE, momentum=peers_process.MOMENTUM
-        ),
+        keras.optimizers.SGD(peers_worker.RATE, momentum=peers_worker.MOMENTUM),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=mode == "xla",
     )
@@ -51,7 +49,7 @@ def start(network, method, x, y, mode, wrap):
 def main():
     import keras_sam  # Not for Keras 2.
 
-    peers_process.serve(
+    peers_worker.serve(
         lambda *arguments: start(*arguments, wrap=keras_sam.SAM),
         VERSIONS,
     )

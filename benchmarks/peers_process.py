@@ -1,10 +1,4 @@
-"""Both ends of the line between `peers.py` and its workers.
-
-A worker is a process with one library in it. To a line "SAM 5" on its standard
-input it answers, with a line of JSON, how long five steps have taken, or what
-went wrong. It does nothing in between. Only NumPy is needed here, since that is
-all that the environments have in common.
-"""
+"""What `peers.py` knows of a library: a process that it asks for times."""
 
 import contextlib
 import dataclasses
@@ -13,12 +7,8 @@ import os
 import pathlib
 import select
 import subprocess
-import sys
 import tempfile
 import time
-import traceback
-
-import numpy as np
 
 ROOT = pathlib.Path(__file__).parents[1]
 TIMEOUT = 900  # Seconds for an answer; XLA may compile for minutes.
@@ -26,23 +16,18 @@ TIMEOUT = 900  # Seconds for an answer; XLA may compile for minutes.
 # Seconds before a turn. Threads that look for work stop within milliseconds.
 PAUSE = 0.05
 
-# What all libraries train with.
-RATE = 0.01
-MOMENTUM = 0.9
-RHO = 0.05
-
 
 class Failed(Exception):
     """A worker did not do what it was asked for; says why."""
 
 
 class Worker:
-    """A worker, as the driver sees it.
+    """A worker process, see `peers_worker.py`.
 
     Args:
         python: Path of its interpreter, in `ROOT`.
-        module: Name of the module to run, which calls `serve`.
-        arguments: Strings, for `serve`.
+        module: Name of the module to run, which calls `peers_worker.serve`.
+        arguments: Strings, for that.
         environment: Dict of further environment variables.
 
     Attributes:
@@ -163,45 +148,3 @@ class Peer:
     def close(self):
         if self._worker:
             self._worker.close()
-
-
-def serve(start, versions):
-    """Answers the driver until it goes; what a worker does.
-
-    The arguments of the process are those of `start`, then the name of the
-    network and the path of its batch, an .npz file.
-
-    Args:
-        start: Function from (network, method, x, y, *arguments) to the number
-            of parameters that a new model trains, and a function that trains it
-            for so many steps and waits until the last is done.
-        versions: String, of what it runs.
-    """
-    *arguments, network, path = sys.argv[1:]
-    # What else is printed, libraries do, must not get into an answer.
-    output = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-
-    def answer(**items):
-        print(json.dumps(items), file=output)
-
-    answer(versions=versions)
-    batch = np.load(path)
-    models = {}
-    for line in sys.stdin:
-        method, steps = line.split()
-        try:
-            if method not in models:
-                models[method] = start(
-                    network, method, batch["x"], batch["y"], *arguments
-                )
-            parameters, run = models[method]
-            before = time.perf_counter()
-            run(int(steps))
-            seconds = time.perf_counter() - before
-        except Exception as error:  # Any: it is a result of its own.
-            lines = traceback.format_exception_only(error)
-            # TensorFlow's begin with where they come from.
-            answer(error="".join(lines).strip().rpartition("\n")[2].strip())
-        else:
-            answer(seconds=seconds, parameters=parameters)

@@ -11,11 +11,11 @@ import tf_keras
 sys.modules["keras"] = tf_keras
 
 from benchmarks import peers_keras  # noqa: E402
-from benchmarks import peers_process  # noqa: E402
+from benchmarks import peers_worker  # noqa: E402
 
 
 def start(*arguments):
-    """Returns what `peers_process.serve` asks for."""
+    """Returns what `peers_worker.serve` asks for."""
     return peers_keras.start(
         *arguments,
         wrap=tf_keras.models.experimental.SharpnessAwareMinimization,
@@ -23,4 +23,4 @@ def start(*arguments):
 
 
 if __name__ == "__main__":
-    peers_process.serve(start, peers_keras.VERSIONS)
+    peers_worker.serve(start, peers_keras.VERSIONS)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmarks import peers_process
+from benchmarks import peers_worker
 
 CLASSES = 10
 
@@ -168,17 +168,17 @@ NETWORKS = {
 
 
 def start(network, method, x, y):
-    """Returns what `peers_process.serve` asks for."""
+    """Returns what `peers_worker.serve` asks for."""
     module = NETWORKS[network]()
     x, y = torch.from_numpy(x), torch.from_numpy(y).long()
     if x.ndim == 4:
         x = x.permute(0, 3, 1, 2).contiguous()
-    options = {"lr": peers_process.RATE, "momentum": peers_process.MOMENTUM}
+    options = {"lr": peers_worker.RATE, "momentum": peers_worker.MOMENTUM}
     if method == "SAM":
         optimizer = pytorch_optimizer.SAM(
             module.parameters(),
             torch.optim.SGD,
-            rho=peers_process.RHO,
+            rho=peers_worker.RHO,
             **options,
         )
     else:
@@ -204,6 +204,6 @@ def start(network, method, x, y):
 
 if __name__ == "__main__":
     sam = importlib.metadata.version("pytorch_optimizer")
-    peers_process.serve(
+    peers_worker.serve(
         start, f"PyTorch {torch.__version__}, pytorch_optimizer {sam}"
     )
