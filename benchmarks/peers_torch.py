@@ -169,10 +169,11 @@ NETWORKS = {
 
 def start(network, method, x, y):
     """Returns what `peers_worker.serve` asks for."""
-    module = NETWORKS[network]()
+    # Of the layouts that PyTorch has, the faster one on CPUs.
+    module = NETWORKS[network]().to(memory_format=torch.channels_last)
     x, y = torch.from_numpy(x), torch.from_numpy(y).long()
     if x.ndim == 4:
-        x = x.permute(0, 3, 1, 2).contiguous()
+        x = x.permute(0, 3, 1, 2)
     options = {"lr": peers_worker.RATE, "momentum": peers_worker.MOMENTUM}
     if method == "SAM":
         optimizer = pytorch_optimizer.SAM(
