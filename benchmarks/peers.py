@@ -13,7 +13,8 @@ A number is the median over the rounds, with the quartiles behind it. Ratios are
 those within a round.
 
 SAM of tf_keras takes its first gradient in inference mode, which is less work
-where there is batch normalization.
+where there is batch normalization, and none with embeddings. "XLA" compiles the
+whole step, which Keras by itself does on GPUs only.
 """
 
 import os

@@ -11,8 +11,6 @@ import tensorflow as tf
 from benchmarks import networks
 from benchmarks import peers_worker
 
-VERSIONS = f"Keras {keras.__version__}, TensorFlow {tf.__version__}"
-
 
 def start(network, method, x, y, mode, wrap):
     """Returns what `peers_worker.serve` asks for.
@@ -51,7 +49,7 @@ def main():
 
     peers_worker.serve(
         lambda *arguments: start(*arguments, wrap=keras_sam.SAM),
-        VERSIONS,
+        f"Keras {keras.__version__}, TensorFlow {tf.__version__}",
     )
 
 

@@ -7,6 +7,7 @@ import os
 import pathlib
 import select
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -22,10 +23,10 @@ class Failed(Exception):
 
 
 class Worker:
-    """A worker process, see `peers_worker.py`.
+    """A process that trains a network in one library, see `peers_worker.py`.
 
     Args:
-        python: Path of its interpreter, in `ROOT`.
+        python: Path of its interpreter, from `ROOT`.
         module: Name of the module to run, which calls `peers_worker.serve`.
         arguments: Strings, for that.
         environment: Dict of further environment variables.
@@ -38,11 +39,18 @@ class Worker:
     def __init__(self, python, module, arguments, environment):
         if not (ROOT / python).exists():
             raise Failed(f"there is no {python}; run `make peers`")
+        path = [str(ROOT)]
+        if python == sys.executable:
+            path += sys.path  # Under Bazel our packages are nowhere else.
         self._errors = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(
             [ROOT / python, "-m", module, *arguments],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(path),
+                **environment,
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

@@ -23,4 +23,4 @@ def start(*arguments):
 
 
 if __name__ == "__main__":
-    peers_worker.serve(start, peers_keras.VERSIONS)
+    peers_worker.serve(start, f"tf_keras {tf_keras.__version__}")
