@@ -2,7 +2,8 @@
 
 The networks are those of `networks.py`. Where a convolution halves the
 resolution PyTorch pads both sides, TensorFlow one; the shapes are the same.
-Gradients of embeddings are dense, since that SAM takes no others.
+Gradients of embeddings are dense: with sparse ones momentum is sparse, too, and
+grows with every new batch. On a batch that is repeated it would seem fast.
 """
 
 import importlib.metadata
