@@ -9,6 +9,7 @@
 #   make soak          Kills trainings at random and resumes them: 10 minutes.
 #   make tpu-check     Lowers and compiles the train step for a TPU, without one.
 #   make conformance   Trains in other libraries, too: docs/conformance.md.
+#   make peers         Times steps against other libraries: half an hour.
 #   make lock          Renews requirements_lock.txt, which Bazel installs.
 #   make wheel         Builds the wheel into dist/.
 #   make clean         Deletes what these leave, but for environments and demo/.
@@ -20,6 +21,7 @@ VENV = .venv
 OLDEST = .venv-oldest
 TPU = .venv-tpu
 CONFORMANCE = .venv-conformance
+PEERS = .venv-peers-tf_keras .venv-peers-torch .venv-peers-jax
 RUN = $(VENV)/bin/python -m
 PYTEST = pytest -n 2 --dist loadfile
 
@@ -34,8 +36,8 @@ endef
 # A TensorFlow built for TPUs otherwise looks for one on the network.
 export TPU_SKIP_MDS_QUERY = 1
 
-.PHONY: demo study test lint format test-oldest soak tpu-check conformance lock \
-    wheel clean
+.PHONY: demo study test lint format test-oldest soak tpu-check conformance peers \
+    lock wheel clean
 
 demo: $(VENV)/.installed
 	$(RUN) examples.compare --output_dir=demo
@@ -67,6 +69,9 @@ tpu-check: $(TPU)/.installed
 
 conformance: $(CONFORMANCE)/.installed
 	$(CONFORMANCE)/bin/python -m tests.conformance --output=docs/conformance.md
+
+peers: $(VENV)/.installed $(PEERS:=/.installed)
+	$(RUN) benchmarks.peers
 
 lock: $(VENV)/.installed
 	$(RUN) pip install --quiet --dry-run --ignore-installed \
@@ -115,3 +120,14 @@ $(CONFORMANCE)/.installed: pyproject.toml
 	    jax==0.10.2 optax==0.2.8 pytorch_optimizer==4.1.0 \
 	    tf_keras==2.21.0 torch==2.13.0
 	touch $@
+
+# One for each peer, as its users have it.
+.venv-peers-%/.installed: Makefile
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install $(PACKAGES)
+	touch $@
+
+.venv-peers-tf_keras/.installed: PACKAGES = tensorflow==2.21.0 tf_keras==2.21.0
+.venv-peers-torch/.installed: PACKAGES = numpy torch==2.13.0 \
+    pytorch_optimizer==4.1.0
+.venv-peers-jax/.installed: PACKAGES = jax==0.10.2 optax==0.2.8 flax==0.12.8

@@ -21,5 +21,20 @@ def test_replicas():
         assert re.search(row, output), output
 
 
+def test_peers():
+    """Ours alone, since no other is installed."""
+    process = processes.start(
+        *("-m", "benchmarks.peers", "--model=mlp", "--peer=keras_sam"),
+        *("--rounds=1", "--seconds=0"),
+    )
+    ((status, output),) = processes.finish([process])
+    assert status == 0, output
+    number = r"\d+\.\d+"
+    cell = rf"{number} \({number} to {number}\)"
+    row = rf"\| keras_sam \| 269,322 (\| {cell} ){{3}}\| 1\.00 \("
+    assert re.search(row, output), output
+    assert "(d) our SAM step no slower than a peer's: not measured" in output
+
+
 if __name__ == "__main__":
     sys.exit(pytest.main([__file__]))

@@ -15,7 +15,9 @@ SOURCES = sorted(
     for package in PACKAGES
     for path in (ROOT / package).rglob("*.py")
     # These have environments of their own.
-    if not path.name.startswith(("conformance", "tpu_check"))
+    if not re.match(
+        "conformance|peers_(jax|tf_keras|torch)|tpu_check", path.name
+    )
 )
 # What an import needs, where that is not the one package of its name.
 NEEDS = {

@@ -1,0 +1,201 @@
+"""JAX, with SAM of optax and networks of Flax, as a worker of `peers.py`.
+
+The networks are those of `networks.py`. A step is one compiled program, to
+which the old weights are donated.
+"""
+
+import functools
+
+import jax
+import optax
+from flax import linen as nn
+from jax import numpy as jnp
+
+from benchmarks import peers_worker
+
+CLASSES = 10
+
+
+def conv(filters, size=3, strides=1):
+    return nn.Conv(filters, (size, size), strides, use_bias=False)
+
+
+def norm():
+    return nn.BatchNorm(use_running_average=False, momentum=0.9, epsilon=1e-5)
+
+
+def norm_relu():
+    return nn.Sequential([norm(), nn.relu])
+
+
+class BasicBlock(nn.Module):
+    """Two convolutions, beside a shortcut."""
+
+    filters: int
+    strides: int
+
+    @nn.compact
+    def __call__(self, x):
+        y = norm_relu()(conv(self.filters, 3, self.strides)(x))
+        y = norm()(conv(self.filters)(y))
+        if self.strides > 1 or x.shape[-1] != self.filters:
+            x = norm()(conv(self.filters, 1, self.strides)(x))
+        return nn.relu(x + y)
+
+
+class PreactivationBlock(nn.Module):
+    """Two convolutions, normed before, beside a shortcut."""
+
+    filters: int
+    strides: int
+
+    @nn.compact
+    def __call__(self, x):
+        y = norm_relu()(x)
+        if self.strides > 1 or x.shape[-1] != self.filters:
+            x = conv(self.filters, 1, self.strides)(y)
+        y = norm_relu()(conv(self.filters, 3, self.strides)(y))
+        return x + conv(self.filters)(y)
+
+
+class EncoderBlock(nn.Module):
+    """Attention and two dense layers, each normed before."""
+
+    width: int
+    heads: int
+
+    @nn.compact
+    def __call__(self, x):
+        y = nn.LayerNorm(epsilon=1e-5)(x)
+        x = x + nn.MultiHeadDotProductAttention(self.heads)(y)
+        y = nn.LayerNorm(epsilon=1e-5)(x)
+        y = nn.relu(nn.Dense(2 * self.width)(y))
+        return x + nn.Dense(self.width)(y)
+
+
+def mean(*axes):
+    return functools.partial(jnp.mean, axis=axes)
+
+
+def mlp():
+    return nn.Sequential(
+        [
+            lambda x: x.reshape(len(x), -1),
+            *(nn.Dense(256), nn.relu),
+            *(nn.Dense(256), nn.relu),
+            nn.Dense(CLASSES),
+        ]
+    )
+
+
+def cnn():
+    body = []
+    for filters, strides in ((16, 1), (16, 1), (32, 2), (32, 1)):
+        body += [conv(filters, 3, strides), norm_relu()]
+    return nn.Sequential([*body, mean(1, 2), nn.Dense(CLASSES)])
+
+
+def resnet18():
+    body = [conv(64), norm_relu()]
+    for filters in (64, 128, 256, 512):
+        body += [
+            BasicBlock(filters, 1 if filters == 64 else 2),
+            BasicBlock(filters, 1),
+        ]
+    return nn.Sequential([*body, mean(1, 2), nn.Dense(CLASSES)])
+
+
+def wide_resnet(depth=16, width=4):
+    body = [conv(16)]
+    for stage, filters in enumerate((16 * width, 32 * width, 64 * width)):
+        for block in range((depth - 4) // 6):
+            strides = 2 if block == 0 and stage > 0 else 1
+            body.append(PreactivationBlock(filters, strides))
+    body.append(norm_relu())
+    return nn.Sequential([*body, mean(1, 2), nn.Dense(CLASSES)])
+
+
+def transformer(tokens=1000, width=128, heads=4, blocks=2):
+    return nn.Sequential(
+        [
+            nn.Embed(tokens, width),
+            *(EncoderBlock(width, heads) for _ in range(blocks)),
+            nn.LayerNorm(epsilon=1e-5),
+            mean(1),
+            nn.Dense(CLASSES),
+        ]
+    )
+
+
+def embedding(tokens=200_000, width=64):
+    return nn.Sequential(
+        [
+            nn.Embed(tokens, width),
+            mean(1),
+            *(nn.Dense(width), nn.relu),
+            nn.Dense(CLASSES),
+        ]
+    )
+
+
+NETWORKS = {
+    "mlp": mlp,
+    "cnn": cnn,
+    "resnet-18": resnet18,
+    "wrn-16-4": wide_resnet,
+    "transformer": transformer,
+    "embedding": embedding,
+}
+
+
+def optimizer(method):
+    base = optax.sgd(peers_worker.RATE, momentum=peers_worker.MOMENTUM)
+    if method == "SAM":
+        base = optax.contrib.sam(
+            base,
+            optax.chain(optax.contrib.normalize(), optax.sgd(peers_worker.RHO)),
+            opaque_mode=True,
+        )
+    return optax.with_extra_args_support(base)
+
+
+def start(network, method, x, y):
+    """Returns what `peers_worker.serve` asks for."""
+    module = NETWORKS[network]()
+    sam = optimizer(method)
+    x, y = jnp.asarray(x), jnp.asarray(y)
+    statistics = module.init(jax.random.key(0), x)
+    params = statistics.pop("params")
+    variables = params, statistics, sam.init(params)
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def step(variables, x, y):
+        params, statistics, state = variables
+
+        @functools.partial(jax.value_and_grad, has_aux=True)
+        def evaluate(params):
+            logits, updated = module.apply(
+                {"params": params, **statistics}, x, mutable=["batch_stats"]
+            )
+            losses = optax.softmax_cross_entropy_with_integer_labels(logits, y)
+            return losses.mean(), updated
+
+        (loss, updated), grads = evaluate(params)
+        updates, state = sam.update(
+            grads, state, params, grad_fn=lambda point, _: evaluate(point)[1]
+        )
+        return (optax.apply_updates(params, updates), updated, state), loss
+
+    def run(steps):
+        nonlocal variables
+        for _ in range(steps):
+            variables, loss = step(variables, x, y)
+        jax.block_until_ready((variables, loss))
+
+    return sum(p.size for p in jax.tree.leaves(params)), run
+
+
+if __name__ == "__main__":
+    peers_worker.serve(
+        start, f"JAX {jax.__version__}, optax {optax.__version__}"
+    )

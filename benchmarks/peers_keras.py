@@ -1,0 +1,57 @@
+"""Keras and keras_sam, as a worker of `peers.py`.
+
+Nothing but `wrap` is not in Keras 2, too: see `peers_tf_keras.py`.
+"""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from benchmarks import networks
+from benchmarks import peers_worker
+
+
+def start(network, method, x, y, mode, wrap):
+    """Returns what `peers_worker.serve` asks for.
+
+    Args:
+        network: Key of `networks.NETWORKS`.
+        method: "plain" or "SAM".
+        x, y: NumPy arrays, the batch.
+        mode: "graph", or "xla" to compile the whole step.
+        wrap: Class of the wrapper that SAM is.
+    """
+    model = networks.NETWORKS[network].build()
+    parameters = sum(math.prod(v.shape) for v in model.trainable_variables)
+    if method == "SAM":
+        model = wrap(model, rho=peers_worker.RHO)
+    model.compile(
+        keras.optimizers.SGD(peers_worker.RATE, momentum=peers_worker.MOMENTUM),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=mode == "xla",
+    )
+    data = tf.data.Dataset.from_tensors((x, y)).repeat()
+    # Makes the function that `fit` calls in every step.
+    model.fit(data, steps_per_epoch=1, verbose=0)
+    batches = iter(data)
+
+    def run(steps):
+        for _ in range(steps):
+            logs = model.train_function(batches)
+        float(logs["loss"])
+
+    return parameters, run
+
+
+def main():
+    import keras_sam  # Not for Keras 2.
+
+    peers_worker.serve(
+        lambda *arguments: start(*arguments, wrap=keras_sam.SAM),
+        f"Keras {keras.__version__}, TensorFlow {tf.__version__}",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""What the workers of `peers.py` have in common.
+
+A worker is a process with one library in it. To a line "SAM 5" on its standard
+input it answers, with a line of JSON, how long five steps have taken, or what
+went wrong. It does nothing in between. Only NumPy is needed here, since that is
+all that the environments have in common.
+"""
+
+import json
+import os
+import sys
+import time
+import traceback
+
+import numpy as np
+
+# What all libraries train with.
+RATE = 0.01
+MOMENTUM = 0.9
+RHO = 0.05
+
+
+def serve(start, versions):
+    """Answers the driver until it goes; what a worker does.
+
+    The arguments of the process are those of `start`, then the name of the
+    network and the path of its batch, an .npz file.
+
+    Args:
+        start: Function from (network, method, x, y, *arguments) to the number
+            of parameters that a new model trains, and a function that trains it
+            for so many steps and waits until the last is done.
+        versions: String, of what it runs.
+    """
+    *arguments, network, path = sys.argv[1:]
+    # What else is printed, libraries do, must not get into an answer.
+    output = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def answer(**items):
+        print(json.dumps(items), file=output)
+
+    answer(versions=versions)
+    batch = np.load(path)
+    models = {}
+    for line in sys.stdin:
+        method, steps = line.split()
+        try:
+            if method not in models:
+                models[method] = start(
+                    network, method, batch["x"], batch["y"], *arguments
+                )
+            parameters, run = models[method]
+            before = time.perf_counter()
+            run(int(steps))
+            seconds = time.perf_counter() - before
+        except Exception as error:  # Any: it is a result of its own.
+            lines = traceback.format_exception_only(error)
+            # TensorFlow's begin with where they come from.
+            answer(error="".join(lines).strip().rpartition("\n")[2].strip())
+        else:
+            answer(seconds=seconds, parameters=parameters)
