@@ -60,7 +60,7 @@ def arguments(**given):
         "sync_perturbations": choice(
             "sync_perturbations", given["sync_perturbations"], (True, False)
         ),
-        "track": choice("track", given["track"], (True, False)),
+        "track": track(given["track"]),
         "xla": choice("xla", given["xla"], ("auto", True, False)),
     }
     if checked["sync_perturbations"] and checked["num_batch_splits"]:
@@ -79,12 +79,12 @@ def arguments(**given):
             )
     if checked["track"] and checked["ascent_steps"] == 0:
         raise ValueError(
-            "`track=True` measures climbs, so `ascent_steps` must be at least "
-            "1. Received: 0"
+            "`track` measures climbs, so `ascent_steps` must be at least 1. "
+            "Received: 0"
         )
     if checked["track"] and checked["descent_samples"] is not None:
         raise ValueError(
-            "`track=True` compares losses of the whole batch, of which "
+            "`track` compares losses of the whole batch, of which "
             "`descent_samples` is a choice: give only one. Received: "
             f"descent_samples={checked['descent_samples']!r}"
         )
@@ -102,6 +102,19 @@ def choice(name, value, choices):
             f"`{name}` must be one of {tuple(choices)}. Received: {value!r}"
         )
     return value
+
+
+def track(value):
+    """Returns a bool, or in which steps to measure, an int of at least 1."""
+    if isinstance(value, bool):
+        return value
+    try:
+        return fields.integer("track", value, 1)
+    except TypeError as error:
+        raise TypeError(
+            "`track` must be a bool, or an integer of at least 1. "
+            f"Received: {value!r}"
+        ) from error
 
 
 def part(name, value):

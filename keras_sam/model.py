@@ -78,13 +78,15 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
         sync_perturbations: Bool. False: each replica climbs on its own part
             of the batch. True: on gradients averaged over replicas, which
             equals one device with the whole batch.
-        track: Bool. True: `fit` also logs, as means over the examples of the
-            steps that climb, `perturbed_loss` (at z_n), `sharpness` (that less
-            the loss of the clean pass), `gradient_norm` (of g_0, over all
-            trained variables), `perturbed_gradient_norm` (of g_n) and
-            `gradient_cosine` (of g_0 and g_n; 0 if one is zero). They are NaN
-            where no step of an epoch has climbed yet. z_n is the last point
-            that the descent asks for. Training is the same but for rounding.
+        track: Bool, or int, at least 1. True: `fit` also logs, as means over
+            the examples of the steps that climb, `perturbed_loss` (at z_n),
+            `sharpness` (that less the loss of the clean pass), `gradient_norm`
+            (of g_0, over all trained variables), `perturbed_gradient_norm` (of
+            g_n) and `gradient_cosine` (of g_0 and g_n; 0 if one is zero). They
+            are NaN where nothing has been measured in an epoch yet. z_n is the
+            last point that the descent asks for. Training is the same but for
+            rounding. An int k: only in every k-th step, if that climbs, at less
+            cost.
         xla: "auto", True or False: whether to compile gradient evaluations
             with XLA, also where `jit_compile` does not (under a strategy).
             "auto" is True unless there is only a CPU.

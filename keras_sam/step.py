@@ -227,7 +227,15 @@ class Step:
         finite = [ops.all(ops.stack(finite))] if finite else []
         measured = []
         if sam.track:
-            measured = [tracking.measured(self._loss, self._clean, last)]
+            # Inner products of all weights, hence not in every step.
+            now = sam.track == 1 or self._context.iterations % sam.track == 0
+            measured = [
+                functional.cond(
+                    now,
+                    lambda: tracking.measured(self._loss, self._clean, last),
+                    tracking.nothing,
+                )
+            ]
         return _Update(grads, correction, memory, finite, measured)
 
     def _rest(self, direction, descent, cadence, count):

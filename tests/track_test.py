@@ -136,6 +136,29 @@ def test_uneven_replicas_count_by_their_size():
     assert_near(history, expected(parts([5, 9, 14, 18, 21, 24])))
 
 
+@pytest.mark.parametrize("mode", testing.MODES)
+def test_every_second_step(mode):
+    history = fit(wrapped(track=2), batch_size=8, **testing.MODES[mode])
+    assert_near(history, expected(parts([8, 16, 24])[::2]))
+
+
+def test_every_second_step_of_replicas():
+    with testing.two_replicas().scope():
+        history = fit(
+            wrapped(track=2),
+            batch_size=8,
+            optimizer=lambda: keras.optimizers.SGD(0.0),
+        )
+    halves = parts([4, 8, 12, 16, 20, 24])
+    assert_near(history, expected([*halves[:2], *halves[4:]]))
+
+
+def test_steps_that_do_not_climb_are_not_measured():
+    wrap = wrapped(cadence=cadences.Every(2), track=4)
+    history = fit(wrap, batch_size=4)
+    assert_near(history, expected(parts([4, 8, 12, 16, 20, 24])[::4]))
+
+
 @pytest.mark.parametrize("mode", ["eager", "graph"])
 def test_steps_that_do_not_climb_count_for_nothing(mode):
     wrap = wrapped(cadence=cadences.Every(2))
@@ -287,18 +310,21 @@ def test_names_that_are_taken():
     [
         ({"ascent_steps": 0}, "`ascent_steps` must be at least 1"),
         ({"descent_samples": samples.Drawn(0.5)}, "`descent_samples`"),
-        ({"track": 1}, "`track` must be one of"),
-        ({"track": None}, "`track` must be one of"),
+        ({"track": 0}, "`track` must be at least 1"),
+        ({"track": None}, "`track` must be a bool, or an integer"),
+        ({"track": 0.5}, "`track` must be a bool, or an integer"),
     ],
 )
 def test_bad_arguments(arguments, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         wrapped(**arguments)(testing.dense_net())
 
 
 def test_it_is_saved():
     sam = wrapped()(testing.dense_net())
     assert keras_sam.SAM.from_config(sam.get_config()).track is True
+    often = wrapped(track=10)(testing.dense_net())
+    assert keras_sam.SAM.from_config(often.get_config()).track == 10
     config = sam.get_config()
     del config["track"]
     assert keras_sam.SAM.from_config(config).track is False
