@@ -14,7 +14,8 @@ those within a round.
 
 SAM of tf_keras takes its first gradient in inference mode, which is less work
 where there is batch normalization, and none with embeddings. "XLA" compiles the
-whole step, which Keras by itself does on GPUs only.
+whole step, which Keras by itself does on GPUs only; "fused" puts
+`fused.BatchNormalization` in place of Keras's.
 """
 
 import os
@@ -36,6 +37,7 @@ FLAGS = flags.FLAGS
 PEERS = {
     peers_table.OURS: (sys.executable, "benchmarks.peers_keras", ["graph"]),
     "keras_sam, XLA": (sys.executable, "benchmarks.peers_keras", ["xla"]),
+    "keras_sam, fused": (sys.executable, "benchmarks.peers_keras", ["fused"]),
     "tf_keras": (
         ".venv-peers-tf_keras/bin/python",
         "benchmarks.peers_tf_keras",

@@ -4,6 +4,7 @@ Nothing but `wrap` is not in Keras 2, too: see `peers_tf_keras.py`.
 """
 
 import math
+import sys
 
 import keras
 import tensorflow as tf
@@ -19,7 +20,8 @@ def start(network, method, x, y, mode, wrap):
         network: Key of `networks.NETWORKS`.
         method: "plain" or "SAM".
         x, y: NumPy arrays, the batch.
-        mode: "graph", or "xla" to compile the whole step.
+        mode: "graph"; "xla" to compile the whole step; or "fused" for batch
+            normalization by TensorFlow's kernel.
         wrap: Class of the wrapper that SAM is.
     """
     model = networks.NETWORKS[network].build()
@@ -45,7 +47,12 @@ def start(network, method, x, y, mode, wrap):
 
 
 def main():
-    import keras_sam  # Not for Keras 2.
+    # Not for Keras 2.
+    import keras_sam
+    from benchmarks import fused
+
+    if "fused" in sys.argv:
+        keras.layers.BatchNormalization = fused.BatchNormalization
 
     peers_worker.serve(
         lambda *arguments: start(*arguments, wrap=keras_sam.SAM),
