@@ -94,8 +94,8 @@ def main(argv):
     # Norm: read g. Step: read g, write r g. Place: read z and r g, write z.
     moved, speed = 6 * weights, bandwidth()
     print(
-        f"An ascent step moves {moved / 2**20:.1f} MiB in its vector arithmetic; "
-        f"at {speed / 2**30:.1f} GiB/s of one thread that is "
+        f"The vector arithmetic of an ascent step moves {moved / 2**20:.1f} "
+        f"MiB; at {speed / 2**30:.1f} GiB/s of one thread that is "
         f"{1000 * moved / speed:.2f} ms."
     )
 
