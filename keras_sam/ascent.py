@@ -84,7 +84,8 @@ class Climb:
     def _ascend(self, grads, z, memory, context=None):
         """Returns the next z, and the memory of the direction."""
         length = RADII[self._radius](self._rho, self._steps)
-        if hasattr(self._direction, "factor"):
+        # Not an inherited one: `__call__` may be another by now.
+        if "factor" in vars(type(self._direction)):
             step = grads
             (length,) = vectors.scale(length, [self._direction.factor(grads)])
         else:

@@ -109,6 +109,23 @@ def test_every_radius_compiled(radius):
     check("xla", "normalized", "mean", radius, 4)
 
 
+class Backwards(directions.Normalized):
+    """Inherits a factor that is not its own."""
+
+    def __call__(self, grads, params):
+        return [-step for step in super().__call__(grads, params)]
+
+
+def test_what_is_overridden_counts():
+    opposite = descent_of_library(
+        rho=0.3, ascent_steps=2, direction=Backwards()
+    )
+    _, gradients = oracle.climb(
+        weights(), *data(), oracle.sam, "split", -0.3, 2
+    )
+    assert_close(opposite, gradients[-1])
+
+
 def test_xla_inside_of_a_graph():
     actual = descent_of_library(rho=0.3, ascent_steps=3, xla=True)
     expected = descent_of_oracle("normalized", "last", "split", 0.3, 3)
