@@ -71,8 +71,10 @@ class Climb:
         z = self._moving.pick(params)
         point = self._clean
         asks = parts.asks_for_context(self._direction)
-        # Traced once where all steps are alike.
-        ascend = self._ascend if asks else functional.traced(self._ascend)
+        ascend = self._ascend
+        if parts.is_own(self._direction) and not asks:
+            # All steps are alike; a user's direction may count its calls.
+            ascend = functional.traced(ascend)
         for taken in range(self._steps):
             grads = self._moving.pick(self._slope(point))
             context = self._context.of(self._moving, params, taken)
@@ -85,7 +87,7 @@ class Climb:
         """Returns the next z, and the memory of the direction."""
         length = RADII[self._radius](self._rho, self._steps)
         # Not an inherited one: `__call__` may be another by now.
-        if "factor" in vars(type(self._direction)):
+        if callable(vars(type(self._direction)).get("factor")):
             step = grads
             (length,) = vectors.scale(length, [self._direction.factor(grads)])
         else:

@@ -68,9 +68,8 @@ def build(model, data, optimizer=True):
     """
     layers = list(model._flatten_layers())
     _, y, _ = keras.utils.unpack_x_y_sample_weight(data)
-    eager = model.run_eagerly or tf.config.functions_run_eagerly()
     if (
-        (eager or not optimizer)
+        tf.executing_eagerly()
         and all(layer.built for layer in layers)
         and not tree.is_nested(y)
     ):

@@ -106,19 +106,32 @@ def _built_before(model, train):
 
     TensorFlow traces twice what creates some.
     """
-    # With several replicas all is built before.
-    replicas = model.distribute_strategy.num_replicas_in_sync
-    built = model.run_eagerly or replicas > 1
+    # A train step of the user's may make something else of the data, and with
+    # several replicas all is built before.
+    waits = (
+        not model.run_eagerly
+        and type(model).train_step.__module__.startswith("keras_sam.")
+        and model.distribute_strategy.num_replicas_in_sync == 1
+    )
 
     def function(iterator):
-        nonlocal built
-        if not built and hasattr(iterator, "element_spec"):
-            with model.distribute_strategy.scope():
-                functional.build(model, iterator.element_spec)
-            built = True
+        nonlocal waits
+        if waits:
+            waits = False
+            _build(model, getattr(iterator, "element_spec", None))
         return train(iterator)
 
     return function
+
+
+def _build(model, spec):
+    """Creates all variables, if the specs of the data tell of its shapes."""
+    if spec is not None and all(
+        isinstance(s, tf.TensorSpec) and s.shape.rank is not None
+        for s in tree.flatten(spec)
+    ):
+        with model.distribute_strategy.scope():
+            model._symbolic_build(data_batch=spec)
 
 
 def function(model, step):

@@ -86,7 +86,7 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
             are NaN where nothing has been measured in an epoch yet. z_n is the
             last point that the descent asks for. Training is the same but for
             rounding. An int k: only in every k-th step, if that climbs, at less
-            cost.
+            cost (with `Every(2)` and 3, in every sixth).
         xla: "auto", True or False: whether to compile gradient evaluations
             with XLA, also where `jit_compile` does not (under a strategy).
             "auto" is True unless there is only a CPU.

@@ -61,8 +61,16 @@ class Part:
 
 
 def takes_slices(part):
-    """Whether gradients that a part sees may be `tf.IndexedSlices`."""
-    return getattr(part, "takes_slices", False)
+    """Whether gradients that a part sees may be `tf.IndexedSlices`.
+
+    Subclasses say so themselves: what they override may not take them.
+    """
+    return vars(type(part)).get("takes_slices", False)
+
+
+def is_own(part):
+    """Whether a part is of this library, so without state in Python."""
+    return type(part).__module__.startswith("keras_sam.")
 
 
 def init(part, params):

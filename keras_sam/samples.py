@@ -20,8 +20,6 @@ from keras_sam.parts import Part
 
 
 class _Fraction(Part):
-    takes_slices = True
-
     def __post_init__(self):
         fields.positive("fraction", self.fraction)
         fields.number("fraction", self.fraction, 0.0, 1.0)

@@ -67,7 +67,6 @@ def takes_slices(sam):
     used = [sam.start]
     if sam.ascent_steps > 0:
         used += [sam.direction, sam.descent]
-        used += [sam.ascent_samples, sam.descent_samples]
     return (
         all(part is None or parts.takes_slices(part) for part in used)
         and (sam.ascent_steps == 0 or sam.cadence == Every())

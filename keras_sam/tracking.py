@@ -87,7 +87,7 @@ class Tracking(keras.Model):
         taken = sorted(set(NAMES) & set(logs))
         if taken:
             raise ValueError(
-                "With `track=True` metrics must not be called "
+                "With `track` metrics must not be called "
                 f"{taken}: the wrapper's own are. Received: {sorted(logs)}"
             )
         self._climb_metric.update_state(*measured, sample_weight=size)

@@ -161,6 +161,77 @@ def test_every_pass_sees_the_same_dropout_mask(mode):
         np.testing.assert_array_equal(a, b)
 
 
+class OfItsOwn(keras_sam.SAM):
+    """Makes a batch of what it is given."""
+
+    def train_step(self, data):
+        return super().train_step((data["features"], data["labels"]))
+
+
+def test_a_train_step_may_make_the_batch():
+    x, y = testing.data()
+    given = tf.data.Dataset.from_tensors({"features": x, "labels": y})
+    plain = tf.data.Dataset.from_tensors((x, y))
+    found = []
+    for kind, data in ((OfItsOwn, given), (keras_sam.SAM, plain)):
+        keras.utils.set_random_seed(0)
+        net = keras.Sequential([keras.layers.Dense(3)])
+        sam = kind(net, rho=0.1)
+        sam.compile("sgd", testing.cross_entropy())
+        sam.fit(data, verbose=0)
+        found.append(net.get_weights())
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_no_weights_of_samples_in_the_data():
+    x, y = testing.data()
+    made = tf.data.Dataset.from_tensors((x, y))
+    found = []
+    for data in (made, made.map(lambda x, y: (x, y, None))):
+        keras.utils.set_random_seed(0)
+        sam = keras_sam.SAM(testing.dense_net(), rho=0.1)
+        sam.compile("sgd", testing.cross_entropy())
+        sam.fit(data, verbose=0)
+        found.append(sam.get_weights())
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_array_equal(a, b)
+    # In a generator Keras makes it optional.
+    sam.fit(iter([(x, y, None)]), verbose=0)
+
+
+def test_a_train_step_is_traced_once(monkeypatch):
+    traces = []
+    method = keras_sam.SAM.train_step
+
+    def train_step(self, data):
+        traces.append(data)
+        return method(self, data)
+
+    train_step.__module__ = method.__module__
+    monkeypatch.setattr(keras_sam.SAM, "train_step", train_step)
+    net = keras.Sequential([keras.layers.Dense(3)])  # Not built.
+    sam = keras_sam.SAM(net, rho=0.1)
+    sam.compile("adam", testing.cross_entropy(), metrics=["accuracy"])
+    sam.fit(*testing.data(), batch_size=8, epochs=2, verbose=0)
+    assert len(traces) == 1
+
+
+def test_directions_of_users_are_called_in_every_step():
+    calls = []
+
+    def direction(grads, params):
+        calls.append(len(calls))
+        return [(-1) ** len(calls) * g for g in grads]
+
+    sam = keras_sam.SAM(
+        testing.dense_net(), rho=0.1, ascent_steps=3, direction=direction
+    )
+    sam.compile("sgd", testing.cross_entropy())
+    sam.fit(*testing.data(), verbose=0)
+    assert calls == [0, 1, 2]
+
+
 def test_a_callback_may_freeze_and_compile_again():
     sam = keras_sam.SAM(testing.dense_net(), rho=0.1)
     sam.compile("sgd", testing.cross_entropy())

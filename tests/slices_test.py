@@ -309,6 +309,18 @@ def test_what_is_as_large_as_the_table(steps, descent):
     assert set(found) <= {*copied, "Placeholder", "Identity", "PartitionedCall"}
 
 
+@dataclasses.dataclass(frozen=True)
+class Squares(descents.Last):
+    """Overrides a descent that takes slices with what does not."""
+
+    def __call__(self, clean, path):
+        return [ops.square(g) for g in super().__call__(clean, path)]
+
+
+def test_what_is_overridden_gets_dense_gradients():
+    assert_dense_is_same(one_lookup, {"descent": Squares()})
+
+
 # The arithmetic.
 
 
