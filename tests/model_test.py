@@ -197,7 +197,7 @@ def test_no_weights_of_samples_in_the_data():
     for a, b in zip(*found, strict=True):
         np.testing.assert_array_equal(a, b)
     # In a generator Keras makes it optional.
-    sam.fit(iter([(x, y, None)]), verbose=0)
+    sam.fit((batch for batch in [(x, y, None)]), verbose=0)
 
 
 def test_a_train_step_is_traced_once(monkeypatch):
