@@ -15,6 +15,7 @@ measured, met or missed.
 """
 
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -103,6 +104,13 @@ def _peak():
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+def device():
+    """Returns the name of the GPU, or how many cores there are."""
+    for gpu in tf.config.list_physical_devices("GPU"):
+        return tf.config.experimental.get_device_details(gpu)["device_name"]
+    return f"{len(os.sched_getaffinity(0))} CPU cores"
+
+
 def spawn(**work):
     """Returns what a process of its own measures."""
     command = [
@@ -153,6 +161,7 @@ def main(argv):
         logging.set_verbosity(logging.ERROR)
         print(json.dumps(work(**json.loads(FLAGS.worker))))
         return
+    print(f"On {device()}.\n")
     print(
         "| network | mode | method | gradients | ms a step | spread "
         "| to plain | trace and compile, s | MiB, process | MiB, program |\n"
