@@ -191,12 +191,16 @@ class Evaluator:
             and variable.synchronization != "on_read"
         ]
 
+    def _units_of_keras(self, grad):
+        # TensorFlow forgets the shapes of what a function returns, and would
+        # then add up squares for a clip norm in another order than for Keras.
+        grad = tf.ensure_shape(grad, grad.shape)
+        return grad * _as(self._loss_scale, grad)
+
     def grads_and_variables(self, grads, overwrites):
         """Returns what `optimizer.apply_gradients` takes, with loss scale."""
         grads = [
-            slices.each(lambda g: g * _as(self._loss_scale, g), grad)
-            if connected
-            else None
+            slices.each(self._units_of_keras, grad) if connected else None
             for grad, connected in zip(grads, self._connected, strict=True)
         ]
         return [
