@@ -23,8 +23,7 @@ TPU = .venv-tpu
 CONFORMANCE = .venv-conformance
 PEERS = .venv-peers-tf_keras .venv-peers-torch .venv-peers-jax
 RUN = $(VENV)/bin/python -m
-# One process more than cores, since the tests of real processes wait a lot.
-PYTEST = pytest -n 3 --dist loadfile --no-loadscope-reorder
+PYTEST = pytest -n 2 --dist loadfile
 
 define buildifier
 @if command -v npx >/dev/null; then set -x; \

@@ -1,29 +1,7 @@
-"""The order of the tests, and what is forgotten after each."""
+"""What is forgotten after each test."""
 
 import pytest
 from tensorflow.python.framework import ops
-
-# Those of real processes, which wait a lot, come first, beside others.
-FIRST = (
-    "workers",
-    "launch",
-    "faults",
-    "parameter_server",
-    "examples",
-    "distribution",
-    "backup",
-)
-
-
-def pytest_collection_modifyitems(items):
-    first = [f"{name}_test.py" for name in FIRST]
-    items.sort(
-        key=lambda item: (
-            first.index(item.path.name)
-            if item.path.name in first
-            else len(first)
-        )
-    )
 
 
 @pytest.fixture(autouse=True)

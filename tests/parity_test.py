@@ -520,8 +520,14 @@ ON_SLICES = {
 }
 
 
-@pytest.mark.parametrize("arguments", [NO_STEPS, NO_RADIUS])
-@pytest.mark.parametrize("name", ON_SLICES)
+@pytest.mark.parametrize(
+    "name, arguments",
+    [
+        *((name, NO_STEPS) for name in ON_SLICES),
+        ("adam", NO_RADIUS),
+        ("global_clipnorm", NO_RADIUS),
+    ],
+)
 def test_repeated_ids(name, arguments):
     def make():
         return keras.Sequential(

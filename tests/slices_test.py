@@ -167,9 +167,7 @@ def test_arguments(name):
 @pytest.mark.parametrize(
     "descent, mode",
     [
-        (descents.Last(), "eager"),
         (descents.Last(), "graph"),
-        (descents.Mean(), "graph"),
         (descents.Mean(), "xla"),
     ],
 )
