@@ -27,6 +27,7 @@ class Evaluator:
             optimizer.
         sliced: Whether gradients may be `tf.IndexedSlices`, on one replica;
             else they are dense.
+        once: Whether there is a single evaluation.
 
     Attributes:
         params: List of Keras variables, those trained by gradients.
@@ -38,7 +39,15 @@ class Evaluator:
         loss_scaled: Whether the optimizer scales losses and skips overflows.
     """
 
-    def __init__(self, model, replicas, compiled, training=True, sliced=False):
+    def __init__(
+        self,
+        model,
+        replicas,
+        compiled,
+        training=True,
+        sliced=False,
+        once=False,
+    ):
         self.params = functional.trained(model)
         self.overwritten = [
             v for v in model.trainable_variables if v.overwrite_with_gradient
@@ -54,10 +63,11 @@ class Evaluator:
         self._replicas = replicas
         self._training = training
         self._sliced = sliced
+        self._once = once
         # A float, or a tensor where the scale is dynamic.
         self._loss_scale = model.optimizer.scale_loss(1.0) if training else 1.0
         self.loss_scaled = not isinstance(self._loss_scale, float)
-        self._function = _function(self._evaluate, compiled)
+        self._function = _function(self._evaluate, compiled, once)
 
     def __call__(self, params, state, batch, gradient=True):
         """Returns the `Point` of a batch at params and state.
@@ -192,9 +202,10 @@ class Evaluator:
         ]
 
     def _units_of_keras(self, grad):
-        # TensorFlow forgets the shapes of what a function returns, and would
-        # then add up squares for a clip norm in another order than for Keras.
-        grad = tf.ensure_shape(grad, grad.shape)
+        if not self._once:
+            # TensorFlow forgets the shapes of what a function returns, and then
+            # adds up squares for a clip norm in another order than for Keras.
+            grad = tf.ensure_shape(grad, grad.shape)
         return grad * _as(self._loss_scale, grad)
 
     def grads_and_variables(self, grads, overwrites):
@@ -209,12 +220,13 @@ class Evaluator:
         ]
 
 
-def _function(evaluate, compiled):
+def _function(evaluate, compiled, once):
     """Returns what evaluates: where a graph is made, a function in it.
 
     It is traced, and with XLA compiled, once for all points of a climb.
     Inlined, every call would be optimized for itself, and gradients that are to
-    be added up be kept until all are there.
+    be added up be kept until all are there. What is called once is inlined, and
+    then rounds as in plain Keras, however many threads there are.
     """
     if tf.executing_eagerly():
         return evaluate
@@ -222,7 +234,7 @@ def _function(evaluate, compiled):
         evaluate,
         jit_compile=compiled or None,
         autograph=False,
-        experimental_attributes={"_noinline": True},
+        experimental_attributes={} if once else {"_noinline": True},
     )
 
 

@@ -194,6 +194,7 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
             distribution.replicas(),
             distribution.compiles(self.xla, self.jit_compile),
             sliced=step.takes_slices(self),
+            once=self.ascent_steps == 0 and not self.num_batch_splits,
         )
         moving = self._moving()
         memory = self._memory.read(self._owners(moving))
