@@ -15,25 +15,19 @@ import numpy as np
 from absl import app
 from absl import flags
 
-import keras_sam
+from benchmarks import runs
 from benchmarks import targets
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("rounds", 15, "Epochs of each way.", lower_bound=1)
 flags.DEFINE_integer("steps", 400, "Steps of an epoch; a multiple of 50.")
 EXECUTIONS = (1, 50)
-METHODS = {
-    "plain": lambda net: net,
-    "n=0": lambda net: keras_sam.SAM(net, ascent_steps=0),
-    "n=1": lambda net: keras_sam.SAM(net, ascent_steps=1),
-    "n=3": lambda net: keras_sam.SAM(net, ascent_steps=3),
-}
 
 
 def prepare(method, executions):
     """Returns a function that trains for an epoch, traced and warmed up."""
     net = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
-    model = METHODS[method](net)
+    model = runs.METHODS[method](net)
     model.compile("sgd", "mse", steps_per_execution=executions)
     x = np.zeros((FLAGS.steps * 8, 4), "float32")
     y = np.zeros((FLAGS.steps * 8, 1), "float32")
@@ -47,7 +41,7 @@ def prepare(method, executions):
 
 def microseconds():
     """Returns {(method, steps_per_execution): median of a step}."""
-    ways = {(m, k): prepare(m, k) for m in METHODS for k in EXECUTIONS}
+    ways = {(m, k): prepare(m, k) for m in runs.METHODS for k in EXECUTIONS}
     seconds = {way: [] for way in ways}
     for _ in range(FLAGS.rounds):
         for way, epoch in ways.items():
@@ -69,13 +63,13 @@ def main(argv):
         f"| method | us a step | with steps_per_execution={many} | Python |\n"
         "|---|---|---|---|"
     )
-    saved = {m: found[m, one] - found[m, many] for m in METHODS}
-    for m in METHODS:
+    saved = {m: found[m, one] - found[m, many] for m in runs.METHODS}
+    for m in runs.METHODS:
         print(
             f"| {m} | {found[m, one]:.0f} | {found[m, many]:.0f} "
             f"| {saved[m]:.0f} |"
         )
-    for m in METHODS:
+    for m in runs.METHODS:
         ratio = saved[m] / saved["plain"]
         print(targets.line(f"(e) Python of {m}, to plain", ratio, 1.2))
 

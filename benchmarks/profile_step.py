@@ -23,7 +23,6 @@ from absl import app
 from absl import flags
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-import keras_sam
 from benchmarks import networks
 from benchmarks import runs
 
@@ -31,11 +30,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_enum("network", "cnn", list(networks.NETWORKS), "What is trained.")
 flags.DEFINE_integer("steps", 10, "Steps that are profiled.", lower_bound=1)
 flags.DEFINE_integer("kinds", 12, "Kinds of operations to print.")
-METHODS = {
-    "plain": lambda net: net,
-    "n=1": lambda net: keras_sam.SAM(net, ascent_steps=1),
-    "n=3": lambda net: keras_sam.SAM(net, ascent_steps=3),
-}
+METHODS = ("plain", "n=1", "n=3")
 
 
 def profiled(run, steps):
@@ -75,13 +70,13 @@ def main(argv):
         raise app.UsageError(f"Unknown arguments: {argv[1:]}")
     network = networks.NETWORKS[FLAGS.network]
     found, weights = {}, 0
-    for method, wrap in METHODS.items():
-        model = wrap(network.build())
+    for method in METHODS:
+        model = runs.METHODS[method](network.build())
         run = runs.Run(runs.compiled(model, False), network.batch())
         run.go(3)
         found[method] = profiled(run, FLAGS.steps)
         weights = sum(w.numpy().nbytes for w in model.trainable_weights)
-    last = found[list(METHODS)[-1]]
+    last = found[METHODS[-1]]
     kinds = sorted(last, key=lambda kind: -last[kind][0])[: FLAGS.kinds]
     print(
         f"| operation | {' | '.join(METHODS)} |\n|---|{'---|' * len(METHODS)}"

@@ -29,7 +29,7 @@ from absl import app
 from absl import flags
 from absl import logging
 
-import keras_sam
+from benchmarks import runs
 from examples import launch
 from examples import models
 from keras_sam import loops
@@ -51,12 +51,6 @@ flags.DEFINE_multi_enum(
 )
 flags.DEFINE_bool("spawn", True, "Whether to measure in other processes.")
 
-METHODS = {
-    "plain": lambda net: net,
-    "n=0": lambda net: keras_sam.SAM(net, ascent_steps=0),
-    "n=1": lambda net: keras_sam.SAM(net, ascent_steps=1),
-    "n=3": lambda net: keras_sam.SAM(net, ascent_steps=3),
-}
 TIMEOUT = 900  # Seconds for one layout.
 
 
@@ -74,7 +68,7 @@ def measure(layout):
     else:
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     steps = {}
-    for name, wrap in METHODS.items():
+    for name, wrap in runs.METHODS.items():
         steps[name, True] = step(strategy, wrap)
         with mock.patch.object(
             tf.distribute.ReplicaContext, "all_reduce", kept
@@ -91,7 +85,7 @@ def measure(layout):
             1000 * statistics.median(seconds[name, collectives])
             for collectives in (True, False)
         ]
-        for name in METHODS
+        for name in runs.METHODS
     }
 
 

@@ -7,6 +7,15 @@ import time
 import keras
 import tensorflow as tf
 
+import keras_sam
+
+METHODS = {
+    "plain": lambda net: net,
+    "n=0": lambda net: keras_sam.SAM(net, ascent_steps=0),
+    "n=1": lambda net: keras_sam.SAM(net, ascent_steps=1),
+    "n=3": lambda net: keras_sam.SAM(net, ascent_steps=3),
+}
+
 
 @dataclasses.dataclass
 class Run:

@@ -43,11 +43,11 @@ flags.DEFINE_float("seconds", 0.5, "Seconds of a round of a method.")
 flags.DEFINE_string("worker", "", "What to measure here, for itself: a JSON.")
 
 PLAIN = "plain"
-STEPS = (1, 2, 3, 5, 8)
-METHODS = {PLAIN: None} | {f"n={n}": {"ascent_steps": n} for n in STEPS}
-MEAN = {"ascent_steps": 8, "descent": keras_sam.descents.Mean()}
-METHODS["n=8 mean"] = MEAN
-NONE = {"ascent_steps": 0}
+METHODS = {
+    PLAIN: None,
+    **{name: {"ascent_steps": n} for name, n in targets.STEPS.items()},
+    "n=8 mean": {"ascent_steps": 8, "descent": keras_sam.descents.Mean()},
+}
 # Of which the first step and the memory are measured.
 FIRST = (PLAIN, "n=1", "n=8", "n=8 mean")
 TIMEOUT = 3600  # Seconds of one process.
@@ -137,12 +137,8 @@ def measure(network, mode):
     found = spawn(network=network, mode=mode)
     for method, given in METHODS.items():
         f = found[method]
-        cells = [
-            network,
-            mode,
-            method,
-            f"{(given or NONE)['ascent_steps'] + 1}",
-        ]
+        gradients = 1 + given["ascent_steps"] if given else 1
+        cells = [network, mode, method, str(gradients)]
         cells += [f"{1000 * f['seconds']:.1f}", f"{f['spread']:.1%}"]
         cells += [f"{f['ratio']:.3f}", "", "", ""]
         if method in FIRST:

@@ -189,12 +189,13 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
             update.check(self.optimizer)
         functional.build(self, data)
         batch = functional.Batch(*keras.utils.unpack_x_y_sample_weight(data))
+        parts = self.num_batch_splits or 1
         evaluator = Evaluator(
             self,
             distribution.replicas(),
             distribution.compiles(self.xla, self.jit_compile),
             sliced=step.takes_slices(self),
-            once=self.ascent_steps == 0 and not self.num_batch_splits,
+            once=self.ascent_steps == 0 and parts == 1,
         )
         moving = self._moving()
         memory = self._memory.read(self._owners(moving))
@@ -203,7 +204,7 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
                 self, evaluator, moving, part, state
             ).outcome(memory),
             batch,
-            self.num_batch_splits or 1,
+            parts,
             functional.read(evaluator.state),
             evaluator.accumulators,
         )
