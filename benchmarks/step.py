@@ -35,8 +35,12 @@ from benchmarks import targets
 FLAGS = flags.FLAGS
 NETWORKS = list(networks.NETWORKS)
 flags.DEFINE_multi_enum("network", NETWORKS, NETWORKS, "What is trained.")
+MODES = ["graph", "xla", "passes"]
 flags.DEFINE_multi_enum(
-    "mode", ["graph", "xla"], ["graph", "xla"], "Without jit_compile, or with."
+    "mode",
+    MODES,
+    MODES,
+    "What XLA compiles: nothing, the whole step, or each pass of SAM alone.",
 )
 flags.DEFINE_integer("rounds", 9, "Rounds that count.", lower_bound=3)
 flags.DEFINE_float("seconds", 0.5, "Seconds of a round of a method.")
@@ -58,7 +62,7 @@ def prepare(network, mode, method):
     network = networks.NETWORKS[network]
     model = network.build()
     if METHODS[method] is not None:
-        model = keras_sam.SAM(model, **METHODS[method])
+        model = keras_sam.SAM(model, **METHODS[method], xla=mode == "passes")
     return runs.Run(runs.compiled(model, mode == "xla"), network.batch())
 
 
@@ -81,7 +85,7 @@ def times(network, mode):
 def first(network, mode, method):
     """Returns seconds until the second step, and bytes of memory."""
     # TensorFlow's own start, and that of XLA, are no part of a first step.
-    tf.function(lambda x: x + 1, jit_compile=mode == "xla")(tf.zeros(1))
+    tf.function(lambda x: x + 1, jit_compile=mode != "graph")(tf.zeros(1))
     run = prepare(network, mode, method)
     run.go(2)
     found = {

@@ -1,7 +1,7 @@
 """The gradient of a Keras model at weights passed as tensors.
 
-This module and `functional.py` alone know how Keras holds weights and how
-TensorFlow differentiates and compiles.
+This module, `scope.py` and `functional.py` alone know how Keras holds weights
+and how TensorFlow differentiates and compiles.
 """
 
 import keras
@@ -11,6 +11,7 @@ from keras import tree
 from keras_sam import functional
 from keras_sam import slices
 from keras_sam.functional import Point
+from keras_sam.scope import Scope
 
 
 class Evaluator:
@@ -106,7 +107,7 @@ class Evaluator:
     ):
         with tf.GradientTape() as tape:
             tape.watch([params, overwritten])
-            scope = _Scope(
+            scope = Scope(
                 [
                     *zip(self.params, params, strict=True),
                     *zip(self.overwritten, overwritten, strict=True),
@@ -126,7 +127,7 @@ class Evaluator:
                     training=self._training,
                 )
                 scaled = loss * _as(loss_scale, loss)
-        _check_known(watched, scope.foreign)
+        scope.check(watched)
         grads, overwrites = [], []
         if gradient:
             grads, overwrites = self._gradient(
@@ -236,70 +237,6 @@ def _function(evaluate, compiled, once):
         autograph=False,
         experimental_attributes={} if once else {"_noinline": True},
     )
-
-
-class _Scope(keras.StatelessScope):
-    """Also remembers updates, even of unlisted variables.
-
-    As with variables, no gradient flows into what is assigned, and the
-    gradient of what is read later is the variable's.
-    """
-
-    def __init__(self, state_mapping, tape):
-        super().__init__(state_mapping, collect_losses=True)
-        self.updates = []
-        self.foreign = []
-        self._tape = tape
-        self._graph = tf.compat.v1.get_default_graph()
-
-    def add_update(self, update):
-        variable, value = update[0], tf.stop_gradient(update[1])
-        if tf.compat.v1.get_default_graph() is not self._graph:
-            raise NotImplementedError(
-                "A layer of `model` must not assign its variables inside of a "
-                "conditional or a loop: the new value cannot leave it. "
-                f"Received an assignment of {variable.path}"
-            )
-        if variable.trainable:
-            self._tape.watch(value)
-        self.updates.append((variable, value))
-        super().add_update((variable, value))
-
-    def get_current_value(self, variable):
-        value = super().get_current_value(variable)
-        if value is None:
-            self.foreign.append(variable)
-        return value
-
-    def assigned(self, variable):
-        return [value for v, value in self.updates if v is variable]
-
-    def values(self, variables):
-        # Within the scope, that is what the pass has made of them.
-        with self:
-            return functional.read(variables)
-
-
-def _check_known(watched, foreign):
-    # Those of the model are read from the scope, not from their tf.Variable;
-    # those of another Keras model are its own affair.
-    strategy = tf.distribute.get_strategy()
-    known = {
-        id(part)
-        for variable in foreign
-        for part in (
-            variable.value,
-            *strategy.experimental_local_results(variable.value),
-        )
-    }
-    watched = [variable for variable in watched if id(variable) not in known]
-    if watched:
-        raise ValueError(
-            "`model` must hold its trainable weights as Keras variables "
-            "(`add_weight`, or layers in attributes): others can be neither "
-            "perturbed nor trained. Received a model that uses the "
-            f"`tf.Variable`s {[v.name for v in watched]}"
-        )
 
 
 def _total(grads, params, sliced=False):

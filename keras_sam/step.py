@@ -1,6 +1,5 @@
 """One train step on one batch, but for the update of the weights."""
 
-import dataclasses
 import math
 from typing import NamedTuple
 
@@ -11,12 +10,11 @@ from keras_sam import ascent
 from keras_sam import descents
 from keras_sam import distribution
 from keras_sam import functional
-from keras_sam import losses
 from keras_sam import parts
 from keras_sam import tracking
 from keras_sam import vectors
 from keras_sam.cadences import Every
-from keras_sam.context import Context
+from keras_sam.passes import Passes
 from keras_sam.splits import Outcome
 
 
@@ -89,23 +87,10 @@ class Step:
         self._sam = sam
         self._evaluator = evaluator
         self._moving = moving
-        self._batch = batch
-        self._state = state
+        self._passes = Passes(sam, evaluator, batch, state)
         self._weights = functional.read(evaluator.params)
-        self._clean = None
         self._loss = None  # The clean one, of this replica.
-        self._climbs = None  # Or whether to, where passes are skipped.
-        self._context = Context(
-            sam.optimizer.iterations,
-            batch.size,
-            0,
-            self._evaluate,
-            lambda *of: evaluator.hessian_vector_product(state, batch, *of),
-            lambda *of: evaluator.squared_gradients(state, batch, *of),
-            self._share,
-            distribution.mean,
-        )
-        self._rho = self._context.value(sam.rho)
+        self._rho = self._passes.context.value(sam.rho)
 
     def outcome(self, memory):
         """Returns the `Outcome`.
@@ -116,8 +101,9 @@ class Step:
         """
         start, *memory = memory
         params, start = self._begin(start)
-        point = self._evaluate(params)
-        self._clean, self._loss = self._shared(point), point.loss
+        point = self._passes.evaluate(params)
+        self._passes.clean = self._passes.shared(point)
+        self._loss = point.loss
         update = self._update(memory)
         grads, correction = update.grads, update.correction
         measured = update.measured
@@ -151,7 +137,7 @@ class Step:
             start,
             weights,
             memory=memory,
-            context=self._context.of(self._moving, self._weights, 0),
+            context=self._passes.context.of(self._moving, self._weights, 0),
         )
         step = parts.tensors(start, step, len(weights))
         moved = vectors.add(weights, vectors.scale(self._rho, step))
@@ -164,7 +150,10 @@ class Step:
         climbs = False
         if sam.ascent_steps > 0:
             climbs, cadence = parts.call(
-                sam.cadence, self._clean, memory=cadence, context=self._context
+                sam.cadence,
+                self._passes.clean,
+                memory=cadence,
+                context=self._passes.context,
             )
             climbs = parts.flag(sam.cadence, climbs)
 
@@ -177,150 +166,83 @@ class Step:
         if not sam.sync_perturbations or isinstance(climbs, bool):
             return functional.cond(climbs, climb, rest)
         # Collectives cannot be in a conditional, so only passes are.
-        self._climbs = climbs
-        self._context = dataclasses.replace(self._context, _active=climbs)
+        self._passes.skip_unless(climbs)
         return tree.map_structure(
             lambda a, b: ops.where(climbs, a, b), climb(), rest()
         )
 
     def _climb(self, direction, descent, cadence, count):
         """Climbs, given memories; returns the `_Update`."""
-        sam, finite = self._sam, self._finite(self._clean)
-        last = None
+        sam, passes, clean = self._sam, self._passes, self._passes.clean
+        finite, last = passes.finite(clean), None
 
         def visit(params):
             nonlocal last
-            batch = self._chosen(sam.descent_samples, params)
-            alone = self._evaluate(params, batch=batch)
-            point = self._shared(alone)
+            batch = passes.chosen(sam.descent_samples, params)
+            alone = passes.evaluate(params, batch=batch)
+            point = passes.shared(alone)
             last = point._replace(loss=alone.loss)
-            finite.extend(self._finite(point))
+            finite.extend(passes.finite(point))
             return point
 
         climb = ascent.Climb(
             visit,
-            self._slope,
-            self._clean,
+            passes.slope,
+            clean,
             self._weights,
             self._moving,
             sam.direction,
             direction,
-            self._context,
+            passes.context,
             self._rho,
             sam.ascent_steps,
             sam.radius,
         )
         result, descent = parts.call(
             sam.descent,
-            self._clean,
+            clean,
             iter(climb),
             memory=descent,
-            context=self._context,
+            context=passes.context,
         )
-        grads, correction = descents.split(sam.descent, result, self._clean)
+        grads, correction = descents.split(sam.descent, result, clean)
         if hasattr(sam.cadence, "learn"):
-            cadence = sam.cadence.learn(self._clean, grads, cadence)
+            cadence = sam.cadence.learn(clean, grads, cadence)
         count = tree.map_structure(lambda climbs: climbs + 1, count)
         memory = [climb.memory, descent, cadence, count]
         # As many flags as `_rest` returns, for the conditional.
         finite = [ops.all(ops.stack(finite))] if finite else []
-        measured = []
-        if sam.track:
-            # Inner products of all weights, hence not in every step.
-            now = sam.track == 1 or self._context.iterations % sam.track == 0
-            measured = [
-                functional.cond(
-                    now,
-                    lambda: tracking.measured(self._loss, self._clean, last),
-                    tracking.nothing,
-                )
-            ]
-        return _Update(grads, correction, memory, finite, measured)
+        return _Update(grads, correction, memory, finite, self._measured(last))
+
+    def _measured(self, last):
+        """Returns what is to be known of the climb to the point last."""
+        every = int(self._sam.track)
+        if not every:
+            return []
+        # Inner products of all weights, hence not in every step.
+        now = every == 1 or self._passes.context.iterations % every == 0
+        clean = self._passes.clean
+        return [
+            functional.cond(
+                now,
+                lambda: tracking.measured(self._loss, clean, last),
+                tracking.nothing,
+            )
+        ]
 
     def _rest(self, direction, descent, cadence, count):
         """Returns the `_Update` of a step without a climb."""
-        grads = self._clean.grads
+        clean = self._passes.clean
+        grads = clean.grads
         if self._sam.ascent_steps > 0 and hasattr(self._sam.cadence, "rest"):
-            grads = self._sam.cadence.rest(self._clean, cadence)
+            grads = self._sam.cadence.rest(clean, cadence)
         correction = []
         if descents.decoupled(self._sam.descent):
             correction = vectors.scale(0.0, grads)
         memory = [direction, descent, cadence, count]
         measured = [tracking.nothing()] if self._sam.track else []
-        return _Update(
-            grads, correction, memory, self._finite(self._clean), measured
-        )
-
-    def _slope(self, point):
-        """Returns the gradients that the step from a point takes."""
-        samples = self._sam.ascent_samples
-        seen = self._sam.descent_samples
-        if point is self._clean:
-            seen = None
-        if samples == seen:
-            return point.grads
-        batch = self._chosen(samples, point.params)
-        return self._shared(self._evaluate(point.params, batch=batch)).grads
-
-    def _chosen(self, samples, params):
-        """Returns the examples that samples choose at params."""
-        if samples is None:
-            return self._batch
-
-        sam = self._sam
-
-        def losses_here():
-            point = self._evaluate(params, gradient=False)
-            return losses.of_examples(sam, point.y_pred, self._batch)
-
-        indices, _ = parts.call(
-            samples,
-            lambda: losses.of_examples(sam, self._clean.y_pred, self._batch),
-            losses_here,
-            memory=(),
-            context=self._context,
-        )
-        return self._batch.take(indices)
-
-    def _evaluate(self, params, gradient=True, batch=None):
-        """Returns the `Point` of this replica."""
-
-        def evaluate():
-            return self._evaluator(
-                params,
-                self._state,
-                self._batch if batch is None else batch,
-                gradient,
-            )
-
-        if self._climbs is None:
-            return evaluate()
-        clean = self._clean
-
-        def passed():
-            point = evaluate()
-            return point.loss, point.grads
-
-        loss, grads = functional.cond(
-            self._climbs,
-            passed,
-            lambda: (clean.loss, clean.grads if gradient else []),
-        )
-        return clean._replace(params=params, loss=loss, grads=grads)
-
-    def _shared(self, point):
-        *grads, loss = self._share([*point.grads, point.loss])
-        return point._replace(grads=grads, loss=loss)
-
-    def _share(self, tensors):
-        if self._sam.sync_perturbations:
-            return distribution.mean(tensors)
-        return tensors
-
-    def _finite(self, point):
-        if not self._evaluator.loss_scaled:
-            return []
-        return [vectors.all_finite(point.grads)]
+        finite = self._passes.finite(clean)
+        return _Update(grads, correction, memory, finite, measured)
 
 
 def _kept(update):

@@ -410,6 +410,7 @@ def test_replicas_stay_identical_for_1000_steps(optimizer, arguments):
             keras.optimizers.Adam(**optimizer), dynamic_growth_steps=50
         ),
         fit={"x": x, "y": y, "batch_size": 2, "epochs": 10},
+        steps_per_execution=25,
     )
     assert model.optimizer.iterations.numpy() > 800
     assert_replicas_agree(model.variables + model.optimizer.variables)
@@ -791,9 +792,14 @@ def fitted(**compiling):
         )
 
 
+@pytest.fixture(scope="module")
+def step_by_step():
+    return fitted()
+
+
 @pytest.mark.parametrize("steps", [2, 3, 8])
-def test_steps_per_execution(steps):
-    testing.assert_same(fitted(), fitted(steps_per_execution=steps))
+def test_steps_per_execution(steps, step_by_step):
+    testing.assert_same(step_by_step, fitted(steps_per_execution=steps))
 
 
 def test_steps_per_execution_is_what_callbacks_see():
