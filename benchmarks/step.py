@@ -8,7 +8,7 @@ SAM take turns, so that a change of the machine's load meets all of them. Ratios
 are medians of those of a round. Of some methods there are also the seconds that
 the first step takes longer than the second, and the largest memory that the
 process held, each in a process of its own. The optimizer is SGD with momentum.
-On a GPU memory is the device's.
+On a GPU memory is the device's. In mode "passes" plain Keras is a graph.
 
 After the table come the targets of docs/performance.md, each with what was
 measured, met or missed.

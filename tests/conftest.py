@@ -1,7 +1,30 @@
-"""What is forgotten after each test."""
+"""In which order tests run, and what is forgotten after each."""
 
 import pytest
 from tensorflow.python.framework import ops
+
+# Tests that mostly start processes.
+PROCESSES = (
+    "workers_test",
+    "faults_test",
+    "parameter_server_test",
+    "launch_test",
+    "cluster_test",
+    "benchmarks_test",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Makes each file a group of pytest-xdist, and `PROCESSES` one, the first.
+
+    Two of these files at a time have more processes than there are cores, which
+    wait for each other. Started last they would be waited for.
+    """
+    items.sort(key=lambda item: item.path.stem not in PROCESSES)
+    for item in items:
+        name = item.path.stem
+        group = "processes" if name in PROCESSES else name
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(autouse=True)
