@@ -1,7 +1,7 @@
 """The gradient of a Keras model at weights passed as tensors.
 
-This module, `scope.py` and `functional.py` alone know how Keras holds weights
-and how TensorFlow differentiates and compiles.
+With `scope.py` and `functional.py` it knows how Keras holds weights, so that a
+model is a function of them, and how a pass is compiled.
 """
 
 import keras

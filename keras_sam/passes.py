@@ -20,13 +20,12 @@ class Passes:
         state: List of tensors, which all passes start from.
 
     Attributes:
-        batch: The same.
-        context: `context.Context` of the step.
+        context: `context.Context` of the step; `skip_unless` replaces it.
         clean: `functional.Point` z_0, as replicas share it; set by the step.
     """
 
     def __init__(self, sam, evaluator, batch, state):
-        self.batch = batch
+        self._batch = batch
         self.clean = None
         self.context = Context(
             sam.optimizer.iterations,
@@ -41,16 +40,17 @@ class Passes:
         self._sam = sam
         self._evaluator = evaluator
         self._state = state
-        self._due = None
+        self._active = None
 
-    def skip_unless(self, due):
-        """Makes further passes only if a scalar bool tensor says so.
+    def skip_unless(self, active):
+        """Evaluates further points only if a scalar bool tensor says so.
 
-        Otherwise they find what the clean pass has found. For
-        `sync_perturbations`, whose collectives cannot be in a conditional.
+        Otherwise loss and gradients are those of `clean`; outputs and state are
+        so in any case. For `sync_perturbations`, whose collectives cannot be in
+        a conditional, and which excludes `samples`, which look at outputs.
         """
-        self._due = due
-        self.context = dataclasses.replace(self.context, _active=due)
+        self._active = active
+        self.context = dataclasses.replace(self.context, _active=active)
 
     def evaluate(self, params, gradient=True, batch=None):
         """Returns the `Point` of this replica at params."""
@@ -59,11 +59,11 @@ class Passes:
             return self._evaluator(
                 params,
                 self._state,
-                self.batch if batch is None else batch,
+                self._batch if batch is None else batch,
                 gradient,
             )
 
-        if self._due is None:
+        if self._active is None:
             return evaluate()
         clean = self.clean
 
@@ -72,7 +72,7 @@ class Passes:
             return point.loss, point.grads
 
         loss, grads = functional.cond(
-            self._due,
+            self._active,
             passed,
             lambda: (clean.loss, clean.grads if gradient else []),
         )
@@ -86,22 +86,22 @@ class Passes:
     def chosen(self, samples, params):
         """Returns the examples that samples choose at params, a `Batch`."""
         if samples is None:
-            return self.batch
+            return self._batch
 
         def losses_here():
             point = self.evaluate(params, gradient=False)
-            return losses.of_examples(self._sam, point.y_pred, self.batch)
+            return losses.of_examples(self._sam, point.y_pred, self._batch)
 
         indices, _ = parts.call(
             samples,
             lambda: losses.of_examples(
-                self._sam, self.clean.y_pred, self.batch
+                self._sam, self.clean.y_pred, self._batch
             ),
             losses_here,
             memory=(),
             context=self.context,
         )
-        return self.batch.take(indices)
+        return self._batch.take(indices)
 
     def slope(self, point):
         """Returns the gradients that the step from a point takes."""

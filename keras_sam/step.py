@@ -26,8 +26,8 @@ class _Update(NamedTuple):
         correction: List of tensors, see `descents.Decoupled`, or empty.
         memory: List of the memories of direction, descent, cadence and
             `Climbs`.
-        finite: List of scalar bool tensors, one a pass, empty without loss
-            scale.
+        finite: List of one scalar bool tensor, whether the gradients of all
+            passes are, empty without loss scale.
         measured: List of what `tracking.measured` returns, or empty.
     """
 
@@ -215,7 +215,7 @@ class Step:
         return _Update(grads, correction, memory, finite, self._measured(last))
 
     def _measured(self, last):
-        """Returns what is to be known of the climb to the point last."""
+        """Returns `_Update.measured`, given the last point, None if none is."""
         every = int(self._sam.track)
         if not every:
             return []

@@ -14,6 +14,7 @@ PROCESSES = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Makes each file a group of pytest-xdist, and `PROCESSES` one, the first.
 
