@@ -23,7 +23,7 @@ TPU = .venv-tpu
 CONFORMANCE = .venv-conformance
 PEERS = .venv-peers-tf_keras .venv-peers-torch .venv-peers-jax
 RUN = $(VENV)/bin/python -m
-PYTEST = pytest -n 2 --dist loadgroup --no-loadscope-reorder
+PYTEST = pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 define buildifier
 @if command -v npx >/dev/null; then set -x; \

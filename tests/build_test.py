@@ -24,6 +24,7 @@ NEEDS = {
     "absl": {"absl_py"},
     "keras": {"keras", "tensorflow_cpu"},  # Its backend.
     "sklearn": {"scikit_learn"},
+    "xdist": {"pytest_xdist"},
     "tensorflow": {"tensorflow_cpu"},
     # Its wheel forgets the first.
     "tensorflow_datasets": {

@@ -1,7 +1,10 @@
 """In which order tests run, and what is forgotten after each."""
 
+import pathlib
+
 import pytest
 from tensorflow.python.framework import ops
+from xdist.scheduler import LoadFileScheduling
 
 # Tests that mostly start processes.
 PROCESSES = (
@@ -14,18 +17,26 @@ PROCESSES = (
 )
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Makes each file a group of pytest-xdist, and `PROCESSES` one, the first.
-
-    Two of these files at a time have more processes than there are cores, which
-    wait for each other. Started last they would be waited for.
-    """
+    """Starts with `PROCESSES`: last, they would be waited for."""
     items.sort(key=lambda item: item.path.stem not in PROCESSES)
-    for item in items:
-        name = item.path.stem
-        group = "processes" if name in PROCESSES else name
-        item.add_marker(pytest.mark.xdist_group(group))
+
+
+class Files(LoadFileScheduling):
+    """Sends all tests of a file to one process, and all of `PROCESSES`.
+
+    Two of these at a time are more processes than cores, which wait for each
+    other.
+    """
+
+    def _split_scope(self, nodeid):
+        file = super()._split_scope(nodeid)
+        return "" if pathlib.Path(file).stem in PROCESSES else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return Files(config, log)
 
 
 @pytest.fixture(autouse=True)
