@@ -24,7 +24,6 @@ NEEDS = {
     "absl": {"absl_py"},
     "keras": {"keras", "tensorflow_cpu"},  # Its backend.
     "sklearn": {"scikit_learn"},
-    "xdist": {"pytest_xdist"},
     "tensorflow": {"tensorflow_cpu"},
     # Its wheel forgets the first.
     "tensorflow_datasets": {
@@ -32,6 +31,7 @@ NEEDS = {
         "tensorflow_cpu",
         "tensorflow_datasets",
     },
+    "xdist": {"pytest_xdist"},
 }
 
 
