@@ -28,6 +28,18 @@ tf.config.set_logical_device_configuration(
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
 
+
+def _untuned(dataset):
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
+# The end of an iterator waits for the thread that tunes it, which on a busy
+# machine misses that it is to end and sleeps on, for up to a minute. TensorFlow
+# calls this for each iterator. Where it does not, tests are only slower.
+tf.data.Dataset._apply_debug_options = _untuned
+
 DIRECTIONS = (
     directions.Normalized(),
     directions.Unnormalized(),

@@ -79,8 +79,6 @@ def batches(data, policy="DATA", size=8):
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy[policy]
     )
-    # Threads that tune a dataset may take longer to end than all else.
-    options.autotune.enabled = False
     if not isinstance(data, tf.data.Dataset):
         data = tf.data.Dataset.from_tensor_slices(data)
     return data.batch(size).with_options(options)
