@@ -206,7 +206,9 @@ class Evaluator:
         if not self._once:
             # TensorFlow forgets the shapes of what a function returns, and then
             # adds up squares for a clip norm in another order than for Keras.
-            grad = tf.ensure_shape(grad, grad.shape)
+            # XLA would take `tf.ensure_shape` for a dynamic shape.
+            sizes = [-1 if size is None else size for size in grad.shape]
+            grad = tf.reshape(grad, sizes)
         return grad * _as(self._loss_scale, grad)
 
     def grads_and_variables(self, grads, overwrites):

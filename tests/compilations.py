@@ -28,6 +28,8 @@ from tests import small_networks  # noqa: E402
 # Whose programs are looked at; to compile more takes long.
 LOOKED_AT = ("mlp", "cnn", "embedding")
 HOST = {"infeed", "outfeed", "recv", "recv-done", "send", "send-done"}
+# What TPUs pad for; XLA resolves it, so one looks before it has optimized.
+DYNAMIC = {"get-dimension-size", "set-dimension-size", "dynamic-reshape"}
 
 
 def compiled(network, compiling=None, **given):
@@ -42,12 +44,23 @@ def compiled(network, compiling=None, **given):
 
 
 def compilations(sam, batch, steps=3):
-    """Returns how many programs XLA compiles in each of a few train steps."""
-    found = [len([*FOLDER.glob("*.before_optimizations.txt")])]
+    """Says what XLA compiles in each of a few train steps.
+
+    Returns:
+        (list of how many programs, list of the dynamic shapes in them).
+    """
+    found = [{*FOLDER.glob("*.before_optimizations.txt")}]
     for _ in range(steps):
         sam.train_on_batch(*batch)
-        found.append(len([*FOLDER.glob("*.before_optimizations.txt")]))
-    return [after - before for before, after in zip(found, found[1:])]
+        found.append({*FOLDER.glob("*.before_optimizations.txt")})
+    numbers = [len(after - before) for before, after in zip(found, found[1:])]
+    return numbers, dynamic(found[-1] - found[0])
+
+
+def dynamic(files):
+    """Returns the dynamic shapes in programs, by instructions."""
+    text = "".join(file.read_text() for file in files)
+    return sorted(name for name in DYNAMIC if f" {name}(" in text)
 
 
 def program(network, steps, descent):

@@ -120,7 +120,9 @@ def pure_step(network, ascent_steps):
 
     A TPU's variables live on the TPU: without one, only tensors can be lowered.
     """
-    # Not compiled inside: TPUStrategy compiles the step as a whole.
+    # As under a TPUStrategy, which compiles the step as a whole, and where
+    # gradients of embeddings are dense.
+    keras_sam.step.takes_slices = lambda sam: False
     sam = keras_sam.SAM(network, ascent_steps=ascent_steps, xla=False)
     sam.compile(
         CaughtSGD(0.1, momentum=0.9, weight_decay=5e-4),
