@@ -6,6 +6,7 @@ import warnings
 
 import keras
 import tensorflow as tf
+from tensorflow.python.distribute.coordinator import cluster_coordinator
 
 from keras_sam import functional
 
@@ -56,16 +57,16 @@ class Schedule:
             )
         )
         if len(self._pending) > self._limit:
-            self._logs = self._wait()
+            self._wait()
         return self._logs
 
     def finish(self, logs):
         """Waits for all steps; returns the last logs, or those it is given."""
         while self._pending:
-            logs = self._wait()
+            self._wait()
         # Raises the error of a step that failed, if any did.
         self._coordinator.join()
-        self._logs = {}
+        logs, self._logs = self._logs or logs, {}
         return logs
 
     def drain(self):
@@ -80,11 +81,12 @@ class Schedule:
         self._batches = None
 
     def _wait(self):
-        """Waits for the oldest execution; returns its logs."""
+        """Waits for the oldest execution, for its logs."""
         remote = self._pending.popleft()
         for passed in range(1, _WARNINGS + 1):
             if remote._status_available_event.wait(_WARN_AFTER):
-                return self._fetch(remote)
+                self._fetch(remote)
+                return
             message = (
                 f"No worker has finished a step for {passed * _WARN_AFTER} "
                 "seconds. Are the workers running?"
@@ -96,11 +98,16 @@ class Schedule:
 
     def _fetch(self, remote):
         try:
-            return remote.fetch()
+            self._logs = remote.fetch()
         except tf.errors.CancelledError:
             # Raises what another step failed with.
             self._coordinator.join()
             raise
+        except tf.errors.OpError as error:
+            # The step is done, but its logs are on a worker that has died
+            # since. Those before do: all of them are running means.
+            if not cluster_coordinator._is_worker_failure(error):
+                raise
 
 
 class _Additions(keras.StatelessScope):

@@ -559,6 +559,38 @@ def check_a_killed_worker_comes_back(cluster):
     assert all(np.isfinite(w).all() for w in model.get_weights())
 
 
+def check_logs_on_a_worker_that_died(cluster):
+    """They are lost, but their steps are done."""
+    died = []
+    finish = schedule.Schedule.finish
+
+    def finish_with_one(self, logs):
+        for remote in self._pending:
+            assert remote._status_available_event.wait(60)
+        # That which holds the last logs.
+        place = tf.nest.flatten(self._pending[-1]._values)[0].device
+        died.append(tf.DeviceSpec.from_string(place).task)
+        cluster.kill("worker", died[0])
+        return finish(self, logs)
+
+    x, y = testing.data(64)
+    with (
+        mock.patch.object(schedule, "_AHEAD", 1000),
+        mock.patch.object(schedule.Schedule, "finish", finish_with_one),
+    ):
+        model, history = train(
+            cluster.strategy,
+            net=testing.dense_net,
+            fit={"x": x, "y": y, "epochs": 1, "batch_size": 1},
+        )
+    # The worker that has just come back may have failed once more.
+    assert model.optimizer.iterations in (64, 65)
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+    # None if the other worker has done nothing.
+    assert np.isfinite(history.get("loss", 0)).all()
+    cluster.start("worker", died[0])
+
+
 def check_without_workers_fit_gives_up(cluster):
     class Faults(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
@@ -596,6 +628,7 @@ CHECKS = {
         check_servers_never_hold_perturbed_weights,
         check_each_example_once,
         check_a_killed_worker_comes_back,
+        check_logs_on_a_worker_that_died,
         check_without_workers_fit_gives_up,  # The last, for want of workers.
     ],
 }
