@@ -202,20 +202,26 @@ class Evaluator:
             and variable.synchronization != "on_read"
         ]
 
-    def _units_of_keras(self, grad):
-        if not self._once:
-            # TensorFlow forgets the shapes of what a function returns, and then
-            # adds up squares for a clip norm in another order than for Keras.
-            # XLA would take `tf.ensure_shape` for a dynamic shape.
-            sizes = [-1 if size is None else size for size in grad.shape]
-            grad = tf.reshape(grad, sizes)
-        return grad * _as(self._loss_scale, grad)
+    def _units_of_keras(self, grad, shape):
+        # TensorFlow forgets the shapes of what a function returns, and then
+        # adds up squares for a clip norm in another order than for Keras. XLA
+        # would take `tf.ensure_shape` for a dynamic shape.
+        sizes = [-1, *shape[1:]] if slices.sliced(grad) else shape
+
+        def scaled(part):
+            if not self._once:
+                part = tf.reshape(part, sizes)
+            return part * _as(self._loss_scale, part)
+
+        return slices.each(scaled, grad)
 
     def grads_and_variables(self, grads, overwrites):
         """Returns what `optimizer.apply_gradients` takes, with loss scale."""
         grads = [
-            slices.each(self._units_of_keras, grad) if connected else None
-            for grad, connected in zip(grads, self._connected, strict=True)
+            self._units_of_keras(grad, variable.shape) if connected else None
+            for grad, variable, connected in zip(
+                grads, self.params, self._connected, strict=True
+            )
         ]
         return [
             *zip(grads, self.params, strict=True),

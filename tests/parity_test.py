@@ -81,6 +81,25 @@ class Idle(layers.Layer):
         return inputs
 
 
+class Shapeless(layers.Layer):
+    """Has a weight of whose gradient TensorFlow does not know the shape."""
+
+    def build(self, input_shape):
+        self.scale = self.add_weight(
+            shape=input_shape[1:], initializer="ones", name="shapeless"
+        )
+
+    def call(self, inputs):
+        @tf.custom_gradient
+        def read(scale):
+            def gradient(upstream):
+                return tf.numpy_function(np.copy, [upstream], tf.float32)
+
+            return tf.identity(scale), gradient
+
+        return inputs * read(tf.convert_to_tensor(self.scale))
+
+
 class Transposed(layers.Layer):
     """Multiplies with the transposed kernel of another layer."""
 
@@ -600,6 +619,14 @@ def test_loops_other_than_fit():
             getattr(sam, name)(*arguments),
             err_msg=name,
         )
+
+
+def test_gradient_of_unknown_shape():
+    """Of a weight that stays where it is: no step could be taken along it."""
+    assert_parity(
+        lambda: case(lambda: net(Shapeless())),
+        {**NO_RADIUS, "perturb": "kernel|bias"},
+    )
 
 
 def test_metrics_of_a_compiled_part_are_not_ours():
