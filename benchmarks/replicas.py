@@ -32,7 +32,7 @@ from absl import logging
 from benchmarks import runs
 from examples import launch
 from examples import models
-from keras_sam import loops
+from keras_sam._training.tensorflow import loops
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("model", "cnn", "Network of examples/models.py.")

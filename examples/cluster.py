@@ -19,7 +19,8 @@ from absl import logging
 from tensorflow.python.distribute import multi_worker_util
 from tensorflow.python.eager import context
 
-from keras_sam import cluster
+from keras_sam._backend import replicas
+from keras_sam._training.tensorflow.distribute import agreement
 
 _EXAMPLE = (
     '{"cluster": {"worker": ["host-0:2222", "host-1:2222"]}, '
@@ -245,12 +246,12 @@ def on_chief(strategy, function, seconds=600):
         RuntimeError: On the others, if the function raises on the first.
     """
     result, error = None, None
-    if cluster.is_chief(strategy):
+    if replicas.is_chief(strategy):
         try:
             result = function()
         except Exception as caught:
             error = caught
-    told = cluster.exchange(
+    told = agreement.exchange(
         strategy,
         {"result": result, "error": error and repr(error)},
         seconds,

@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 from matplotlib import figure
 
-from keras_sam import results
+from keras_sam.landscape import _results
 
 # Okabe and Ito's colours; the dashes tell the lines apart in grey too.
 STYLES = (("#0072B2", "-"), ("#D55E00", "--"))
@@ -182,8 +182,8 @@ def _paths(content):
             (norm, _array(found["gradient_norms"]), 0),
             (cosine, _array(found["cosines_to_first"]), 1),
         ):
-            mean = results.mean(values, sizes)
-            spread = results.deviation(values, sizes)
+            mean = _results.mean(values, sizes)
+            spread = _results.deviation(values, sizes)
             steps = np.arange(first, first + len(mean))
             axes.plot(steps, mean, color=colour, linestyle=dashes, label=name)
             axes.fill_between(

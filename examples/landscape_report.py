@@ -4,7 +4,7 @@ import base64
 import html
 
 from examples import landscape_figures as figures
-from keras_sam import results
+from keras_sam.landscape import _results
 
 CAPTIONS = {
     "ascent_plane": "The plane of the climb: the first axis along its first "
@@ -48,7 +48,7 @@ def rows(content):
         return [title, *(format(value(k), form) for k in known)]
 
     def mean(name):
-        return lambda k: results.mean(k["path"][name], k["path"]["sizes"])
+        return lambda k: _results.mean(k["path"][name], k["path"]["sizes"])
 
     return [
         ["", *map(figures.label, content)],

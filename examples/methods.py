@@ -7,7 +7,7 @@ import ast
 import dataclasses
 
 import keras_sam
-from keras_sam import checks
+from keras_sam import parts
 
 # Flag, which is an argument of SAM, to the module whose parts it takes.
 PARTS = {
@@ -64,7 +64,7 @@ def part(name, text, steps):
     Raises:
         ValueError: If there is no such part.
     """
-    optional = name in checks.OPTIONAL
+    optional = name in parts.OPTIONAL
     if optional and text == _NONE:
         return None
     try:

@@ -30,7 +30,8 @@ from examples import methods
 from examples import models
 from examples import options
 from examples import runs
-from keras_sam import cluster as workers
+from keras_sam._backend import replicas
+from keras_sam._training.tensorflow.distribute import agreement as workers
 
 flags.adopt_module_key_flags(options)
 
@@ -185,7 +186,7 @@ def optimizer(settings, steps):
 def fit(model, settings, arrays, backup):
     """Runs the epochs that are still to run."""
     callbacks = []
-    chief = workers.is_chief(model.distribute_strategy)
+    chief = replicas.is_chief(model.distribute_strategy)
     if settings.tensorboard and chief:
         if importlib.util.find_spec("tensorboard") is None:
             raise ModuleNotFoundError(

@@ -19,7 +19,7 @@ import dataclasses
 import keras
 from keras import ops
 
-from keras_sam import fields
+from keras_sam import _validation
 from keras_sam import vectors
 from keras_sam.parts import Part
 
@@ -43,10 +43,10 @@ class Every(Part):
     stop: int | None = None
 
     def __post_init__(self):
-        fields.integer("k", self.k, 1)
-        fields.integer("start", self.start, 0)
+        _validation.integer("k", self.k, 1)
+        _validation.integer("start", self.start, 0)
         if self.stop is not None:
-            fields.integer("stop", self.stop, self.start + 1)
+            _validation.integer("stop", self.stop, self.start + 1)
 
     def __call__(self, clean, *, context):
         del clean
@@ -77,8 +77,8 @@ class Randomly(Part):
     seed: int = 0
 
     def __post_init__(self):
-        fields.scheduled("probability", self.probability, 0.0, 1.0)
-        fields.integer("seed", self.seed, 0)
+        _validation.scheduled("probability", self.probability, 0.0, 1.0)
+        _validation.integer("seed", self.seed, 0)
 
     def __call__(self, clean, *, context):
         del clean
@@ -113,10 +113,10 @@ class Threshold(Part):
     decay: float = 0.9
 
     def __post_init__(self):
-        fields.integer("steps", self.steps, 1)
-        fields.number("first", self.first)
-        fields.number("last", self.last)
-        fields.fraction("decay", self.decay)
+        _validation.integer("steps", self.steps, 1)
+        _validation.number("first", self.first)
+        _validation.number("last", self.last)
+        _validation.fraction("decay", self.decay)
 
     def init(self, params):
         return {"mean": ops.zeros(()), "variance": ops.zeros(())}
@@ -158,8 +158,8 @@ class Reuse(Part):
     alpha: float = 0.7
 
     def __post_init__(self):
-        fields.integer("k", self.k, 1)
-        fields.number("alpha", self.alpha, 0.0)
+        _validation.integer("k", self.k, 1)
+        _validation.number("alpha", self.alpha, 0.0)
 
     def init(self, params):
         return vectors.scale(0.0, params)

@@ -2,25 +2,30 @@
 
 import keras
 
-from keras_sam import checks
-from keras_sam import cluster
-from keras_sam import descents
-from keras_sam import distribution
-from keras_sam import facts
-from keras_sam import functional
-from keras_sam import loops
-from keras_sam import parameter_server
-from keras_sam import perturbed
-from keras_sam import saving
-from keras_sam import splits
-from keras_sam import step
-from keras_sam import tracking
-from keras_sam import update
+from keras_sam import _types
+from keras_sam import parts
+from keras_sam._algorithm import method
+from keras_sam._algorithm import selection
+from keras_sam._algorithm import splits
+from keras_sam._algorithm import step
+from keras_sam._algorithm.memory import Memory
+from keras_sam._backend import building
+from keras_sam._backend import evaluator
+from keras_sam._backend import replicas
+from keras_sam._backend import values
+from keras_sam._backend import variables
+from keras_sam._training import saving
+from keras_sam._training import tracking
+from keras_sam._training.tensorflow import loops
+from keras_sam._training.tensorflow import optimizer_step
+from keras_sam._training.tensorflow.distribute import aggregation
+from keras_sam._training.tensorflow.distribute import agreement
+from keras_sam._training.tensorflow.distribute import fingerprint
+from keras_sam._training.tensorflow.distribute import parameter_server
+from keras_sam._training.tensorflow.distribute import strategies
 from keras_sam.cadences import Every
 from keras_sam.descents import Last
 from keras_sam.directions import Normalized
-from keras_sam.evaluator import Evaluator
-from keras_sam.memory import Memory
 
 
 @keras.saving.register_keras_serializable(package="keras_sam")
@@ -131,9 +136,9 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
         xla="auto",
         name=None,
     ):
-        checks.model(model)
-        distribution.check(model)
-        arguments = checks.arguments(
+        method.model(model)
+        strategies.check(model)
+        arguments = method.arguments(
             rho=rho,
             num_batch_splits=num_batch_splits,
             ascent_steps=ascent_steps,
@@ -150,9 +155,9 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
             xla=xla,
         )
         # Now, since workers that differ hang when they create variables.
-        cluster.agree(
-            distribution.current(),
-            lambda: facts.of_wrapper(model, arguments),
+        agreement.agree(
+            replicas.current(),
+            lambda: fingerprint.of_wrapper(model, arguments),
         )
         # `autocast=False`: the inner model itself converts its inputs.
         super().__init__(name=name, dtype=model.dtype_policy, autocast=False)
@@ -185,44 +190,44 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
         seeds). The passes of the climb start from the same state, hence with
         the same dropout mask, and change nothing.
         """
-        if descents.decoupled(self.descent):
-            update.check(self.optimizer)
-        functional.build(self, data)
-        batch = functional.Batch(*keras.utils.unpack_x_y_sample_weight(data))
-        parts = self.num_batch_splits or 1
-        evaluator = Evaluator(
+        if parts.decoupled(self.descent):
+            optimizer_step.check(self.optimizer)
+        building.build(self, data)
+        batch = _types.Batch(*keras.utils.unpack_x_y_sample_weight(data))
+        number = self.num_batch_splits or 1
+        at = evaluator.Evaluator(
             self,
-            distribution.replicas(),
-            distribution.compiles(self.xla, self.jit_compile),
+            replicas.count(),
+            evaluator.compiles(self.xla, self.jit_compile),
             sliced=step.takes_slices(self),
-            once=self.ascent_steps == 0 and parts == 1,
+            once=self.ascent_steps == 0 and number == 1,
         )
         moving = self._moving()
         memory = self._memory.read(self._owners(moving))
         outcome = splits.mean(
             lambda part, state: step.Step(
-                self, evaluator, moving, part, state
+                self, at, moving, part, state
             ).outcome(memory),
             batch,
-            parts,
-            functional.read(evaluator.state),
-            evaluator.accumulators,
+            number,
+            values.read(at.state),
+            at.accumulators,
         )
-        outcome = distribution.aggregate(
+        outcome = aggregation.aggregate(
             outcome,
-            evaluator.statistics(),
+            at.statistics(),
             batch.size,
             self.sync_perturbations,
         )
         # State first: a layer may assign weights (SpectralNormalization).
-        evaluator.write(outcome.state)
-        update.apply(
+        at.write(outcome.state)
+        optimizer_step.apply(
             self.optimizer,
-            evaluator.grads_and_variables(outcome.grads, outcome.overwrites),
-            zip(outcome.correction, evaluator.params, strict=False),
+            at.grads_and_variables(outcome.grads, outcome.overwrites),
+            zip(outcome.correction, at.params, strict=False),
         )
         self._memory.write(
-            outcome.memory, outcome.grads if evaluator.loss_scaled else []
+            outcome.memory, outcome.grads if at.loss_scaled else []
         )
         self._loss_tracker.update_state(outcome.loss, sample_weight=batch.size)
         logs = self.compute_metrics(
@@ -263,8 +268,8 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
             ValueError: If one of them cannot be saved.
         """
         saved = {
-            name: checks.saved(name, getattr(self, name))
-            for name in ("rho", "perturb", *checks.PARTS)
+            name: method.saved(name, getattr(self, name))
+            for name in ("rho", "perturb", *parts.PARTS)
         }
         return {
             **super().get_config(),
@@ -295,27 +300,27 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
 
     def _perturbed(self):
         """Returns the indices of the trained variables that climb."""
-        return perturbed.indices(
+        return selection.indices(
             self.perturb,
-            functional.trained(self),
+            variables.trained(self),
             (f"{self.name}/", f"{self.model.name}/"),
         )
 
     def _moving(self):
-        return perturbed.Moving(self._perturbed())
+        return selection.Moving(self._perturbed())
 
     def _owners(self, moving):
         """Returns the parts, each with the variables that it works on."""
-        variables = functional.trained(self)
-        climbing = moving.pick(variables)
+        trained = variables.trained(self)
+        climbing = moving.pick(trained)
         return [
             (self.start, climbing),
             (self.direction, climbing),
-            (self.descent, variables),
-            (self.cadence, variables),
+            (self.descent, trained),
+            (self.cadence, trained),
             (step.Climbs(self), []),
         ]
 
     def _ensure_memory(self):
-        if self._memory is None and functional.trained(self):
+        if self._memory is None and variables.trained(self):
             self._memory = Memory(self, self._owners(self._moving()))

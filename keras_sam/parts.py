@@ -140,3 +140,61 @@ def flag(part, result):
             f"Received: {result!r}"
         )
     return result
+
+
+def last(clean, path):
+    """Returns the last point of the path, or the clean one of an empty path."""
+    end = clean
+    for end in path:  # noqa: B007
+        pass
+    return end
+
+
+# The arguments that are parts, and the module of `keras_sam` to look for them.
+PARTS = {
+    "direction": "directions",
+    "descent": "descents",
+    "cadence": "cadences",
+    "start": "starts",
+    "ascent_samples": "samples",
+    "descent_samples": "samples",
+}
+
+
+OPTIONAL = ("start", "ascent_samples", "descent_samples")
+
+
+def part(name, value):
+    """Returns a part of the given role."""
+    if value is None and name in OPTIONAL:
+        return None
+    if isinstance(value, type) or not callable(value):
+        raise TypeError(
+            f"`{name}` must be an instance from `keras_sam.{PARTS[name]}`, or "
+            f"another callable. Received: {value!r}"
+        )
+    if PARTS[name] == "samples" and hasattr(value, "init"):
+        raise ValueError(f"`{name}` must have no memory. Received: {value!r}")
+    return value
+
+
+def decoupled(descent):
+    """Whether a descent also moves the weights past the optimizer."""
+    return getattr(descent, "decoupled", False)
+
+
+def split(descent, result, clean):
+    """Returns the (grads, correction) that a descent has returned.
+
+    Raises:
+        ValueError: If it has returned something else.
+    """
+    number = len(clean.grads)
+    if not decoupled(descent):
+        return tensors(descent, result, number), []
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise ValueError(
+            f"{descent!r} is decoupled, so it must return a pair of lists. "
+            f"Received: {result!r}"
+        )
+    return tuple(tensors(descent, part, number) for part in result)

@@ -6,7 +6,7 @@ optimizer's iterations; those of Keras cover warm-up, decay and steps.
 
 import keras
 
-from keras_sam import fields
+from keras_sam import _validation
 
 
 @keras.saving.register_keras_serializable(package="keras_sam")
@@ -39,10 +39,10 @@ class LinearInLearningRate(keras.optimizers.schedules.LearningRateSchedule):
                 f"is constant. Received: {learning_rate!r}"
             )
         self.learning_rate = learning_rate
-        self.rho_max = fields.number("rho_max", rho_max, 0.0)
-        self.rho_min = fields.number("rho_min", rho_min, 0.0)
-        self.lr_max = fields.number("lr_max", lr_max)
-        self.lr_min = fields.number("lr_min", lr_min)
+        self.rho_max = _validation.number("rho_max", rho_max, 0.0)
+        self.rho_min = _validation.number("rho_min", rho_min, 0.0)
+        self.lr_max = _validation.number("lr_max", lr_max)
+        self.lr_min = _validation.number("lr_min", lr_min)
         if self.lr_min >= self.lr_max:
             raise ValueError(
                 "`lr_min` must be below `lr_max`. Received: "

@@ -15,14 +15,14 @@ import dataclasses
 import keras
 from keras import ops
 
-from keras_sam import fields
+from keras_sam import _validation
 from keras_sam.parts import Part
 
 
 class _Fraction(Part):
     def __post_init__(self):
-        fields.positive("fraction", self.fraction)
-        fields.number("fraction", self.fraction, 0.0, 1.0)
+        _validation.positive("fraction", self.fraction)
+        _validation.number("fraction", self.fraction, 0.0, 1.0)
 
     def _largest(self, values):
         """Returns the indices of the largest, one at least."""
@@ -98,7 +98,7 @@ class Drawn(_Fraction):
 
     def __post_init__(self):
         super().__post_init__()
-        fields.integer("seed", self.seed, 0)
+        _validation.integer("seed", self.seed, 0)
 
     def __call__(self, clean_losses, losses, *, context):
         del clean_losses, losses

@@ -16,8 +16,8 @@ import dataclasses
 
 import keras
 
-from keras_sam import fields
-from keras_sam import noise
+from keras_sam import _filters
+from keras_sam import _validation
 from keras_sam import vectors
 from keras_sam.parts import Part
 
@@ -40,7 +40,7 @@ class Momentum(Part):
     decay: float = 0.9
 
     def __post_init__(self):
-        fields.fraction("decay", self.decay)
+        _validation.fraction("decay", self.decay)
 
     def init(self, params):
         return vectors.scale(0.0, params)
@@ -89,7 +89,7 @@ class Random(Part):
     seed: int = 0
 
     def __post_init__(self):
-        fields.integer("seed", self.seed, 0)
+        _validation.integer("seed", self.seed, 0)
 
     def __call__(self, params, *, context):
-        return noise.filters(params, context.draws(self))
+        return _filters.noise(params, context.draws(self))

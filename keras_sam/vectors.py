@@ -9,19 +9,19 @@ import functools
 import tensorflow as tf
 from keras import ops
 
-from keras_sam import slices
+from keras_sam._backend import rows
 
 _HALF = ("float16", "bfloat16")
 
 
 def add(a, b):
     """Returns `a + b`."""
-    return [slices.add(x, y) for x, y in zip(a, b, strict=True)]
+    return [rows.add(x, y) for x, y in zip(a, b, strict=True)]
 
 
 def subtract(a, b):
     """Returns `a - b`."""
-    return [slices.subtract(x, y) for x, y in zip(a, b, strict=True)]
+    return [rows.subtract(x, y) for x, y in zip(a, b, strict=True)]
 
 
 def scale(factor, a):
@@ -33,8 +33,8 @@ def scale(factor, a):
     """
     # A Python number stays one: as a tensor it would be rounded to float32.
     if isinstance(factor, (int, float)):
-        return [slices.each(lambda x: factor * x, x) for x in a]
-    return [slices.each(functools.partial(_scale, factor), x) for x in a]
+        return [rows.each(lambda x: factor * x, x) for x in a]
+    return [rows.each(functools.partial(_scale, factor), x) for x in a]
 
 
 def _scale(factor, x):
@@ -45,7 +45,7 @@ def _scale(factor, x):
 
 def dot(a, b):
     """Returns the inner product, a scalar of at least float32."""
-    pairs = [slices.aligned(x, y) for x, y in zip(a, b, strict=True)]
+    pairs = [rows.aligned(x, y) for x, y in zip(a, b, strict=True)]
     products = [ops.sum(wide(x) * wide(y)) for x, y in pairs]
     return ops.sum(ops.stack(products))
 
@@ -53,7 +53,7 @@ def dot(a, b):
 def norm(a):
     """Returns the Euclidean length, a scalar of at least float32."""
     # A half of the sum of squares, without a tensor of them.
-    halves = [tf.nn.l2_loss(wide(slices.aligned(x, x)[0])) for x in a]
+    halves = [tf.nn.l2_loss(wide(rows.aligned(x, x)[0])) for x in a]
     return ops.sqrt(2.0 * ops.sum(ops.stack(halves)))
 
 
@@ -81,7 +81,7 @@ def reciprocal(x):
 
 def all_finite(a):
     """Returns a scalar bool: whether every float element is finite."""
-    finite = [ops.all(ops.isfinite(slices.values(x))) for x in a]
+    finite = [ops.all(ops.isfinite(rows.values(x))) for x in a]
     return functools.reduce(ops.logical_and, finite)
 
 

@@ -14,8 +14,8 @@ import pytest
 import tensorflow as tf
 
 import keras_sam
-from keras_sam import preemption
-from keras_sam import skipping
+from keras_sam._training.tensorflow.backup import fast_forward
+from keras_sam._training.tensorflow.backup import preemption
 from tests import testing
 
 EPOCHS = 3
@@ -382,7 +382,7 @@ def test_the_model_is_as_before_after_a_resumed_fit(stop, tmp_path):
         fit(model, tmp_path, stop)
     history = model.fit(*testing.data(), epochs=1, verbose=0)
     assert history.epoch == [0]  # Keras's own callback would leave 1 here.
-    assert not isinstance(model.train_function, skipping.Skip)
+    assert not isinstance(model.train_function, fast_forward.Skip)
 
 
 # When a backup is written.
@@ -564,7 +564,7 @@ def test_backup_of_other_metrics(directory):
     model.compile(model.optimizer, testing.cross_entropy(), metrics=[other])
     with pytest.raises(ValueError, match="accuracy/total.*there"):
         fit(model, directory)
-    assert not isinstance(model.train_function, skipping.Skip)
+    assert not isinstance(model.train_function, fast_forward.Skip)
 
 
 def test_names_that_keras_counts_may_differ(tmp_path):
@@ -620,7 +620,7 @@ def test_data_that_end_before_the_backup(steps_known, directory):
             callbacks=[keras_sam.BackupAndRestore(directory)],
             verbose=0,
         )
-    assert not isinstance(model.train_function, skipping.Skip)
+    assert not isinstance(model.train_function, fast_forward.Skip)
 
 
 def test_unbuilt_model(tmp_path):

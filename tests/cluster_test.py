@@ -127,9 +127,9 @@ def test_port_in_use():
 
 JOIN = """
 from examples import cluster
-from keras_sam import cluster as workers
+from keras_sam._backend import replicas
 strategy = cluster.join({kind!r}, {seconds}, {port})
-print("JOINED", cluster.on_chief(strategy, lambda: workers.here(strategy)))
+print("JOINED", cluster.on_chief(strategy, lambda: replicas.here(strategy)))
 """
 
 

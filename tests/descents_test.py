@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_sam import _types
 from keras_sam import descents
-from keras_sam import functional
+from keras_sam import parts
 from tests import oracle
 
 ALL = {descents.Last(): oracle.last, descents.Mean(): oracle.mean}
@@ -27,7 +28,7 @@ FOLDING = (
 
 def point(grads):
     tensors = [ops.convert_to_tensor(g) for g in grads]
-    return functional.Point(tensors, 0.0, tensors, None, [], [])
+    return _types.Point(tensors, 0.0, tensors, None, [], [])
 
 
 def gradients(count):
@@ -75,7 +76,7 @@ def test_zero_gradients_give_zeros(descent):
     # As many points as there are weights.
     path = [point(zeros)] * 8
     result = descent(point(zeros), iter(path))
-    for part in result if descents.decoupled(descent) else [result]:
+    for part in result if parts.decoupled(descent) else [result]:
         for tensor in part:
             np.testing.assert_array_equal(tensor, np.zeros(tensor.shape))
 

@@ -22,7 +22,7 @@ from keras import ops
 import keras_sam
 from keras_sam import descents
 from keras_sam import directions
-from keras_sam import distribution
+from keras_sam._backend import evaluator
 
 ATOL = 1e-6
 RHO = 0.5
@@ -850,18 +850,18 @@ def test_jit_compile_compiles_the_evaluations():
 
 
 def test_jit_compile_means_xla_on_several_replicas():
-    assert not distribution.compiles("auto", jit_compile=True)
+    assert not evaluator.compiles("auto", jit_compile=True)
     with STRATEGY.scope():
-        assert distribution.compiles("auto", jit_compile=True)
-        assert not distribution.compiles(False, jit_compile=True)
+        assert evaluator.compiles("auto", jit_compile=True)
+        assert not evaluator.compiles(False, jit_compile=True)
 
 
 def test_a_tpu_strategy_compiles_by_itself(monkeypatch):
     """A stand-in: only the type of the strategy is looked at."""
     stand_in = object.__new__(tf.distribute.TPUStrategy)
     monkeypatch.setattr(tf.distribute, "get_strategy", lambda: stand_in)
-    assert not distribution.compiles(True)
-    assert not distribution.compiles("auto")
+    assert not evaluator.compiles(True)
+    assert not evaluator.compiles("auto")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_sam import filters
+from keras_sam import _filters
 from keras_sam.landscape import Landscape
 from keras_sam.landscape import filter_normalized
 from tests import testing  # noqa: F401  Before anything touches devices.
@@ -18,7 +18,7 @@ def axes(layer, *shape):
     """Returns {name: axes} of the weights of a layer, called on a shape."""
     inputs = keras.Input(shape)
     model = keras.Model(inputs, layer(inputs))
-    found = filters.axes(model, model.trainable_variables)
+    found = _filters.axes(model, model.trainable_variables)
     return {
         variable.path.split("/", 1)[-1]: chosen
         for variable, chosen in zip(model.trainable_variables, found)
@@ -159,7 +159,7 @@ def test_attention():
         (len(v.shape), chosen)
         for v, chosen in zip(
             model.trainable_variables,
-            filters.axes(model, model.trainable_variables),
+            _filters.axes(model, model.trainable_variables),
         )
     ]
     # Heads and their outputs; last, the projection of all heads.
@@ -214,7 +214,7 @@ def test_directions_have_the_lengths_of_the_filters():
     model.compile("sgd", "mse")
     found = Landscape(model, np.zeros((2, 6, 6, 2)), np.zeros((2, 3)))
     direction = filter_normalized(found, seed=4)
-    axes = filters.axes(model, found.variables)
+    axes = _filters.axes(model, found.variables)
     assert {a is None for a in axes} == {True, False}
     for d, w, kept in zip(direction, found.params, axes, strict=True):
         d, w = np.array(d), np.array(w)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_sam import functional
-from keras_sam.evaluator import Evaluator
+from keras_sam import _types
+from keras_sam._backend import values
+from keras_sam._backend.tensorflow.evaluator import Evaluator
 from tests import testing
 
 
@@ -20,9 +21,9 @@ def evaluator(model, loss=None, optimizer="sgd", replicas=1):
 
 def evaluate(found, x, y=None, sample_weight=None):
     return found(
-        functional.read(found.params),
-        functional.read(found.state),
-        functional.Batch(x, y, sample_weight),
+        values.read(found.params),
+        values.read(found.state),
+        _types.Batch(x, y, sample_weight),
     )
 
 
@@ -56,11 +57,11 @@ def test_loss_and_gradient_are_keras_own():
     x, y = testing.data()
     weight = np.linspace(0, 1, len(y)).astype("float32")
     found = evaluator(model)
-    shifted = [v + 0.1 for v in functional.read(found.params)]
+    shifted = [v + 0.1 for v in values.read(found.params)]
     point = found(
         shifted,
-        functional.read(found.state),
-        functional.Batch(x, y, weight),
+        values.read(found.state),
+        _types.Batch(x, y, weight),
     )
     for variable, value in zip(found.params, shifted, strict=True):
         variable.assign(value)

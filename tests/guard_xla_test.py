@@ -12,7 +12,7 @@ from tests import testing  # isort: skip
 
 
 import keras_sam
-from keras_sam.evaluator import Evaluator
+from keras_sam._backend.tensorflow.evaluator import Evaluator
 from tests import processes
 from tests import small_networks
 

@@ -12,7 +12,7 @@ import pytest
 from keras import ops
 
 import keras_sam
-from keras_sam import functional
+from keras_sam import _types
 from keras_sam import recipes
 from tests import testing
 
@@ -77,7 +77,7 @@ def test_centralized(guide):
 
 def test_gated(guide):
     (_, a), (_, b) = vectors()
-    clean, last = (functional.Point(g, 0.0, g, None, [], []) for g in (a, b))
+    clean, last = (_types.Point(g, 0.0, g, None, [], []) for g in (a, b))
     opposite = last._replace(grads=[-g for g in a])
     gated = guide["Gated"]
     for d, g in zip(gated()(clean, [last, clean]), a, strict=True):

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import tree
 
 import keras_sam
-from keras_sam import datasets
+from keras_sam._backend import datasets
 from keras_sam.landscape import Landscape
 from tests import oracle
 from tests import surfaces

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_sam import functional
-from keras_sam import losses
+from keras_sam import _types
+from keras_sam._backend import example_losses
 from tests import testing as _  # noqa: F401  Before TensorFlow's devices.
 
 
 def of_examples(model, x, y, sample_weight=None):
-    found = losses.of_examples(
-        model, model(x), functional.Batch(x, y, sample_weight)
+    found = example_losses.of_examples(
+        model, model(x), _types.Batch(x, y, sample_weight)
     )
     return found - np.mean(found)
 

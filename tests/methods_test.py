@@ -14,10 +14,10 @@ from keras_sam import cadences
 from keras_sam import descents
 from keras_sam import directions
 from keras_sam import radii
-from keras_sam import randomness
 from keras_sam import recipes
 from keras_sam import samples
 from keras_sam import starts
+from keras_sam._algorithm import draws
 from tests import oracle
 from tests import oracle_costs as costs
 from tests import oracle_descents as combined
@@ -59,7 +59,7 @@ def drawn(mode, part, draw):
     @tf.function(jit_compile=mode == "xla")
     def of_step(t):
         name = keras.saving.get_registered_name(type(part))
-        return draw(randomness.Draws(name, part.seed, t, 0))
+        return draw(draws.Draws(name, part.seed, t, 0))
 
     return [
         tf.nest.map_structure(lambda a: a.numpy(), of_step(tf.constant(t)))

@@ -22,7 +22,7 @@ import pytest
 import tensorflow as tf
 
 import keras_sam
-from keras_sam import schedule
+from keras_sam._training.tensorflow.distribute import step_queue
 from tests import processes
 from tests import testing
 
@@ -384,7 +384,7 @@ def check_a_climb_neither_reads_nor_writes(cluster):
     for steps in (0, 1, 3):
         model, _ = train(cluster.strategy, ascent_steps=steps)
         batches = iter(tf.data.Dataset.from_tensors(testing.data(8)))
-        function = schedule.steps(model, cluster.strategy)
+        function = step_queue.steps(model, cluster.strategy)
         extended = cluster.strategy.extended
         with mock.patch.object(extended, "_being_scheduled", True):
             with cluster.strategy.scope():
@@ -562,7 +562,7 @@ def check_a_killed_worker_comes_back(cluster):
 def check_logs_on_a_worker_that_died(cluster):
     """They are lost, but their steps are done."""
     died = []
-    finish = schedule.Schedule.finish
+    finish = step_queue.Schedule.finish
 
     def finish_with_one(self, logs):
         for remote in self._pending:
@@ -575,8 +575,8 @@ def check_logs_on_a_worker_that_died(cluster):
 
     x, y = testing.data(64)
     with (
-        mock.patch.object(schedule, "_AHEAD", 1000),
-        mock.patch.object(schedule.Schedule, "finish", finish_with_one),
+        mock.patch.object(step_queue, "_AHEAD", 1000),
+        mock.patch.object(step_queue.Schedule, "finish", finish_with_one),
     ):
         model, history = train(
             cluster.strategy,
@@ -601,7 +601,7 @@ def check_without_workers_fit_gives_up(cluster):
     x, y = testing.data(64)
     fit = {"x": x, "y": y, "epochs": 4, "callbacks": [Faults()]}
     with (
-        mock.patch.multiple(schedule, _WARN_AFTER=1, _WARNINGS=2),
+        mock.patch.multiple(step_queue, _WARN_AFTER=1, _WARNINGS=2),
         pytest.warns(UserWarning, match="for 1 seconds. Are the workers"),
         pytest.raises(TimeoutError, match="for 2 seconds. Are the workers"),
     ):

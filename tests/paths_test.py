@@ -9,7 +9,7 @@ import pytest
 from keras_sam import descents
 from keras_sam import directions
 from keras_sam import landscape
-from keras_sam import paths
+from keras_sam.landscape import _path
 from tests import oracle
 from tests import surfaces
 from tests import testing
@@ -87,7 +87,7 @@ def test_statistics_are_those_of_the_oracle(radius, direction, descent, xla):
     ]
     mean, deviation = found.mean(), found.deviation()
     assert mean.keys() == deviation.keys() == expected[0].keys()
-    for name in paths.STATISTICS:
+    for name in _path.STATISTICS:
         values = np.array([batch[name] for batch in expected])
         np.testing.assert_allclose(
             getattr(found, name), values, rtol=1e-10, err_msg=name
@@ -144,13 +144,13 @@ def test_zero_gradients_give_zeros():
 def test_tiny_gradients_have_cosines():
     """Their product would be zero in float32."""
     tiny = [np.array([1e-15, 0.0], "float32")]
-    assert paths.cosine(tiny, tiny) == pytest.approx(1.0)
+    assert _path.cosine(tiny, tiny) == pytest.approx(1.0)
 
 
 def test_results_become_json():
     found = landscape.path(surfaces.net(batch_size=5), ascent_steps=2)
     read = json.loads(json.dumps(found.to_dict()))
-    for name in paths.STATISTICS:
+    for name in _path.STATISTICS:
         np.testing.assert_array_equal(read[name], getattr(found, name))
     assert read["sizes"] == [5, 5, 3]
 
@@ -161,7 +161,7 @@ def test_interrupted_statistics_are_those_of_the_batches_so_far():
     found = landscape.path(net, progress=lambda done, total: done == 2)
     assert whole.complete
     assert not found.complete
-    for name in (*paths.STATISTICS, "sizes"):
+    for name in (*_path.STATISTICS, "sizes"):
         np.testing.assert_array_equal(
             getattr(found, name), getattr(whole, name)[:2]
         )

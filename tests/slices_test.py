@@ -20,9 +20,9 @@ from keras_sam import cadences
 from keras_sam import descents
 from keras_sam import directions
 from keras_sam import samples
-from keras_sam import slices
 from keras_sam import starts
 from keras_sam import vectors
+from keras_sam._backend import rows
 from tests import testing
 
 ROWS, WIDTH = 57, 5
@@ -31,7 +31,7 @@ ROWS, WIDTH = 57, 5
 @pytest.fixture(autouse=True)
 def large(monkeypatch):
     """Lets the tables here be treated as those of many rows."""
-    monkeypatch.setattr(slices, "_SMALL", 0)
+    monkeypatch.setattr(rows, "_SMALL", 0)
 
 
 # Sums of float64 in another order, over a few steps.
@@ -249,7 +249,7 @@ class Spy(keras_sam.Part):
     seen: list
 
     def __call__(self, grads, params):
-        self.seen.extend(slices.sliced(grad) for grad in grads)
+        self.seen.extend(rows.sliced(grad) for grad in grads)
         return vectors.unit(grads)
 
 
@@ -347,7 +347,7 @@ def test_small_tables_are_not_sorted(monkeypatch):
     monkeypatch.undo()
     as_a_whole = [vectors.dot([x], [y]), vectors.norm([x])]
     np.testing.assert_allclose(sorted_, as_a_whole, rtol=1e-14)  # float64
-    found, _ = slices.aligned(x, y)
+    found, _ = rows.aligned(x, y)
     assert found.shape == (ROWS, WIDTH)
 
 
@@ -363,7 +363,7 @@ def test_add_and_dot(name, shapes, compiled):
     @tf.function(jit_compile=compiled)
     def found(x, y):
         (total,) = vectors.add([x], [y])
-        assert slices.sliced(total)
+        assert rows.sliced(total)
         (more,) = vectors.add([total], [y])
         return total, more, vectors.dot([x], [y]), vectors.norm([total])
 
@@ -386,9 +386,9 @@ def test_add_and_dot(name, shapes, compiled):
 def test_sums_keep_rows_of_a_batch_apart():
     # As one gradient has them, for optimizers that square each row.
     x, y = random_slices([3, 3], 0), random_slices([3, 3], 1)
-    total = slices.add(x, y)
-    rows = [row for row in total.values.numpy() if row.any()]
-    np.testing.assert_array_equal(rows, x.values + y.values)
+    total = rows.add(x, y)
+    found = [row for row in total.values.numpy() if row.any()]
+    np.testing.assert_array_equal(found, x.values + y.values)
 
 
 if __name__ == "__main__":

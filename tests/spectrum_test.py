@@ -10,9 +10,9 @@ import scipy.sparse.linalg
 import tensorflow as tf
 from keras import ops
 
-from keras_sam import density
 from keras_sam import landscape
-from keras_sam import spectrum
+from keras_sam.landscape import _density
+from keras_sam.landscape import _eigenvalues
 from tests import testing
 
 WHICH = {
@@ -343,9 +343,9 @@ def test_an_interruption_keeps_what_there_is(measure, products):
     with pytest.warns(UserWarning, match="nterrupted"):
         found = measure(made, progress=interrupt)
     assert (found.complete, found.products) == (False, products)
-    if isinstance(found, spectrum.Trace):
+    if isinstance(found, _eigenvalues.Trace):
         np.testing.assert_array_equal(found.samples, whole.samples[:products])
-    elif isinstance(found, density.SpectralDensity):
+    elif isinstance(found, _density.SpectralDensity):
         np.testing.assert_allclose(found.weights.sum(), 1)
         assert len(found.nodes) == min(products, 40)
     else:

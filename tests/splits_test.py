@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 import keras_sam
-from keras_sam import functional
-from keras_sam import splits
+from keras_sam import _types
+from keras_sam._algorithm import splits
 from tests import testing
 
 
@@ -17,7 +17,7 @@ def pieces(size, parts, static=True):
     """Returns (examples, rows, share) of each part."""
 
     def split(x):
-        batch = functional.Batch(x, {"y": x[:, 0]})
+        batch = _types.Batch(x, {"y": x[:, 0]})
         return [
             (piece.y["y"], rows, share)
             for piece, rows, share in splits.split(batch, parts)
@@ -53,7 +53,7 @@ def test_more_parts_than_examples(static):
 
 
 def test_other_than_tensors_of_examples():
-    batch = functional.Batch(tf.ones((4, 2)), None, tf.constant(1.0))
+    batch = _types.Batch(tf.ones((4, 2)), None, tf.constant(1.0))
     with pytest.raises(ValueError, match="`num_batch_splits` needs"):
         list(splits.split(batch, 2))
 
@@ -179,7 +179,7 @@ def test_masks_are_kept():
 
 
 def test_an_empty_batch():
-    batch = functional.Batch(tf.zeros((0, 2)))
+    batch = _types.Batch(tf.zeros((0, 2)))
     assert [float(s) for _, _, s in splits.split(batch, 2)] == [0.0, 0.0]
 
 
@@ -193,7 +193,7 @@ def test_an_empty_batch():
 )
 def test_what_cannot_be_split(x):
     with pytest.raises(ValueError, match="`num_batch_splits` needs dense"):
-        list(splits.split(functional.Batch(x), 2))
+        list(splits.split(_types.Batch(x), 2))
 
 
 def test_outputs_that_cannot_be_split():

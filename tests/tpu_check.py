@@ -122,7 +122,7 @@ def pure_step(network, ascent_steps):
     """
     # As under a TPUStrategy, which compiles the step as a whole, and where
     # gradients of embeddings are dense.
-    keras_sam.step.takes_slices = lambda sam: False
+    keras_sam._algorithm.step.takes_slices = lambda sam: False
     sam = keras_sam.SAM(network, ascent_steps=ascent_steps, xla=False)
     sam.compile(
         CaughtSGD(0.1, momentum=0.9, weight_decay=5e-4),

@@ -12,7 +12,7 @@ from keras_sam import cadences
 from keras_sam import descents
 from keras_sam import landscape
 from keras_sam import samples
-from keras_sam import tracking
+from keras_sam._algorithm import measures
 from tests import testing
 
 RULES = {
@@ -43,7 +43,7 @@ def expected(batches, rho=0.2, ascent_steps=1, **rule):
             [losses[-1], losses[-1] - losses[0], norms[0], norms[-1], first[-1]]
         )
     sizes = [len(x) for x, _ in batches]
-    return dict(zip(tracking.NAMES, np.average(rows, 0, weights=sizes)))
+    return dict(zip(measures.NAMES, np.average(rows, 0, weights=sizes)))
 
 
 def parts(bounds):
@@ -55,7 +55,7 @@ def parts(bounds):
 
 
 def tracked(history):
-    return {name: history[name] for name in tracking.NAMES}
+    return {name: history[name] for name in measures.NAMES}
 
 
 def fit(wrap, x=None, y=None, make=testing.dense_net, **settings):
@@ -209,11 +209,11 @@ def test_training_is_the_same(make, mode, splits):
         )
         for track in (True, False)
     )
-    others = {k: v for k, v in on[1].items() if k not in tracking.NAMES}
+    others = {k: v for k, v in on[1].items() if k not in measures.NAMES}
     # TensorFlow may order the sums of another graph differently.
     atol = 0.0 if mode == "eager" else 1e-6
     testing.assert_same((on[0], others), off, atol)
-    assert set(on[1]) == {*off[1], *tracking.NAMES}
+    assert set(on[1]) == {*off[1], *measures.NAMES}
     assert len(on[0].variables) == len(off[0].variables)
     assert len(on[0].metrics_variables) == len(off[0].metrics_variables) + 1
 
@@ -233,7 +233,7 @@ def test_evaluation_does_not_have_them():
     assert set(model.train_on_batch(x, y, return_dict=True)) == {
         "loss",
         "accuracy",
-        *tracking.NAMES,
+        *measures.NAMES,
     }
 
 
@@ -331,7 +331,7 @@ def test_it_is_saved():
 
 
 def test_zeros_for_a_tensor_of_nothing():
-    assert ops.shape(tracking.nothing()) == (6,)
+    assert ops.shape(measures.nothing()) == (6,)
 
 
 if __name__ == "__main__":

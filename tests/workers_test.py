@@ -10,7 +10,8 @@ import tensorflow as tf
 
 import keras_sam
 from examples import cluster as examples_cluster
-from keras_sam import cluster
+from keras_sam._backend import replicas
+from keras_sam._training.tensorflow.distribute import agreement
 from tests import processes
 from tests import testing
 
@@ -173,13 +174,13 @@ def train_shards(strategy, folder):
     index = strategy.cluster_resolver.task_id
     x, y = testing.data(33)
     files = [f"{folder}/{number}.tfrecord" for number in range(3)]
-    if cluster.is_chief(strategy):
+    if replicas.is_chief(strategy):
         for file, rows in zip(files, np.split(np.arange(33), [20, 29])):
             with tf.io.TFRecordWriter(file) as writer:
                 for row in rows:
                     example = tf.concat([x[row], [float(y[row])]], axis=0)
                     writer.write(tf.io.serialize_tensor(example).numpy())
-    cluster.agree(strategy, {})
+    agreement.agree(strategy, {})
 
     def read(record):
         example = tf.io.parse_tensor(record, tf.float32)
@@ -259,7 +260,7 @@ def save(strategy, folder):
         # Before any other waiting: the file is whole where `save` returns.
         loaded = keras.saving.load_model(f"{folder}/model.keras")
         found[f"model {attempt}"] = weights(loaded) == weights(sam)
-        cluster.agree(strategy, {})
+        agreement.agree(strategy, {})
     loaded = keras.saving.load_model(f"{folder}/checkpoint.keras")
     found["checkpoint"] = weights(loaded) == weights(sam)
     sam.save_weights(f"{folder}/model.weights.h5")
@@ -397,15 +398,14 @@ def test_workers_that_differ():
 LATE = """
 import os, sys, time
 import tensorflow as tf
-from keras_sam import cluster
 strategy = tf.distribute.MultiWorkerMirroredStrategy()
 me = strategy.cluster_resolver.task_id
-cluster.agree(strategy, {"a": [1, {"b": None}]})
+agreement.agree(strategy, {"a": [1, {"b": None}]})
 try:
-    cluster.agree(strategy, {"a": float("nan")})
+    agreement.agree(strategy, {"a": float("nan")})
     if me == %d:
         %s
-    cluster.agree(strategy, {}, seconds=%d)
+    agreement.agree(strategy, {}, seconds=%d)
 except Exception as error:
     print("RAISED", type(error).__name__, error, flush=True)
 """

@@ -1,0 +1,59 @@
+"""Random draws that depend on a seed and on the number of the step alone.
+
+Nothing is to be saved, a resumed training draws what the uninterrupted one
+would have drawn, and all replicas and parts of a batch draw the same. As with
+Keras's dropout, XLA's draws are not TensorFlow's.
+"""
+
+import zlib
+
+from keras_sam import _validation
+from keras_sam._backend import random
+
+
+class Draws:
+    """A stream of random tensors; each call goes on with it.
+
+    Args:
+        name: String; streams of other names are independent.
+        seed: Int.
+        iterations: Scalar int tensor, the number of the step.
+        ascent_step: Int, the step of the climb.
+    """
+
+    def __init__(self, name, seed, iterations, ascent_step):
+        self._key = random.key(seed, iterations)
+        for number in (zlib.crc32(name.encode()) & 0x7FFFFFFF, ascent_step):
+            self._key = random.fold_in(self._key, number)
+        self._drawn = 0
+
+    def uniform(self, shape):
+        """Returns float32 numbers, uniform in [0, 1)."""
+        return random.uniform(self._next(), shape)
+
+    def normal(self, shape, dtype):
+        """Returns numbers of the standard normal distribution."""
+        return random.normal(self._next(), shape, dtype)
+
+    def _next(self):
+        self._drawn += 1
+        return random.fold_in(self._key, self._drawn)
+
+
+def normals(like, seed, number=0):
+    """Returns standard normal tensors shaped like others.
+
+    Args:
+        like: List of tensors.
+        seed: Int, at least 0.
+        number: Int; draws of other numbers are independent.
+
+    Raises:
+        TypeError: If the seed is no integer.
+        ValueError: If it is negative.
+    """
+    key = [_validation.integer("seed", seed, 0), number]
+    return [
+        random.normal(random.fold_in(key, i), w.shape, w.dtype)
+        for i, w in enumerate(like)
+    ]

@@ -1,0 +1,117 @@
+"""m-sharpness on one device: parts of a batch that climb on their own."""
+
+import functools
+
+import keras
+from keras import ops
+from keras import tree
+
+from keras_sam import _keras_internals
+from keras_sam import vectors
+
+
+def mean(climb, batch, parts, state, accumulators):
+    """Climbs on each part of a batch; returns the mean weighted by size.
+
+    As on replicas, all parts start from the same state. What they make of it is
+    averaged; of integer state (seeds) the first part's is kept. Only metrics
+    are handed on from part to part.
+
+    Args:
+        climb: Function from a `Batch` and state to an `Outcome`.
+        batch: `Batch` whose tensors share their first axis.
+        parts: Number of parts; 1 climbs on the batch as it is.
+        state: List of tensors.
+        accumulators: Slice of the state that holds metrics.
+
+    Returns:
+        `Outcome`.
+    """
+    if parts == 1:
+        return climb(batch, state)
+    outcomes, shares, y_preds = [], [], []
+    for piece, rows, share in split(batch, parts):
+        outcome = climb(piece, state)
+        counted = [
+            ops.where(share > 0, new, old)
+            for new, old in zip(
+                outcome.state[accumulators], state[accumulators], strict=True
+            )
+        ]
+        state = [*state[: accumulators.start], *counted]
+        counts = functools.partial(_rows, rows=slice(rows))
+        y_preds.append(tree.map_structure(counts, outcome.y_pred))
+        outcomes.append(outcome._replace(y_pred=()))
+        shares.append(share)
+    average = tree.map_structure(
+        lambda *values: _average(values, shares), *outcomes
+    )
+    average.state[accumulators] = counted
+    return average._replace(
+        y_pred=tree.map_structure(_concatenate, *y_preds),
+        # As Keras does over accumulated steps: they are largest magnitudes.
+        overwrites=[
+            functools.reduce(ops.maximum, values)
+            for values in zip(*(o.overwrites for o in outcomes), strict=True)
+        ],
+    )
+
+
+def split(batch, parts):
+    """Yields the parts of a batch, their rows, and their share of the batch.
+
+    Where there are fewer examples than parts, some parts hold an example that
+    is another's too and count for nothing: 0 rows, share 0.
+    """
+    tensors = [t for t in tree.flatten(batch) if t is not None]
+    known = {t.shape[0] for t in tensors if len(t.shape)} - {None}
+    if (
+        len(known) > 1
+        or not all(len(t.shape) for t in tensors)
+        or not all(hasattr(t, "__getitem__") for t in tensors)
+    ):
+        raise ValueError(
+            "`num_batch_splits` needs dense or ragged tensors with one batch "
+            f"axis in common. Received: {batch}"
+        )
+    size = ops.shape(tensors[0])[0]
+    larger = max if isinstance(size, int) else ops.maximum
+    for part in range(parts):
+        start, stop = size * part // parts, size * (part + 1) // parts
+        rows = slice(start, larger(start + 1, stop))
+        piece = tree.map_structure(functools.partial(_rows, rows=rows), batch)
+        yield piece, stop - start, (stop - start) / larger(size, 1)
+
+
+def _rows(tensor, rows):
+    if tensor is None:
+        return None
+    if len(tensor.shape) == 0:
+        raise ValueError(
+            "`num_batch_splits` needs outputs with a batch axis. "
+            f"Received: {tensor}"
+        )
+    part = tensor[rows]
+    _keras_internals.set_mask(part, _rows(_keras_internals.mask(tensor), rows))
+    return part
+
+
+def _concatenate(*tensors):
+    masks = [_keras_internals.mask(tensor) for tensor in tensors]
+    result = ops.concatenate(tensors)
+    if masks[0] is not None:
+        _keras_internals.set_mask(result, ops.concatenate(masks))
+    return result
+
+
+def _average(values, shares):
+    if not keras.backend.is_float_dtype(values[0].dtype):
+        return values[0]
+    # `where`, since a part of no share may hold what is not a number.
+    return functools.reduce(
+        ops.add,
+        [
+            ops.where(share > 0, vectors.scale(share, [value])[0], 0)
+            for share, value in zip(shares, values, strict=True)
+        ],
+    )

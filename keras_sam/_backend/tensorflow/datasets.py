@@ -1,0 +1,109 @@
+"""Data in the forms that `fit` takes, as batches that can be read again."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import tree
+
+from keras_sam import _validation
+
+
+def batches(x, y=None, sample_weight=None, batch_size=128):
+    """Returns data as a `tf.data.Dataset` of batches, in their order.
+
+    Args:
+        x: Arrays or tensors in any nested structure, a `tf.data.Dataset` of
+            batches or a `keras.utils.PyDataset`. As in `fit`, floats of arrays
+            become those of `keras.config.floatx()`.
+        y: Targets, if `x` is arrays.
+        sample_weight: Weights of the examples, likewise, or None.
+        batch_size: Int, at least 1, if `x` is arrays.
+
+    Raises:
+        TypeError: If the data are of another type.
+        ValueError: If there are none, or not equally many of each, or they do
+            not end.
+    """
+    size = _validation.integer("batch_size", batch_size, 1)
+    if not isinstance(x, (tf.data.Dataset, keras.utils.PyDataset)):
+        return _of_arrays(x, y, sample_weight, size)
+    if y is not None or sample_weight is not None:
+        raise ValueError(
+            "`y` and `sample_weight` must be None where `x` holds them. "
+            f"Received with them: {type(x).__name__}"
+        )
+    if isinstance(x, keras.utils.PyDataset):
+        x = _of_python(x)
+    if x.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise ValueError("`x` must end. Received an infinite data set")
+    return x
+
+
+def _of_arrays(x, y, sample_weight, batch_size):
+    data = _arrays(_given((x, y, sample_weight)))
+    sizes = {a.shape[0] for a in tree.flatten(data) if a is not None}
+    if len(sizes) > 1:
+        raise ValueError(
+            "`x`, `y` and `sample_weight` must hold equally many examples. "
+            f"Received: {sorted(sizes)}"
+        )
+    if not sizes or 0 in sizes:
+        raise ValueError("There must be data. Received no example")
+    # A None, as targets that weights go with, is no component of a data set.
+    flat = tree.flatten(data)
+    found = tuple(array for array in flat if array is not None)
+
+    def pack(*arrays):
+        arrays = iter(arrays)
+        return tree.pack_sequence_as(
+            data, [None if item is None else next(arrays) for item in flat]
+        )
+
+    return tf.data.Dataset.from_tensor_slices(found).batch(batch_size).map(pack)
+
+
+def _given(data):
+    """Returns inputs, targets and weights up to the last that is not None."""
+    data = tuple(data)
+    while data[-1] is None and len(data) > 1:
+        data = data[:-1]
+    return data
+
+
+def _arrays(data):
+    # Lists as tuples: to TensorFlow, a list of arrays is one array.
+    if isinstance(data, dict):
+        return {key: _arrays(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return tuple(_arrays(value) for value in data)
+    if data is None:
+        return None
+    if not len(getattr(data, "shape", ())):
+        raise TypeError(
+            "The data must be arrays, a `tf.data.Dataset` of batches or a "
+            f"`keras.utils.PyDataset`. Received: {data!r}"
+        )
+    array = data if tf.is_tensor(data) else np.asarray(data)
+    if not tf.as_dtype(array.dtype).is_floating:
+        return array
+    return tf.cast(array, keras.config.floatx())
+
+
+def _of_python(x):
+    number = x.num_batches
+    if number is None:
+        raise ValueError("`x` must end. Received an infinite PyDataset")
+    if number == 0:
+        raise ValueError("There must be data. Received a PyDataset of length 0")
+
+    def read():
+        for i in range(number):
+            batch = x[i]
+            yield (_given(batch) if isinstance(batch, (list, tuple)) else batch)
+
+    signature = tree.map_structure(
+        lambda array: tf.TensorSpec([None] * np.ndim(array), array.dtype),
+        next(read()),
+    )
+    data = tf.data.Dataset.from_generator(read, output_signature=signature)
+    return data.apply(tf.data.experimental.assert_cardinality(number))

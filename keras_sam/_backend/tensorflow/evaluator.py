@@ -1,0 +1,293 @@
+"""The gradient of a Keras model at weights passed as tensors.
+
+With `scope.py` and `functional.py` it knows how Keras holds weights, so that a
+model is a function of them, and how a pass is compiled.
+"""
+
+import keras
+import tensorflow as tf
+from keras import tree
+
+from keras_sam import _keras_internals
+from keras_sam._backend import variables
+from keras_sam._backend.tensorflow import replicas
+from keras_sam._backend.tensorflow import rows
+from keras_sam._backend.tensorflow import values
+from keras_sam._backend.tensorflow.scope import Scope
+from keras_sam._types import Point
+
+
+class Evaluator:
+    """Evaluates a model, and its gradient, at weights passed as tensors.
+
+    No variable changes. Every call starts from the state that it is given,
+    hence with the same dropout mask.
+
+    Args:
+        model: `keras.Model`, built and compiled.
+        replicas: Number of replicas in sync; Keras divides losses by it.
+        compiled: Whether to compile evaluations with XLA.
+        training: Whether in training mode, and with the loss scale of the
+            optimizer.
+        sliced: Whether gradients may be `tf.IndexedSlices`, on one replica;
+            else they are dense.
+        once: Whether there is a single evaluation.
+
+    Attributes:
+        params: List of Keras variables, those trained by gradients.
+        overwritten: List of the other trainable variables, whose "gradient" is
+            a new value (float8 scales).
+        state: List of all other variables that a pass updates. It grows during
+            the first call by those that Keras does not list.
+        accumulators: Slice of `state`: metrics, which add up over examples.
+        loss_scaled: Whether the optimizer scales losses and skips overflows.
+    """
+
+    def __init__(
+        self,
+        model,
+        replicas,
+        compiled,
+        training=True,
+        sliced=False,
+        once=False,
+    ):
+        self.params = variables.trained(model)
+        self.overwritten = [
+            v for v in model.trainable_variables if v.overwrite_with_gradient
+        ]
+        self.state = variables.unique(model.non_trainable_variables)
+        states = len(self.state)
+        self.state = variables.unique([*self.state, *model.metrics_variables])
+        self.accumulators = slice(states, len(self.state))
+        self._listed = len(self.state)
+        self._updated = set()
+        self._connected = None
+        self._model = model
+        self._replicas = replicas
+        self._training = training
+        self._sliced = sliced
+        self._once = once
+        # A float, or a tensor where the scale is dynamic.
+        self._loss_scale = model.optimizer.scale_loss(1.0) if training else 1.0
+        self.loss_scaled = not isinstance(self._loss_scale, float)
+        self._function = _function(self._evaluate, compiled, once)
+
+    def __call__(self, params, state, batch, gradient=True):
+        """Returns the `Point` of a batch at params and state.
+
+        Without gradient its grads and overwrites are empty, and it costs a
+        forward pass.
+        """
+        loss, grads, y_pred, masks, state, overwrites = self._function(
+            params,
+            state[: self._listed],
+            values.read(self.overwritten),
+            self._loss_scale,
+            batch,
+            gradient,
+        )
+        if gradient:
+            grads = [rows.like(*of) for of in zip(grads, params, strict=True)]
+        # A mask is an attribute, which a tf.function does not return.
+        tree.map_structure_up_to(
+            y_pred, _keras_internals.set_mask, y_pred, masks
+        )
+        # Keras's gradients over true ones.
+        unit = self._loss_scale / self._replicas
+        if self.loss_scaled or unit != 1.0:
+            grads = [
+                rows.each(lambda g: g / _as(unit, g), grad) for grad in grads
+            ]
+        if self._replicas > 1:
+            # Means of no examples are not numbers, nor is what they spoil.
+            loss, *grads = [
+                tf.where((batch.size > 0) | tf.math.is_finite(t), t, 0)
+                for t in (loss, *grads)
+            ]
+        return Point(params, loss, grads, y_pred, state, overwrites)
+
+    def _evaluate(
+        self, params, state, overwritten, loss_scale, batch, gradient
+    ):
+        with tf.GradientTape() as tape:
+            tape.watch([params, overwritten])
+            scope = Scope(
+                [
+                    *zip(self.params, params, strict=True),
+                    *zip(self.overwritten, overwritten, strict=True),
+                    *zip(self.state[: self._listed], state, strict=True),
+                ],
+                tape,
+            )
+            with scope:
+                y_pred = self._model(batch.x, training=self._training)
+                watched = tape.watched_variables()
+                # Also calls an override that does not take `training`.
+                loss = self._model._compute_loss(
+                    x=batch.x,
+                    y=batch.y,
+                    y_pred=y_pred,
+                    sample_weight=batch.sample_weight,
+                    training=self._training,
+                )
+                scaled = loss * _as(loss_scale, loss)
+        scope.check(watched)
+        grads, overwrites = [], []
+        if gradient:
+            grads, overwrites = self._gradient(
+                tape, scaled, scope, params, overwritten
+            )
+        updated = [variable for variable, _ in scope.updates]
+        self.state = variables.unique([*self.state, *updated])
+        self._updated = {id(variable) for variable in updated}
+        return (
+            loss * tf.cast(self._replicas, loss.dtype),
+            grads,
+            y_pred,
+            tree.map_structure(_keras_internals.mask, y_pred),
+            scope.values(self.state),
+            overwrites,
+        )
+
+    def _gradient(self, tape, loss, scope, params, overwritten):
+        values = [
+            [param, *scope.assigned(variable)]
+            for variable, param in zip(self.params, params, strict=True)
+        ]
+        grads, overwrites = tape.gradient(loss, (values, overwritten))
+        grads = [_sum(parts) for parts in grads]
+        self._connected = [grad is not None for grad in grads]
+        return (
+            _total(grads, params, self._sliced),
+            _total(overwrites, overwritten),
+        )
+
+    def hessian_vector_product(self, state, batch, params, vector):
+        """Returns the Hessian at params times a list of tensors."""
+        with tf.GradientTape() as tape:
+            tape.watch(params)
+            grads = self(params, state, batch).grads
+        products = tape.gradient(grads, params, output_gradients=vector)
+        return _total(products, params)
+
+    def squared_gradients(self, state, batch, params, examples):
+        """Returns the mean square of the gradients of single examples."""
+        number = tf.minimum(examples, batch.size)
+        among = tf.maximum(number, 1)  # On a replica without examples.
+
+        def add(i, sums):
+            grads = self(params, state, batch.take([i])).grads
+            return i + 1, [
+                total + grad * grad
+                for total, grad in zip(sums, grads, strict=True)
+            ]
+
+        zeros = [tf.zeros_like(param) for param in params]
+        _, sums = tf.while_loop(lambda i, _: i < number, add, (0, zeros))
+        return [total / _as(among, total) for total in sums]
+
+    def write(self, state):
+        """Assigns what a pass has made of the state."""
+        for variable, value in zip(self.state, state, strict=True):
+            if id(variable) in self._updated:
+                variable.assign(value)
+
+    def statistics(self):
+        """Returns the indices of the state that may be averaged over batches.
+
+        That is what a pass has changed, but for metrics, seeds and counters.
+        """
+        return [
+            i
+            for i, variable in enumerate(self.state)
+            if id(variable) in self._updated
+            and keras.backend.is_float_dtype(variable.dtype)
+            and not variable.trainable
+            and variable.synchronization != "on_read"
+        ]
+
+    def _units_of_keras(self, grad, shape):
+        # TensorFlow forgets the shapes of what a function returns, and then
+        # adds up squares for a clip norm in another order than for Keras. XLA
+        # would take `tf.ensure_shape` for a dynamic shape.
+        sizes = [-1, *shape[1:]] if rows.sliced(grad) else shape
+
+        def scaled(part):
+            if not self._once:
+                part = tf.reshape(part, sizes)
+            return part * _as(self._loss_scale, part)
+
+        return rows.each(scaled, grad)
+
+    def grads_and_variables(self, grads, overwrites):
+        """Returns what `optimizer.apply_gradients` takes, with loss scale."""
+        grads = [
+            self._units_of_keras(grad, variable.shape) if connected else None
+            for grad, variable, connected in zip(
+                grads, self.params, self._connected, strict=True
+            )
+        ]
+        return [
+            *zip(grads, self.params, strict=True),
+            *zip(overwrites, self.overwritten, strict=True),
+        ]
+
+
+def _function(evaluate, compiled, once):
+    """Returns what evaluates: where a graph is made, a function in it.
+
+    It is traced, and with XLA compiled, once for all points of a climb.
+    Inlined, every call would be optimized for itself, and gradients that are to
+    be added up be kept until all are there. What is called once is inlined, and
+    then rounds as in plain Keras, however many threads there are.
+    """
+    if tf.executing_eagerly():
+        return evaluate
+    return tf.function(
+        evaluate,
+        jit_compile=compiled or None,
+        autograph=False,
+        experimental_attributes={} if once else {"_noinline": True},
+    )
+
+
+def _total(grads, params, sliced=False):
+    # Rows of an embedding that a batch uses twice are added up by converting.
+    grads = [
+        tf.zeros_like(param) if grad is None else grad
+        for param, grad in zip(params, grads, strict=True)
+    ]
+    return grads if sliced else [tf.convert_to_tensor(grad) for grad in grads]
+
+
+def _sum(grads):
+    grads = [grad for grad in grads if grad is not None]
+    if len(grads) < 2:
+        return grads[0] if grads else None
+    return tf.add_n([tf.convert_to_tensor(grad) for grad in grads])
+
+
+def _as(number, tensor):
+    # A float is converted exactly; a tensor of it would be a rounded float32.
+    if isinstance(number, float):
+        return number
+    return tf.cast(number, tensor.dtype)
+
+
+def compiles(xla, jit_compile=False):
+    """Whether gradient evaluations are compiled with XLA.
+
+    Args:
+        xla: True, False, or "auto": on where there is anything but a CPU, on
+            which TensorFlow's own kernels are faster.
+        jit_compile: Whether `compile` was asked for it. On several replicas
+            nothing else can be compiled.
+    """
+    if isinstance(replicas.current(), tf.distribute.TPUStrategy):
+        return False  # The strategy compiles the whole step.
+    if xla != "auto":
+        return xla
+    if jit_compile and replicas.count() > 1:
+        return True
+    return any(d.device_type != "CPU" for d in tf.config.list_logical_devices())

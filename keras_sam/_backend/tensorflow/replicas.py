@@ -1,0 +1,68 @@
+"""Replicas: which there may be, and how their results become one."""
+
+import tensorflow as tf
+
+
+def current():
+    """Returns the strategy in whose scope this is."""
+    return tf.distribute.get_strategy()
+
+
+def strategic():
+    """Whether there is a strategy at all."""
+    return tf.distribute.has_strategy()
+
+
+def count():
+    """Returns the number of replicas in sync."""
+    return current().num_replicas_in_sync
+
+
+def mean(tensors):
+    """Returns the mean over replicas of each float tensor of a list."""
+    return reduced("mean", tensors)
+
+
+def reduced(operation, tensors):
+    """Reduces float tensors, those of one type in one collective."""
+    if count() == 1:
+        return tensors
+    context = tf.distribute.get_replica_context()
+    reduced = list(tensors)
+    for dtype in dict.fromkeys(t.dtype for t in tensors if t.dtype.is_floating):
+        indices = [i for i, t in enumerate(tensors) if t.dtype == dtype]
+        found = context.all_reduce(operation, [tensors[i] for i in indices])
+        for i, tensor in zip(indices, found, strict=True):
+            reduced[i] = tensor
+    return reduced
+
+
+def tasks(strategy):
+    """Returns (type, index) of every worker in sync, the first one first.
+
+    Empty for any strategy but `MultiWorkerMirroredStrategy` on a cluster.
+    """
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return []
+    spec = strategy.cluster_resolver.cluster_spec()
+    if strategy.cluster_resolver.task_type not in ("chief", "worker"):
+        return []  # An evaluator is on its own.
+    return [
+        (job, index)
+        for job in ("chief", "worker")
+        if job in spec.jobs
+        for index in spec.task_indices(job)
+    ]
+
+
+def here(strategy):
+    """Returns (type, index) of this worker, or None if it is on its own."""
+    if not tasks(strategy):
+        return None
+    resolver = strategy.cluster_resolver
+    return resolver.task_type, resolver.task_id
+
+
+def is_chief(strategy):
+    """Whether this is the worker that writes what one worker has to write."""
+    return tasks(strategy)[:1] in ([], [here(strategy)])

@@ -1,0 +1,86 @@
+"""Where a Keras model reads values, and leaves them, in place of variables."""
+
+import keras
+import tensorflow as tf
+
+from keras_sam._backend.tensorflow import values
+
+
+class Scope(keras.StatelessScope):
+    """Also remembers updates, even of unlisted variables.
+
+    As with variables, no gradient flows into what is assigned, and the
+    gradient of what is read later is the variable's.
+
+    Args:
+        state_mapping: List of pairs of a Keras variable and its value.
+        tape: `tf.GradientTape`, which is to watch new values of weights.
+
+    Attributes:
+        updates: List of pairs of a Keras variable and what it was assigned.
+    """
+
+    def __init__(self, state_mapping, tape):
+        super().__init__(state_mapping, collect_losses=True)
+        self.updates = []
+        self._foreign = []
+        self._tape = tape
+        self._graph = tf.compat.v1.get_default_graph()
+
+    def add_update(self, update):
+        variable, value = update[0], tf.stop_gradient(update[1])
+        if tf.compat.v1.get_default_graph() is not self._graph:
+            raise NotImplementedError(
+                "A layer of `model` must not assign its variables inside of a "
+                "conditional or a loop: the new value cannot leave it. "
+                f"Received an assignment of {variable.path}"
+            )
+        if variable.trainable:
+            self._tape.watch(value)
+        self.updates.append((variable, value))
+        super().add_update((variable, value))
+
+    def get_current_value(self, variable):
+        value = super().get_current_value(variable)
+        if value is None:
+            self._foreign.append(variable)
+        return value
+
+    def assigned(self, variable):
+        """Returns the list of what a variable was assigned."""
+        return [value for v, value in self.updates if v is variable]
+
+    def values(self, variables):
+        """Returns what the pass has made of variables, a list of tensors."""
+        with self:
+            return values.read(variables)
+
+    def check(self, watched):
+        """Checks that the model reads its trainable weights from the scope.
+
+        Args:
+            watched: List of the `tf.Variable`s that a tape has seen.
+
+        Raises:
+            ValueError: If it has weights that are no Keras variables.
+        """
+        # Those of another Keras model are its own affair.
+        strategy = tf.distribute.get_strategy()
+        known = {
+            id(part)
+            for variable in self._foreign
+            for part in (
+                variable.value,
+                *strategy.experimental_local_results(variable.value),
+            )
+        }
+        watched = [
+            variable for variable in watched if id(variable) not in known
+        ]
+        if watched:
+            raise ValueError(
+                "`model` must hold its trainable weights as Keras variables "
+                "(`add_weight`, or layers in attributes): others can be "
+                "neither perturbed nor trained. Received a model that uses the "
+                f"`tf.Variable`s {[v.name for v in watched]}"
+            )

@@ -1,0 +1,8 @@
+"""The values of variables."""
+
+import tensorflow as tf
+
+
+def read(variables):
+    """Returns the present values of Keras variables, a list of tensors."""
+    return [tf.convert_to_tensor(variable.value) for variable in variables]

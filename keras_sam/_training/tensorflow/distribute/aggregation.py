@@ -1,0 +1,57 @@
+"""The mean of outcomes over replicas."""
+
+import tensorflow as tf
+from keras import tree
+
+from keras_sam._backend import replicas
+
+
+def aggregate(outcome, statistics, size, synced):
+    """Returns the mean of outcomes over replicas.
+
+    One collective moves all that is of one type. The mean is that over the
+    parts of a batch, but for loss and outputs, which metrics add up later.
+    Statistics are weighted by size, so that a replica without examples counts
+    for nothing. (Keras keeps those of each replica apart, and saves the
+    first's.)
+
+    Args:
+        outcome: `splits.Outcome` of this replica.
+        statistics: Indices of the state that is averaged.
+        size: Number of examples on this replica.
+        synced: Whether gradients and memory are the same on all replicas.
+    """
+    if replicas.count() == 1:
+        return outcome
+    means = []
+    if not synced:
+        means = [outcome.grads, outcome.correction, outcome.memory]
+    # Sums of many examples leave the range of float16.
+    values = [_wide(outcome.state[i]) for i in statistics]
+    weighted = [
+        tf.where(size > 0, tf.cast(size, value.dtype) * value, 0)
+        for value in values
+    ]
+    sizes = [tf.cast(size, "float32")] if statistics else []
+    moved = (means, weighted, sizes)
+    moved = tree.pack_sequence_as(
+        moved, replicas.reduced("sum", tree.flatten(moved))
+    )
+    (sums, weighted, sizes), state = moved, list(outcome.state)
+    for i, value in zip(statistics, weighted, strict=True):
+        average = value / tf.cast(sizes[0], value.dtype)
+        state[i] = tf.cast(average, state[i].dtype)
+    if synced:
+        return outcome._replace(state=state)
+    grads, correction, memory = tree.map_structure(_over_replicas, sums)
+    return outcome._replace(
+        grads=grads, correction=correction, memory=memory, state=state
+    )
+
+
+def _over_replicas(total):
+    return total / replicas.count() if total.dtype.is_floating else total
+
+
+def _wide(tensor):
+    return tf.cast(tensor, "float32") if tensor.dtype.size < 4 else tensor

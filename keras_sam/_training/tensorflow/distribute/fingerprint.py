@@ -1,0 +1,81 @@
+"""What all workers must have in common, as values of JSON, for `cluster`."""
+
+import json
+import sys
+import warnings
+
+import keras
+import tensorflow as tf
+
+
+def of_wrapper(model, arguments):
+    """Returns facts that are known when a model is wrapped.
+
+    Args:
+        model: The inner model, built or not.
+        arguments: Dict, the arguments of the wrapper.
+    """
+    return {
+        "version": {
+            "keras": keras.__version__,
+            "tensorflow": tf.__version__,
+            "keras_sam": sys.modules["keras_sam"].__version__,
+        },
+        **{name: _plain(value) for name, value in arguments.items()},
+        "model": _plain(model),
+        "variables": _variables(model),
+    }
+
+
+def of_training(model, steps):
+    """Returns facts that are known when a compiled model is run.
+
+    Args:
+        model: The wrapper.
+        steps: Int, the steps that the caller asked for, or None.
+    """
+    return {
+        "steps": steps,
+        "variables": _variables(model),
+        "compile": _plain(model.get_compile_config()),
+        "jit_compile": model.jit_compile,
+    }
+
+
+def _variables(model):
+    return {
+        v.path: f"{v.dtype}{list(v.shape)}, trainable={v.trainable}"
+        for v in model.variables
+    }
+
+
+def _plain(value):
+    """Returns JSON of the Keras config of a value; its type if it has none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Nothing is going to be loaded.
+            config = keras.saving.serialize_keras_object(value)
+    except Exception:  # Whatever the method of somebody's class raises.
+        config = _name(value)
+    return json.loads(json.dumps(_comparable(config), default=_name))
+
+
+def _comparable(config):
+    """Leaves out what may differ: seeds, since states come from the chief."""
+    if isinstance(config, (list, tuple)):
+        return [_comparable(value) for value in config]
+    if not isinstance(config, dict):
+        return config
+    if config.get("class_name") == "__lambda__":
+        return "lambda"  # Its code holds the path of its file.
+    return {
+        str(name): _comparable(value)
+        for name, value in config.items()
+        if name != "seed"
+    }
+
+
+def _name(value):
+    # Not `repr`, which may hold an address.
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return f"{named.__module__}.{named.__qualname__}"

@@ -1,0 +1,49 @@
+"""Which strategies a model may be trained under."""
+
+import tensorflow as tf
+
+from keras_sam._backend import replicas
+
+SUPPORTED = (
+    tf.distribute.OneDeviceStrategy,
+    tf.distribute.MirroredStrategy,
+    tf.distribute.MultiWorkerMirroredStrategy,
+    tf.distribute.ParameterServerStrategy,
+    tf.distribute.TPUStrategy,
+)
+
+
+def check(model):
+    """Checks that a model may be wrapped under the present strategy.
+
+    Raises:
+        ValueError: If the strategy is not supported, or the model was made in
+            another one.
+    """
+    here = replicas.current()
+    if tf.distribute.has_strategy() and not isinstance(here, SUPPORTED):
+        names = [strategy.__name__ for strategy in SUPPORTED]
+        raise ValueError(
+            "Strategies of `tf.distribute` that can be trained under are "
+            f"{names}. Received: {type(here).__name__}"
+        )
+    # A variable without the attribute is on one device, in any strategy.
+    homes = [model.distribute_strategy] + [
+        getattr(
+            v.value,
+            "distribute_strategy",
+            None if replicas.count() > 1 else here,
+        )
+        for v in model.variables
+    ]
+    for home in homes:
+        if home is not here:
+            raise ValueError(
+                "`model` must be wrapped in the strategy scope that it was "
+                f"made in. Received a model of {_name(home)}, wrapped under "
+                f"{_name(here)}"
+            )
+
+
+def _name(strategy):
+    return "no strategy" if strategy is None else type(strategy).__name__

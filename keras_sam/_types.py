@@ -1,0 +1,80 @@
+"""What a Keras model is made of, for it to be a function of its weights.
+
+`evaluator.py` is that function.
+"""
+
+from typing import Any
+from typing import NamedTuple
+
+import tensorflow as tf
+from keras import ops
+from keras import tree
+
+
+class Batch(NamedTuple):
+    """What `keras.utils.unpack_x_y_sample_weight` returns."""
+
+    x: Any
+    y: Any = None
+    sample_weight: Any = None
+
+    @property
+    def size(self):
+        """The number of examples."""
+        first = next(t for t in tree.flatten(self.x) if t is not None)
+        return ops.shape(first)[0]
+
+    def take(self, indices):
+        """Returns the batch of the examples of the given indices."""
+        return tree.map_structure(
+            lambda t: None if t is None else tf.gather(t, indices), self
+        )
+
+
+class Point(NamedTuple):
+    """A place in the space of weights, and the model there on one batch.
+
+    Attributes:
+        params: List of tensors: a value of each of `Evaluator.params`.
+        loss: Scalar tensor, the mean over the batch.
+        grads: List of tensors shaped like `params`, the gradient of `loss`:
+            without loss scale, zeros where there is none; dense, but where
+            `tf.IndexedSlices` are asked for.
+        y_pred: The outputs of the model, any structure.
+        state: List of tensors, the new value of each of `Evaluator.state`; the
+            old one where the pass leaves a variable alone.
+        overwrites: List of tensors, the new value of each of
+            `Evaluator.overwritten`.
+    """
+
+    params: list
+    loss: Any
+    grads: list
+    y_pred: Any
+    state: list
+    overwrites: list
+
+
+class Outcome(NamedTuple):
+    """What one climb, or the mean over the parts of a batch, amounts to.
+
+    Attributes:
+        loss: Scalar tensor, the clean loss.
+        grads: List of tensors, the gradient to descend with.
+        correction: List of tensors, what the weights move by besides, over the
+            learning rate; empty for most descents.
+        y_pred: The clean outputs.
+        state: List of tensors, the state that the clean pass leaves.
+        overwrites: List of tensors, see `functional.Point`.
+        memory: List of the memories of the parts.
+        measured: List of what `tracking.measured` returns, or empty.
+    """
+
+    loss: Any
+    grads: list
+    correction: list
+    y_pred: Any
+    state: list
+    overwrites: list
+    memory: list
+    measured: list

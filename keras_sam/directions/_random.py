@@ -1,0 +1,106 @@
+"""Random directions: noise on the filters of a network, and subsets."""
+
+import dataclasses
+
+import keras
+from keras import ops
+
+from keras_sam import _filters
+from keras_sam import _validation
+from keras_sam import vectors
+from keras_sam.parts import Part
+
+
+@keras.saving.register_keras_serializable(package="keras_sam")
+@dataclasses.dataclass(frozen=True)
+class Random(Part):
+    """Noise whose standard deviation is the length of the filter, `||w_f||`.
+
+    It needs no gradient: `starts.Random` does the same at half the cost. With
+    `descents.Penalized` it is the mixed form. See `noise.filters` for what a
+    filter is.
+
+    Args:
+        seed: Int. Each of the optimizer's iterations draws anew, the same
+            on all replicas.
+
+    Reference: random weight perturbation (RWP), arXiv:2404.00357, as in the
+    authors' code, where the mixed form's gradients are of two batches.
+    """
+
+    seed: int = 0
+
+    def __post_init__(self):
+        _validation.integer("seed", self.seed, 0)
+
+    def __call__(self, grads, params, *, context):
+        del grads
+        return _filters.noise(params, context.draws(self))
+
+
+@keras.saving.register_keras_serializable(package="keras_sam")
+@dataclasses.dataclass(frozen=True)
+class Smoothed(Part):
+    """`x + weight u`, normalized, with `u` the unit gradient at `w + x`.
+
+    `x` is noise of standard deviation `sigma ||w_f||` for a filter f, see
+    `noise.filters`. The gradient at `w + x` is one more evaluation.
+
+    Args:
+        sigma: Float, at least 0. 0 is `Normalized`.
+        weight: Float, at least 0, of the gradient.
+        seed: Int. Each of the optimizer's iterations draws anew, the same
+            on all replicas.
+
+    Reference: random SAM (R-SAM), OpenReview htUvh7xPoa. The rule could not be
+    confirmed from a source.
+    """
+
+    sigma: float = 0.01
+    weight: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self):
+        _validation.number("sigma", self.sigma, 0.0)
+        _validation.number("weight", self.weight, 0.0)
+        _validation.integer("seed", self.seed, 0)
+
+    def __call__(self, grads, params, *, context):
+        del grads
+        noise = vectors.scale(
+            self.sigma, _filters.noise(params, context.draws(self))
+        )
+        there = context.gradient(vectors.add(params, noise))
+        up = vectors.scale(self.weight, vectors.unit(there))
+        return vectors.unit(vectors.add(noise, up))
+
+
+@keras.saving.register_keras_serializable(package="keras_sam")
+@dataclasses.dataclass(frozen=True)
+class Subset(Part):
+    """`g / (p ||g||)` on a random subset of the variables.
+
+    Each variable moves with probability p; the norm is over those that move.
+
+    Args:
+        probability: Float, above 0, at most 1: p.
+        seed: Int. Each of the optimizer's iterations draws anew, the same
+            on all replicas.
+
+    Reference: stochastic weight perturbation of ESAM, arXiv:2110.03141, as in
+    the authors' code.
+    """
+
+    probability: float = 0.5
+    seed: int = 0
+
+    def __post_init__(self):
+        _validation.positive("probability", self.probability)
+        _validation.number("probability", self.probability, 0.0, 1.0)
+        _validation.integer("seed", self.seed, 0)
+
+    def __call__(self, grads, params, *, context):
+        del params
+        moves = context.draws(self).uniform([len(grads)]) < self.probability
+        chosen = [ops.where(moves[i], g, 0) for i, g in enumerate(grads)]
+        return vectors.scale(1 / self.probability, vectors.unit(chosen))
