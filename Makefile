@@ -24,13 +24,13 @@ TPU = .venv-tpu
 CONFORMANCE = .venv-conformance
 PEERS = .venv-peers-tf_keras .venv-peers-torch .venv-peers-jax
 RUN = $(VENV)/bin/python -m
-PACKAGES = benchmarks examples keras_sam tests tools
+FOLDERS = benchmarks examples keras_sam tests tools
 PYTEST = pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 define buildifier
 @if command -v npx >/dev/null; then set -x; \
     npx --yes @bazel/buildifier@8.2.1 $(1) MODULE.bazel BUILD \
-    $$(find $(PACKAGES) -name BUILD); \
+    $$(find $(FOLDERS) -name BUILD); \
 else \
     echo "SKIPPED: BUILD files and MODULE.bazel, since npm is not installed"; \
 fi
@@ -94,7 +94,7 @@ wheel: $(VENV)/.installed
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache
-	find $(PACKAGES) -name __pycache__ -prune -exec rm -rf {} +
+	find $(FOLDERS) -name __pycache__ -prune -exec rm -rf {} +
 
 # Renewed whenever pyproject.toml changes.
 $(VENV)/.installed: pyproject.toml
