@@ -3,8 +3,8 @@
 #   make demo          Trains on real digits, compares methods, draws.
 #   make study         Repeats docs/study: an hour; continues where it stopped.
 #   make test          Runs the tests.
-#   make lint          Checks style, the one of BUILD files where there is npm.
-#   make format        Puts it right.
+#   make lint          Checks style and types, and BUILD files if there is npm.
+#   make format        Puts style right.
 #   make build-files   Writes the BUILD files of all folders from the imports.
 #   make test-oldest   Runs the tests with the oldest versions supported.
 #   make soak          Kills trainings at random and resumes them: 10 minutes.
@@ -54,6 +54,7 @@ test: $(VENV)/.installed
 lint: $(VENV)/.installed
 	$(RUN) ruff check
 	$(RUN) ruff format --check
+	$(RUN) mypy
 	$(call buildifier,-mode=check -lint=warn)
 
 format: $(VENV)/.installed
@@ -93,7 +94,7 @@ wheel: $(VENV)/.installed
 	$(RUN) pip wheel . --no-deps --wheel-dir dist
 
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
 	find $(FOLDERS) -name __pycache__ -prune -exec rm -rf {} +
 
 # Renewed whenever pyproject.toml changes.
