@@ -3,8 +3,9 @@
 #   make demo          Trains on real digits, compares methods, draws.
 #   make study         Repeats docs/study: an hour; continues where it stopped.
 #   make test          Runs the tests.
-#   make lint          Checks style, the one of BUILD where there is npm.
-#   make format        Puts it right.
+#   make lint          Checks style and types, and BUILD files if there is npm.
+#   make format        Puts style right.
+#   make build-files   Writes the BUILD files of all folders from the imports.
 #   make test-oldest   Runs the tests with the oldest versions supported.
 #   make soak          Kills trainings at random and resumes them: 10 minutes.
 #   make tpu-check     Lowers and compiles the train step for a TPU, without one.
@@ -23,21 +24,23 @@ TPU = .venv-tpu
 CONFORMANCE = .venv-conformance
 PEERS = .venv-peers-tf_keras .venv-peers-torch .venv-peers-jax
 RUN = $(VENV)/bin/python -m
+FOLDERS = benchmarks examples keras_sam tests tools
 PYTEST = pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 define buildifier
 @if command -v npx >/dev/null; then set -x; \
-    npx --yes @bazel/buildifier@8.2.1 $(1) BUILD MODULE.bazel; \
+    npx --yes @bazel/buildifier@8.2.1 $(1) MODULE.bazel BUILD \
+    $$(find $(FOLDERS) -name BUILD); \
 else \
-    echo "SKIPPED: BUILD and MODULE.bazel, since npm is not installed"; \
+    echo "SKIPPED: BUILD files and MODULE.bazel, since npm is not installed"; \
 fi
 endef
 
 # A TensorFlow built for TPUs otherwise looks for one on the network.
 export TPU_SKIP_MDS_QUERY = 1
 
-.PHONY: demo study test lint format test-oldest soak tpu-check conformance peers \
-    lock wheel clean
+.PHONY: demo study test lint format build-files test-oldest soak tpu-check \
+    conformance peers lock wheel clean
 
 demo: $(VENV)/.installed
 	$(RUN) examples.compare --output_dir=demo
@@ -51,12 +54,16 @@ test: $(VENV)/.installed
 lint: $(VENV)/.installed
 	$(RUN) ruff check
 	$(RUN) ruff format --check
+	$(RUN) mypy
 	$(call buildifier,-mode=check -lint=warn)
 
 format: $(VENV)/.installed
 	$(RUN) ruff check --fix
 	$(RUN) ruff format
 	$(call buildifier,-mode=fix -lint=fix)
+
+build-files:
+	$(PYTHON) -m tools.build_files
 
 test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m $(PYTEST)
@@ -87,8 +94,8 @@ wheel: $(VENV)/.installed
 	$(RUN) pip wheel . --no-deps --wheel-dir dist
 
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache
-	find examples keras_sam tests -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find $(FOLDERS) -name __pycache__ -prune -exec rm -rf {} +
 
 # Renewed whenever pyproject.toml changes.
 $(VENV)/.installed: pyproject.toml
