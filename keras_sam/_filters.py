@@ -7,6 +7,7 @@ follows them often undoes a change of scale (arXiv:1712.09913).
 import keras
 from keras import ops
 
+from keras_sam import _keras_internals
 from keras_sam import vectors
 
 _layers = keras.layers
@@ -26,7 +27,7 @@ def axes(model, variables):
         variables: List of its Keras variables.
     """
     found = {}
-    for layer in model._flatten_layers():
+    for layer in _keras_internals.layers(model):
         kernels = _kernels(layer)
         if kernels is None:
             continue
@@ -110,17 +111,28 @@ _KERNELS = (
 )
 
 
-def noise(params, draws):
+def noise(params, draws, axes):
     """Returns normal noise, of standard deviation `||w_f||` for a filter f.
 
-    A filter is what belongs to one index of the last axis, as in the kernels of
-    Keras's Dense and Conv layers; a tensor of at most one axis is one filter.
+    Args:
+        params: List of tensors, the weights.
+        draws: `draws.Draws`.
+        axes: List, for each of the weights the axes of its filters, see
+            `axes`. A tensor without filters counts as one.
     """
-    noises = []
-    for w in params:
-        axes = tuple(range(len(w.shape) - 1)) or None
-        square = vectors.wide(w) ** 2
-        square = ops.sum(square, axis=axes, keepdims=axes is not None)
-        length = ops.cast(ops.sqrt(square), w.dtype)
-        noises.append(length * draws.normal(w.shape, w.dtype))
-    return noises
+    return [
+        ops.cast(lengths(w, of or ()), w.dtype) * draws.normal(w.shape, w.dtype)
+        for w, of in zip(params, axes, strict=True)
+    ]
+
+
+def lengths(tensor, axes):
+    """Returns the length of each filter, with the axes of the tensor kept.
+
+    Args:
+        tensor: Tensor.
+        axes: Tuple of ints, the axes along which filters lie.
+    """
+    others = [i for i in range(len(tensor.shape)) if i not in axes]
+    squares = vectors.wide(tensor) ** 2
+    return ops.sqrt(ops.sum(squares, others, keepdims=True))

@@ -1,12 +1,8 @@
-"""What a Keras model is made of, for it to be a function of its weights.
-
-`evaluator.py` is that function.
-"""
+"""The records that a train step hands on: batch, point, outcome."""
 
 from typing import Any
 from typing import NamedTuple
 
-import tensorflow as tf
 from keras import ops
 from keras import tree
 
@@ -24,12 +20,6 @@ class Batch(NamedTuple):
         first = next(t for t in tree.flatten(self.x) if t is not None)
         return ops.shape(first)[0]
 
-    def take(self, indices):
-        """Returns the batch of the examples of the given indices."""
-        return tree.map_structure(
-            lambda t: None if t is None else tf.gather(t, indices), self
-        )
-
 
 class Point(NamedTuple):
     """A place in the space of weights, and the model there on one batch.
@@ -39,7 +29,7 @@ class Point(NamedTuple):
         loss: Scalar tensor, the mean over the batch.
         grads: List of tensors shaped like `params`, the gradient of `loss`:
             without loss scale, zeros where there is none; dense, but where
-            `tf.IndexedSlices` are asked for.
+            rows of embeddings are asked for.
         y_pred: The outputs of the model, any structure.
         state: List of tensors, the new value of each of `Evaluator.state`; the
             old one where the pass leaves a variable alone.
@@ -65,9 +55,9 @@ class Outcome(NamedTuple):
             learning rate; empty for most descents.
         y_pred: The clean outputs.
         state: List of tensors, the state that the clean pass leaves.
-        overwrites: List of tensors, see `functional.Point`.
-        memory: List of the memories of the parts.
-        measured: List of what `tracking.measured` returns, or empty.
+        overwrites: List of tensors, see `Point`.
+        memory: `memory.Memory` of the parts.
+        measured: List of what `measures.of_climb` returns, or empty.
     """
 
     loss: Any
@@ -76,5 +66,5 @@ class Outcome(NamedTuple):
     y_pred: Any
     state: list
     overwrites: list
-    memory: list
+    memory: Any
     measured: list

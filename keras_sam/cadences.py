@@ -16,17 +16,17 @@ Steps that do not climb descend with the clean gradient, unless the cadence has
 
 import dataclasses
 
-import keras
 from keras import ops
 
 from keras_sam import _validation
 from keras_sam import vectors
-from keras_sam.parts import Part
+from keras_sam._registration import exported
+from keras_sam.parts import Cadence
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Every(Part):
+class Every(Cadence):
     """Each k-th step from one step on, up to another.
 
     Args:
@@ -59,9 +59,9 @@ class Every(Part):
         return due
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Randomly(Part):
+class Randomly(Cadence):
     """Each step with a probability.
 
     Args:
@@ -85,9 +85,9 @@ class Randomly(Part):
         return context.draws(self).uniform(()) < context.value(self.probability)
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Threshold(Part):
+class Threshold(Cadence):
     """Where the gradient is long for its time: `||g_0||^2 >= m + c_t s`.
 
         m   <- decay m + (1 - decay) ||g_0||^2
@@ -137,9 +137,9 @@ class Threshold(Part):
         return self.decay * old + (1 - self.decay) * new
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Reuse(Part):
+class Reuse(Cadence):
     """Each k-th step; the others reuse what the climb has added.
 
     After a climb that descends with `g`, `v = g - <g, u> u` with `u = g_0 /

@@ -1,35 +1,51 @@
 """The model wrapper: sharpness-aware minimization in Keras's train step."""
 
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 
-from keras_sam import _types
-from keras_sam import parts
-from keras_sam._algorithm import method
-from keras_sam._algorithm import selection
-from keras_sam._algorithm import splits
-from keras_sam._algorithm import step
-from keras_sam._algorithm.memory import Memory
-from keras_sam._backend import building
-from keras_sam._backend import evaluator
-from keras_sam._backend import replicas
-from keras_sam._backend import values
-from keras_sam._backend import variables
+from keras_sam import _keras_internals
+from keras_sam import _registration
+from keras_sam import _training
+from keras_sam._algorithm import method as methods
+from keras_sam._training import configuration
+from keras_sam._training import description
+from keras_sam._training import inner_model
 from keras_sam._training import saving
-from keras_sam._training import tracking
-from keras_sam._training.tensorflow import loops
-from keras_sam._training.tensorflow import optimizer_step
-from keras_sam._training.tensorflow.distribute import aggregation
-from keras_sam._training.tensorflow.distribute import agreement
-from keras_sam._training.tensorflow.distribute import fingerprint
-from keras_sam._training.tensorflow.distribute import parameter_server
-from keras_sam._training.tensorflow.distribute import strategies
 from keras_sam.cadences import Every
 from keras_sam.descents import Last
 from keras_sam.directions import Normalized
 
+__all__ = ["SharpnessAwareMinimization"]
 
-@keras.saving.register_keras_serializable(package="keras_sam")
-class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
+Number = float | keras.optimizers.schedules.LearningRateSchedule
+
+
+class _Argument:
+    """An argument of the wrapper, as an attribute that is only read."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, sam: Any, owner: type | None = None) -> Any:
+        if sam is None:
+            return self
+        return sam._method.arguments()[self._name]
+
+    def __set__(self, sam: Any, value: Any) -> None:
+        raise AttributeError(
+            f"`{self._name}` is fixed when a model is wrapped. Wrap the model "
+            f"again: SharpnessAwareMinimization(sam.model, {self._name}=...). "
+            "For a radius that changes during training, give `rho` a "
+            "`keras.optimizers.schedules.LearningRateSchedule`. "
+            f"Received: {value!r}"
+        )
+
+
+@_registration.exported
+class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
     """Sharpness-aware minimization (SAM) of a Keras model.
 
     Each train step climbs from the weights w to points of higher loss on the
@@ -39,10 +55,10 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
         z_i = z_{i-1} + r * direction(g_{i-1}, z_{i-1}),    i = 1, ..., n
         w  <- optimizer(w, descent(g_0, ..., g_n))
 
-    The arguments are attributes, and fixed: to change one, wrap the model
-    again. All else is Keras's: `compile` the wrapper, then `fit`, `evaluate`,
-    `predict`, `save`. The inner model is trained in place; save or export
-    `sam.model` alone once training is over. Metrics, the logged loss, batch
+    The arguments are attributes that can be read, not set: to change one, wrap
+    the model again. All else is Keras's: `compile` the wrapper, then `fit`,
+    `evaluate`, `predict`, `save`. The inner model is trained in place; save or
+    export `sam.model` alone once training is over. Metrics, the logged loss, batch
     statistics and seeds are those of the clean pass, the one at w. Clipping,
     weight decay, averages and constraints act on the final gradient.
 
@@ -118,27 +134,27 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
 
     def __init__(
         self,
-        model,
-        rho=0.05,
-        num_batch_splits=None,
+        model: keras.Model,
+        rho: Number = 0.05,
+        num_batch_splits: int | None = None,
         *,
-        ascent_steps=1,
-        radius="split",
-        direction=Normalized(),
-        descent=Last(),
-        cadence=Every(),
-        start=None,
-        ascent_samples=None,
-        descent_samples=None,
-        perturb=None,
-        sync_perturbations=False,
-        track=False,
-        xla="auto",
-        name=None,
-    ):
-        method.model(model)
-        strategies.check(model)
-        arguments = method.arguments(
+        ascent_steps: int = 1,
+        radius: str = "split",
+        direction: Callable = Normalized(),
+        descent: Callable = Last(),
+        cadence: Callable = Every(),
+        start: Callable | None = None,
+        ascent_samples: Callable | None = None,
+        descent_samples: Callable | None = None,
+        perturb: str | Callable[[keras.Variable], bool] | None = None,
+        sync_perturbations: bool = False,
+        track: bool | int = False,
+        xla: bool | str = "auto",
+        name: str | None = None,
+    ) -> None:
+        inner_model.check(model)
+        _training.trainer.check(model)
+        method = methods.Method(
             rho=rho,
             num_batch_splits=num_batch_splits,
             ascent_steps=ascent_steps,
@@ -154,173 +170,109 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
             track=track,
             xla=xla,
         )
-        # Now, since workers that differ hang when they create variables.
-        agreement.agree(
-            replicas.current(),
-            lambda: fingerprint.of_wrapper(model, arguments),
-        )
+        _training.trainer.agree(model, method.arguments())
         # `autocast=False`: the inner model itself converts its inputs.
         super().__init__(name=name, dtype=model.dtype_policy, autocast=False)
         self.model = model
-        for argument, value in arguments.items():
-            setattr(self, argument, value)
-        self._climb_metric = tracking.Tracker() if track else None
-        self._memory = None
-        self._workers = parameter_server.workers(self)
+        self._method = method
+        self._track(method.track)
+        self._join_workers()
         if model.built:
             self.built = True
             self._ensure_memory()
 
-    def call(self, inputs, training=None):
+    rho = _Argument()
+    num_batch_splits = _Argument()
+    ascent_steps = _Argument()
+    radius = _Argument()
+    direction = _Argument()
+    descent = _Argument()
+    cadence = _Argument()
+    start = _Argument()
+    ascent_samples = _Argument()
+    descent_samples = _Argument()
+    perturb = _Argument()
+    sync_perturbations = _Argument()
+    track = _Argument()
+    xla = _Argument()
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Calls the inner model, which inherits `training`.
 
         In Keras the layers of a model whose `call` has no such argument do not
         learn of it (and are in inference mode).
         """
         del training
-        taken = self.model._call_has_training_arg
+        taken = _keras_internals.takes_training(self.model)
         outputs = self.model(inputs, **({} if taken else {"training": None}))
         self._ensure_memory()
         return outputs
 
-    def train_step(self, data):
-        """Climbs, combines the gradients met, and descends from the weights.
+    def __repr__(self) -> str:
+        """Returns the call that wraps the model like this."""
+        return description.call(type(self).__name__, self.model, self._method)
 
-        The clean pass alone decides on metrics and state (batch statistics,
-        seeds). The passes of the climb start from the same state, hence with
-        the same dropout mask, and change nothing.
+    def describe(self) -> str:
+        """Returns in words what is trained, and how: some lines of text.
+
+        They say how far and along what a step climbs, what the optimizer gets,
+        which steps climb, how many gradients a step costs, how many weights
+        move, and what XLA compiles.
         """
-        if parts.decoupled(self.descent):
-            optimizer_step.check(self.optimizer)
-        building.build(self, data)
-        batch = _types.Batch(*keras.utils.unpack_x_y_sample_weight(data))
-        number = self.num_batch_splits or 1
-        at = evaluator.Evaluator(
-            self,
-            replicas.count(),
-            evaluator.compiles(self.xla, self.jit_compile),
-            sliced=step.takes_slices(self),
-            once=self.ascent_steps == 0 and number == 1,
-        )
-        moving = self._moving()
-        memory = self._memory.read(self._owners(moving))
-        outcome = splits.mean(
-            lambda part, state: step.Step(
-                self, at, moving, part, state
-            ).outcome(memory),
-            batch,
-            number,
-            values.read(at.state),
-            at.accumulators,
-        )
-        outcome = aggregation.aggregate(
-            outcome,
-            at.statistics(),
-            batch.size,
-            self.sync_perturbations,
-        )
-        # State first: a layer may assign weights (SpectralNormalization).
-        at.write(outcome.state)
-        optimizer_step.apply(
-            self.optimizer,
-            at.grads_and_variables(outcome.grads, outcome.overwrites),
-            zip(outcome.correction, at.params, strict=False),
-        )
-        self._memory.write(
-            outcome.memory, outcome.grads if at.loss_scaled else []
-        )
-        self._loss_tracker.update_state(outcome.loss, sample_weight=batch.size)
-        logs = self.compute_metrics(
-            batch.x,
-            batch.y,
-            outcome.y_pred,
-            sample_weight=batch.sample_weight,
-        )
-        return self._with_measured(outcome.measured, batch.size, logs)
+        return description.text(self, self._method)
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         """The metrics of the wrapper, and those that the inner model holds."""
         # Keras leaves out what a nested model itself holds.
-        return [*super().metrics, *self.model._metrics]
+        held = _keras_internals.held_metrics(self.model)
+        return [*super().metrics, *held]
 
     @property
-    def climbs(self):
-        """How many train steps have climbed, a float; None if not counted.
+    def climbs(self) -> float | None:
+        """How many train steps have climbed; None if not counted.
 
-        They are counted where `cadence` skips some; the mean over replicas and
-        parts of a batch, which may differ.
+        They are counted where `cadence` skips some. The number is the mean over
+        replicas and parts of a batch, which may differ.
         """
-        if self._memory is None:
+        if self._memory is None or not self._method.skips_steps:
             return None
-        *_, count = self._memory.read(self._owners(self._moving()))
-        return None if isinstance(count, tuple) else float(count)
+        return float(self._remembered().climbs)
 
     @property
-    def output_names(self):
+    def output_names(self) -> list[str]:
         """The inner model's, so that losses and metrics may be dicts of it."""
         return self.model.output_names
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor, serialized.
 
         Raises:
             ValueError: If one of them cannot be saved.
         """
-        saved = {
-            name: method.saved(name, getattr(self, name))
-            for name in ("rho", "perturb", *parts.PARTS)
-        }
         return {
             **super().get_config(),
-            **saved,
+            **configuration.of_arguments(self._method.arguments()),
             "model": keras.saving.serialize_keras_object(self.model),
-            "num_batch_splits": self.num_batch_splits,
-            "ascent_steps": self.ascent_steps,
-            "radius": self.radius,
-            "sync_perturbations": self.sync_perturbations,
-            "track": self.track,
-            "xla": self.xla,
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """Returns the model with the given serialized arguments."""
-        config = {
-            name: keras.saving.deserialize_keras_object(value, custom_objects)
-            for name, value in config.items()
-        }
-        dtype, trainable = config.pop("dtype"), config.pop("trainable")
-        model = cls(**config)
+    def from_config(
+        cls,
+        config: Mapping[str, Any],
+        custom_objects: Mapping[str, Any] | None = None,
+    ) -> "SharpnessAwareMinimization":
+        """Returns the model with the given serialized arguments.
+
+        Raises:
+            ValueError: If an argument is unknown, or cannot be loaded. The
+                error names the version of keras_sam that wrote the config.
+        """
+        arguments = configuration.arguments(cls, config, custom_objects)
+        dtype, trainable = arguments.pop("dtype"), arguments.pop("trainable")
+        model = cls(**arguments)
         # Not every inner model brings its dtype policy back, on which depends
         # whether `compile` scales losses.
         model.dtype_policy = dtype
         model.trainable = trainable
         return model
-
-    def _perturbed(self):
-        """Returns the indices of the trained variables that climb."""
-        return selection.indices(
-            self.perturb,
-            variables.trained(self),
-            (f"{self.name}/", f"{self.model.name}/"),
-        )
-
-    def _moving(self):
-        return selection.Moving(self._perturbed())
-
-    def _owners(self, moving):
-        """Returns the parts, each with the variables that it works on."""
-        trained = variables.trained(self)
-        climbing = moving.pick(trained)
-        return [
-            (self.start, climbing),
-            (self.direction, climbing),
-            (self.descent, trained),
-            (self.cadence, trained),
-            (step.Climbs(self), []),
-        ]
-
-    def _ensure_memory(self):
-        if self._memory is None and variables.trained(self):
-            self._memory = Memory(self, self._owners(self._moving()))

@@ -7,9 +7,10 @@ optimizer's iterations; those of Keras cover warm-up, decay and steps.
 import keras
 
 from keras_sam import _validation
+from keras_sam._registration import exported
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 class LinearInLearningRate(keras.optimizers.schedules.LearningRateSchedule):
     """`rho_min + (rho_max - rho_min) (lr - lr_min) / (lr_max - lr_min)`.
 

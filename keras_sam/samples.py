@@ -12,14 +12,14 @@ Losses are those that `sample_weight` and `class_weight` make of them.
 
 import dataclasses
 
-import keras
 from keras import ops
 
 from keras_sam import _validation
-from keras_sam.parts import Part
+from keras_sam._registration import exported
+from keras_sam.parts import Samples
 
 
-class _Fraction(Part):
+class _Fraction(Samples):
     def __post_init__(self):
         _validation.positive("fraction", self.fraction)
         _validation.number("fraction", self.fraction, 0.0, 1.0)
@@ -36,7 +36,7 @@ class _Fraction(Part):
         return ops.argsort(-values)[:number]
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
 class Largest(_Fraction):
     """Those of the largest clean loss.
@@ -55,7 +55,7 @@ class Largest(_Fraction):
         return self._largest(clean_losses())
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
 class Rising(_Fraction):
     """Those whose loss the climb has raised most; for the descent alone.
@@ -80,7 +80,7 @@ class Rising(_Fraction):
             )
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
 class Drawn(_Fraction):
     """A random subset, drawn anew in each step.

@@ -14,17 +14,16 @@ sees the gradient that the step descends with, of the perturbed variables.
 
 import dataclasses
 
-import keras
-
 from keras_sam import _filters
 from keras_sam import _validation
 from keras_sam import vectors
-from keras_sam.parts import Part
+from keras_sam._registration import exported
+from keras_sam.parts import Start
 
 
-@keras.saving.register_keras_serializable(package="keras_sam.starts")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Momentum(Part):
+class Momentum(Start):
     """`-v / ||v||` with `v <- decay v + g`, g the gradient descended with.
 
     The momentum is the part's own, so any optimizer will do; with SGD of the
@@ -52,9 +51,9 @@ class Momentum(Part):
         return vectors.add(vectors.scale(self.decay, memory), grads)
 
 
-@keras.saving.register_keras_serializable(package="keras_sam.starts")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Stale(Part):
+class Stale(Start):
     """`g / ||g||` with the gradient that the step before has descended with.
 
     Reference: the idea of arXiv:2503.11147 (AsyncSAM), in which the gradient
@@ -72,9 +71,9 @@ class Stale(Part):
         return grads
 
 
-@keras.saving.register_keras_serializable(package="keras_sam.starts")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Random(Part):
+class Random(Start):
     """Noise whose standard deviation is the length of the filter, `||w_f||`.
 
     See `noise.filters` for what a filter is.
@@ -92,4 +91,4 @@ class Random(Part):
         _validation.integer("seed", self.seed, 0)
 
     def __call__(self, params, *, context):
-        return _filters.noise(params, context.draws(self))
+        return _filters.noise(params, context.draws(self), context.filters())

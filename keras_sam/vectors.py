@@ -6,10 +6,22 @@
 
 import functools
 
-import tensorflow as tf
 from keras import ops
 
 from keras_sam._backend import rows
+
+__all__ = [
+    "add",
+    "all_finite",
+    "dot",
+    "norm",
+    "orthogonal",
+    "reciprocal",
+    "scale",
+    "subtract",
+    "unit",
+    "wide",
+]
 
 _HALF = ("float16", "bfloat16")
 
@@ -52,8 +64,7 @@ def dot(a, b):
 
 def norm(a):
     """Returns the Euclidean length, a scalar of at least float32."""
-    # A half of the sum of squares, without a tensor of them.
-    halves = [tf.nn.l2_loss(wide(rows.aligned(x, x)[0])) for x in a]
+    halves = [rows.half_squared_norm(wide(rows.aligned(x, x)[0])) for x in a]
     return ops.sqrt(2.0 * ops.sum(ops.stack(halves)))
 
 

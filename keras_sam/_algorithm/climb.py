@@ -2,8 +2,9 @@
 
 from keras import ops
 
-from keras_sam import parts
 from keras_sam import vectors
+from keras_sam._algorithm.context import StepContext
+from keras_sam._algorithm.objective import Restricted
 from keras_sam._backend import control_flow
 
 # Length of one step, given the radius rho and the number of steps n.
@@ -15,89 +16,104 @@ RADII = {
 }
 
 
-class Climb:
-    """Iterates over the points z_1, ..., z_n above a clean point z_0.
+class Path:
+    """The points z_1, ..., z_n above a clean point z_0, an iterator.
 
         z_i = z_{i-1} + r * direction(g_{i-1}, z_{i-1})
 
     with r as in `RADII`; "projected" then shortens z_i - w to the Euclidean
-    length rho where it is longer. Each point is evaluated once, when it is
+    length rho where it is longer. A point is evaluated once, when it is
     reached: the gradient that a descent sees there also takes the next step.
 
     Args:
-        evaluate: Function from params to a `functional.Point`.
-        slope: Function from a point to the gradients of the next step.
-        clean: The `functional.Point` z_0.
-        center: List of tensors, the weights w.
-        moving: `perturbed.Moving`; the other variables stay.
-        direction: See `directions.py`.
-        memory: Memory of the direction; the attribute of this name holds it
-            from after the last step that was taken.
-        context: `context.Context`.
-        rho: Number or scalar tensor.
-        steps: Number of steps, n.
-        radius: Key of `RADII`.
+        method: `method.Method`.
+        at: `objective.Objective`.
+        clean: The `Point` z_0, with the gradient that all that climb together
+            share.
+        weights: List of tensors, w.
+        selection: `selection.Selection`, the variables that move.
+        memory: Memory of the direction.
+        gradient_at_end: Whether the last point needs a gradient.
+
+    Attributes:
+        memory: Memory of the direction after the steps taken so far.
+        last: The last `Point` so far, with the loss of this replica; None
+            before the first.
+        finite: List of scalar bools, whether the gradients so far are finite,
+            those of z_0 among them. It is empty without a loss scale.
     """
 
     def __init__(
         self,
-        evaluate,
-        slope,
+        method,
+        at,
         clean,
-        center,
-        moving,
-        direction,
+        weights,
+        selection,
         memory,
-        context,
-        rho,
-        steps,
-        radius,
+        gradient_at_end=True,
     ):
-        self.memory = memory
-        self._evaluate = evaluate
-        self._slope = slope
-        self._clean = clean
-        self._center = moving.pick(center)
-        self._moving = moving
-        self._direction = direction
-        self._context = context
-        self._rho = rho
-        self._steps = steps
-        self._radius = radius
+        self.memory, self.last, self.finite = memory, None, []
+        self._method, self._at, self._clean = method, at, clean
+        self._weights, self._selection = weights, selection
+        self._gradient_at_end = gradient_at_end
+        self._note(clean)
 
     def __iter__(self):
         # Unrolled: a while_loop of the graph is far slower under XLA on a CPU.
-        params = self._clean.params
-        z = self._moving.pick(params)
-        point = self._clean
-        asks = parts.asks_for_context(self._direction)
+        method, at, point = self._method, self._at, self._clean
         ascend = self._ascend
-        if parts.is_own(self._direction) and not asks:
+        if method.direction.is_own and not method.direction.asks_for_context:
             # All steps are alike; a user's direction may count its calls.
             ascend = control_flow.traced(ascend)
-        for taken in range(self._steps):
-            grads = self._moving.pick(self._slope(point))
-            context = self._context.of(self._moving, params, taken)
-            asked = {"context": context} if asks else {}
+        for taken in range(method.ascent_steps):
+            grads = self._selection.pick(self._slope(point))
+            z = self._selection.pick(point.params)
+            asked = self._context(point.params, taken)
             z, self.memory = ascend(grads, z, self.memory, **asked)
-            point = self._evaluate(self._moving.put(params, z))
+            params = self._selection.put(point.params, z)
+            gradient = self._gradient_at_end or taken + 1 < method.ascent_steps
+            alone = self._evaluate(params, method.descent_samples, gradient)
+            point = at.shared_point(alone)
+            self.last = point._replace(loss=alone.loss)
+            self._note(point)
             yield point
+
+    def _note(self, point):
+        if self._at.loss_scaled:
+            self.finite.append(vectors.all_finite(point.grads))
+
+    def _context(self, params, taken):
+        """Returns the keyword arguments of `_ascend` beyond its tensors."""
+        if not self._method.direction.asks_for_context:
+            return {}
+        moved = Restricted(self._at, self._selection, params)
+        return {"context": StepContext(moved, taken)}
+
+    def _slope(self, point):
+        """Returns the gradient that the step from a point takes."""
+        samples = self._method.ascent_samples
+        seen = None if point is self._clean else self._method.descent_samples
+        if samples == seen:
+            return point.grads
+        return self._at.shared(self._evaluate(point.params, samples).grads)
+
+    def _evaluate(self, params, samples, gradient=True):
+        if samples is None:
+            return self._at.evaluate(params, gradient)
+        context = StepContext(self._at)
+        batch = self._at.chosen(samples, params, self._clean, context)
+        return self._at.evaluate(params, gradient, batch)
 
     def _ascend(self, grads, z, memory, context=None):
         """Returns the next z, and the memory of the direction."""
-        length = RADII[self._radius](self._rho, self._steps)
-        # Not an inherited one: `__call__` may be another by now.
-        if callable(vars(type(self._direction)).get("factor")):
-            step = grads
-            (length,) = vectors.scale(length, [self._direction.factor(grads)])
-        else:
-            step, memory = parts.call(
-                self._direction, grads, z, memory=memory, context=context
-            )
-            step = parts.tensors(self._direction, step, len(z))
-        z = vectors.add(z, vectors.scale(length, step))
-        if self._radius == "projected":
-            z = project(z, self._center, self._rho)
+        method = self._method
+        rho = self._at.value(method.rho)
+        length = RADII[method.radius](rho, method.ascent_steps)
+        step, memory = method.direction(length, grads, z, memory, context)
+        z = vectors.add(z, step)
+        if method.radius == "projected":
+            z = project(z, self._selection.pick(self._weights), rho)
         return z, memory
 
 

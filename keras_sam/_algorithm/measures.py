@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_sam import vectors
+from keras_sam._backend import control_flow
 
 NAMES = (
     "perturbed_loss",
@@ -14,24 +15,47 @@ NAMES = (
 )
 
 
-def measured(loss, clean, last):
-    """Returns what is to be known of a climb: a 1, and a number for each name.
+def measured(every, iterations, loss, clean, last):
+    """Returns the measurements of a step that climbs, every so many steps.
+
+    Inner products of all weights take time, hence not in every step.
 
     Args:
-        loss: Scalar tensor, that at z_0.
-        clean: `functional.Point` z_0.
-        last: `functional.Point` z_n, or None where there is none.
+        every: Int, 0 for never.
+        iterations: Scalar int tensor, the number of the train step.
+        loss: Scalar tensor, the loss of this replica at z_0.
+        clean: `Point` z_0.
+        last: `Point` z_n, or None where there is none.
+
+    Returns:
+        List of one tensor: a 1 and a number for each of `NAMES`, or zeros.
+        The list is empty for never.
     """
+    if not every:
+        return []
+    now = every == 1 or iterations % every == 0
+    return [
+        control_flow.cond(now, lambda: of_climb(loss, clean, last), nothing)
+    ]
+
+
+def unmeasured(every):
+    """Returns the same for a step that does not climb."""
+    return [nothing()] if every else []
+
+
+def of_climb(loss, clean, last):
+    """Returns a 1, and a number for each of `NAMES`, of one climb."""
     if last is None:
         return nothing()
     norms = vectors.norm(clean.grads), vectors.norm(last.grads)
     cosine = ops.divide_no_nan(
         vectors.dot(clean.grads, last.grads), norms[0] * norms[1]
     )
-    found = (1.0, last.loss, last.loss - loss, *norms, cosine)
-    return ops.stack([ops.cast(x, keras.config.floatx()) for x in found])
+    numbers = (1.0, last.loss, last.loss - loss, *norms, cosine)
+    return ops.stack([ops.cast(x, keras.config.floatx()) for x in numbers])
 
 
 def nothing():
-    """Returns the same for a step that does not climb."""
+    """Returns the zeros of a step without measurements."""
     return ops.zeros(1 + len(NAMES), keras.config.floatx())

@@ -1,136 +1,196 @@
-"""Checks of the arguments of SharpnessAwareMinimization, with clear errors."""
+"""A method: its parts and how far it climbs, with all arguments checked."""
 
+import dataclasses
 import re
-
-import keras
+from typing import Any
 
 from keras_sam import _validation
 from keras_sam import parts
-from keras_sam._algorithm import climb
+from keras_sam._algorithm import roles
+from keras_sam._algorithm.climb import RADII
+from keras_sam.cadences import Every
+from keras_sam.descents import Last
+from keras_sam.directions import Normalized
 
-_OVERRIDES = (
-    "train_step",
-    "test_step",
-    "predict_step",
-    "compute_loss",
-    "compute_metrics",
-)
-
-
-def model(value):
-    """Returns a model that can be wrapped."""
-    if not isinstance(value, keras.Model):
-        raise TypeError(f"`model` must be a `keras.Model`. Received: {value!r}")
-    for name in _OVERRIDES:
-        module = getattr(getattr(value, name), "__module__", "")
-        if not module.startswith("keras.src."):
-            raise ValueError(
-                f"`model` must leave `{name}` to Keras, since the wrapper "
-                "would not call it; override it in a subclass of "
-                "SharpnessAwareMinimization. Received a "
-                f"{type(value).__name__} that overrides it"
-            )
-    return value
+_ADAPTERS = {
+    "direction": roles.Direction,
+    "descent": roles.Descent,
+    "cadence": roles.Cadence,
+    "start": roles.Start,
+    "ascent_samples": roles.Samples,
+    "descent_samples": roles.Samples,
+}
 
 
-def arguments(**given):
-    """Returns the checked arguments of the wrapper, by name."""
-    if given["num_batch_splits"] is not None:
-        given["num_batch_splits"] = _validation.integer(
-            "num_batch_splits", given["num_batch_splits"], 1
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """The arguments of `SharpnessAwareMinimization`, checked and adapted.
+
+    The wrapper holds one, and so does every diagnostic that climbs. The parts
+    are in the form of `roles`, see there; `arguments()` has them as they were
+    given.
+
+    Raises:
+        TypeError: If an argument is of a wrong type.
+        ValueError: If an argument is out of range, or two contradict each
+            other.
+    """
+
+    rho: Any = 0.05
+    num_batch_splits: int | None = None
+    ascent_steps: int = 1
+    radius: str = "split"
+    direction: Any = Normalized()
+    descent: Any = Last()
+    cadence: Any = Every()
+    start: Any = None
+    ascent_samples: Any = None
+    descent_samples: Any = None
+    perturb: Any = None
+    sync_perturbations: bool = False
+    track: bool | int = False
+    xla: bool | str = "auto"
+
+    def __post_init__(self):
+        for name, check in _CHECKS.items():
+            object.__setattr__(self, name, check(name, getattr(self, name)))
+        _check_combinations(self)
+        arguments = self.arguments()
+        for name in parts.PARTS:
+            part = getattr(self, name)
+            if part is not None:
+                part.check(arguments)
+
+    def arguments(self):
+        """Returns the arguments by name, parts as users gave them."""
+        arguments = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+        }
+        return {
+            name: value.part if isinstance(value, roles.Adapted) else value
+            for name, value in arguments.items()
+        }
+
+    @property
+    def splits(self):
+        """The number of parts of a batch, at least 1."""
+        return self.num_batch_splits or 1
+
+    @property
+    def always_climbs(self):
+        """Whether every train step climbs."""
+        return self.ascent_steps > 0 and self.cadence.part == Every()
+
+    @property
+    def skips_steps(self):
+        """Whether a cadence decides which train steps climb."""
+        return self.ascent_steps > 0 and not self.always_climbs
+
+    @property
+    def evaluates_once(self):
+        """Whether a train step is a single evaluation."""
+        return self.ascent_steps == 0 and self.splits == 1
+
+    def takes_rows(self):
+        """Whether its parts take gradients of embeddings as rows.
+
+        They are then never added up over replicas or parts of a batch, nor
+        returned from a conditional, all of which needs dense gradients.
+        """
+        used = [] if self.start is None else [self.start]
+        if self.ascent_steps > 0:
+            used += [self.direction, self.descent]
+        return (
+            self.splits == 1
+            and all(part.takes_slices for part in used)
+            and not self.skips_steps
+            and not self.descent.decoupled
         )
-    checked = {
-        **given,
-        "rho": _validation.scheduled("rho", given["rho"], 0.0),
-        "ascent_steps": _validation.integer(
-            "ascent_steps", given["ascent_steps"], 0
-        ),
-        "radius": _validation.choice(
-            "radius", given["radius"], tuple(climb.RADII)
-        ),
-        **{name: parts.part(name, given[name]) for name in parts.PARTS},
-        "perturb": perturb(given["perturb"]),
-        "sync_perturbations": _validation.choice(
-            "sync_perturbations", given["sync_perturbations"], (True, False)
-        ),
-        "track": track(given["track"]),
-        "xla": _validation.choice("xla", given["xla"], ("auto", True, False)),
-    }
-    if checked["sync_perturbations"] and checked["num_batch_splits"]:
-        raise ValueError(
-            "`sync_perturbations=True` is one climb for the batch of all "
-            "replicas, `num_batch_splits` several for the batch of each: give "
-            "only one. Received: num_batch_splits="
-            f"{checked['num_batch_splits']}"
-        )
-    for name in ("ascent_samples", "descent_samples"):
-        if checked["sync_perturbations"] and checked[name] is not None:
-            raise ValueError(
-                "`sync_perturbations=True` is one climb for the batch of all "
-                f"replicas, `{name}` a choice among the examples of each: give "
-                f"only one. Received: {name}={checked[name]!r}"
-            )
-    if checked["track"] and checked["ascent_steps"] == 0:
-        raise ValueError(
-            "`track` measures climbs, so `ascent_steps` must be at least 1. "
-            "Received: 0"
-        )
-    if checked["track"] and checked["descent_samples"] is not None:
-        raise ValueError(
-            "`track` compares losses of the whole batch, of which "
-            "`descent_samples` is a choice: give only one. Received: "
-            f"descent_samples={checked['descent_samples']!r}"
-        )
-    for name in parts.PARTS:
-        if hasattr(checked[name], "check"):
-            checked[name].check(checked)
-    return checked
 
 
-def track(value):
-    """Returns a bool, or in which steps to measure, an int of at least 1."""
-    if isinstance(value, bool):
-        return value
-    try:
-        return _validation.integer("track", value, 1)
-    except TypeError as error:
-        raise TypeError(
-            "`track` must be a bool, or an integer of at least 1. "
-            f"Received: {value!r}"
-        ) from error
+def _part(name, value):
+    if value is None and name in parts.OPTIONAL:
+        return None
+    adapter = _ADAPTERS[name]
+    return value if isinstance(value, adapter) else adapter(name, value)
 
 
-def perturb(value):
-    """Returns None, a regular expression, or a predicate of variables."""
+def _perturb(name, value):
     if isinstance(value, str):
         try:
             re.compile(value)
         except re.error as error:
             raise ValueError(
-                "`perturb` must be a valid regular expression. Received: "
+                f"`{name}` must be a valid regular expression. Received: "
                 f"{value!r} ({error})"
             ) from error
     elif value is not None and (isinstance(value, type) or not callable(value)):
         raise TypeError(
-            "`perturb` must be None, a regular expression on variable paths, "
+            f"`{name}` must be None, a regular expression on variable paths, "
             f"or a predicate of a variable. Received: {value!r}"
         )
     return value
 
 
-def saved(name, value):
-    """Returns the serialized value of an argument.
-
-    Raises:
-        ValueError: If Keras could not load it again.
-    """
+def _track(name, value):
+    if isinstance(value, bool):
+        return value
     try:
-        config = keras.saving.serialize_keras_object(value)
-        keras.saving.deserialize_keras_object(config)
-    except Exception as error:
-        raise ValueError(
-            f"`{name}` cannot be saved: it must be a Keras object or be "
-            "registered with `keras.saving.register_keras_serializable`. "
+        return _validation.integer(name, value, 1)
+    except TypeError as error:
+        raise TypeError(
+            f"`{name}` must be a bool, or an integer of at least 1. "
             f"Received: {value!r}"
         ) from error
-    return config
+
+
+def _splits(name, value):
+    return None if value is None else _validation.integer(name, value, 1)
+
+
+def _one_of(*choices):
+    return lambda name, value: _validation.choice(name, value, choices)
+
+
+_CHECKS = {
+    "num_batch_splits": _splits,
+    "rho": lambda name, value: _validation.scheduled(name, value, 0.0),
+    "ascent_steps": lambda name, value: _validation.integer(name, value, 0),
+    "radius": _one_of(*RADII),
+    **dict.fromkeys(parts.PARTS, _part),
+    "perturb": _perturb,
+    "sync_perturbations": _one_of(True, False),
+    "track": _track,
+    "xla": _one_of("auto", True, False),
+}
+
+
+def _check_combinations(method):
+    """Raises ValueError if two arguments contradict each other."""
+    if method.sync_perturbations and method.num_batch_splits:
+        raise ValueError(
+            "`sync_perturbations=True` is one climb for the batch of all "
+            "replicas, `num_batch_splits` several for the batch of each: give "
+            "only one. Received: num_batch_splits="
+            f"{method.num_batch_splits}"
+        )
+    for name in ("ascent_samples", "descent_samples"):
+        samples = getattr(method, name)
+        if method.sync_perturbations and samples is not None:
+            raise ValueError(
+                "`sync_perturbations=True` is one climb for the batch of all "
+                f"replicas, `{name}` a choice among the examples of each: give "
+                f"only one. Received: {name}={samples!r}"
+            )
+    if method.track and method.ascent_steps == 0:
+        raise ValueError(
+            "`track` measures climbs, so `ascent_steps` must be at least 1. "
+            "Received: 0"
+        )
+    if method.track and method.descent_samples is not None:
+        raise ValueError(
+            "`track` compares losses of the whole batch, but "
+            "`descent_samples` chooses some of it: give only one. Received: "
+            f"descent_samples={method.descent_samples!r}"
+        )

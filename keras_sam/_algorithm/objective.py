@@ -1,126 +1,273 @@
-"""The passes of one step: on which examples, and what replicas share."""
+"""The loss on some examples, as a function of all trained weights.
 
-import dataclasses
+Objective     what every kind of it offers
+Local         of the examples of this replica
+Synced        the mean over replicas, which climb as one
+Gated         evaluated only if it is due
+Restricted    as a function of the perturbed weights
+Alone         the same, of this replica, where others cannot be reached
+"""
 
-from keras_sam import parts
+from typing import Any
+
+from keras import ops
+from keras import tree
+
+from keras_sam import _filters
 from keras_sam import vectors
-from keras_sam._algorithm.context import Context
 from keras_sam._backend import control_flow
 from keras_sam._backend import example_losses
 from keras_sam._backend import replicas
+from keras_sam._backend import rows
 
 
-class Passes:
-    """Evaluates a model for one step, on one batch and from one state.
-
-    Args:
-        sam: The wrapper.
-        evaluator: `evaluator.Evaluator`.
-        batch: `functional.Batch`.
-        state: List of tensors, which all passes start from.
+class Objective:
+    """What a climb needs to know of a loss.
 
     Attributes:
-        context: `context.Context` of the step; `skip_unless` replaces it.
-        clean: `functional.Point` z_0, as replicas share it; set by the step.
+        iterations: Scalar int tensor, the number of the train step.
+        examples: Int or scalar int tensor, how many examples there are.
+        due: True, or a scalar bool tensor: whether passes are needed.
+        loss_scaled: Whether an overflow in any pass must skip the step.
     """
 
-    def __init__(self, sam, evaluator, batch, state):
-        self._batch = batch
-        self.clean = None
-        self.context = Context(
-            sam.optimizer.iterations,
-            batch.size,
-            0,
-            self.evaluate,
-            lambda *of: evaluator.hessian_vector_product(state, batch, *of),
-            lambda *of: evaluator.squared_gradients(state, batch, *of),
-            self._share,
-            replicas.mean,
-        )
-        self._sam = sam
-        self._evaluator = evaluator
-        self._state = state
-        self._active = None
-
-    def skip_unless(self, active):
-        """Evaluates further points only if a scalar bool tensor says so.
-
-        Otherwise loss and gradients are those of `clean`; outputs and state are
-        so in any case. For `sync_perturbations`, whose collectives cannot be in
-        a conditional, and which excludes `samples`, which look at outputs.
-        """
-        self._active = active
-        self.context = dataclasses.replace(self.context, _active=active)
+    iterations: Any
+    examples: Any
+    due: Any = True
+    loss_scaled: bool = False
 
     def evaluate(self, params, gradient=True, batch=None):
-        """Returns the `Point` of this replica at params."""
+        """Returns the `Point` at params.
 
-        def evaluate():
-            return self._evaluator(
-                params,
-                self._state,
-                self._batch if batch is None else batch,
-                gradient,
+        Args:
+            params: List of tensors, a value for each trained variable.
+            gradient: Whether to have the gradient.
+            batch: `Batch` of the examples, None for all.
+        """
+        raise NotImplementedError
+
+    def hessian_vector_product(self, params, vector):
+        """Returns the Hessian at params times a list of tensors."""
+        raise NotImplementedError
+
+    def squared_gradients(self, params, examples):
+        """Returns the mean square of the gradients of single examples."""
+        raise NotImplementedError
+
+    def filters(self):
+        """Returns the axes of filters, see `parts.Context`."""
+        raise NotImplementedError
+
+    def shared(self, tensors):
+        """Returns tensors as all replicas that climb together see them."""
+        return tensors
+
+    def averaged(self, tensors):
+        """Returns the mean over all replicas."""
+        return tensors
+
+    def value(self, number):
+        """Returns a number as it is, or the present value of a schedule."""
+        return number(self.iterations) if callable(number) else number
+
+    def shared_point(self, point):
+        """Returns a point with its loss and gradient `shared`."""
+        *grads, loss = self.shared([*point.grads, point.loss])
+        return point._replace(grads=grads, loss=loss)
+
+    def choose(self, due, clean, climbed, rested):
+        """Returns what one of two functions of an objective returns.
+
+        Args:
+            due: Bool or scalar bool tensor, whether it is the first one.
+            clean: The `Point` z_0.
+            climbed, rested: Functions of an objective.
+        """
+        del clean
+        return control_flow.cond(
+            due, lambda: climbed(self), lambda: rested(self)
+        )
+
+
+class Local(Objective):
+    """Of the examples of this replica, with a model and the state of a step.
+
+    Args:
+        evaluator: `evaluator.Evaluator`.
+        batch: `Batch`.
+        state: List of tensors, which all passes start from.
+        iterations: Scalar int tensor.
+    """
+
+    def __init__(self, evaluator, batch, state, iterations):
+        self.iterations = iterations
+        self.examples = batch.size
+        self.loss_scaled = evaluator.loss_scaled
+        self._evaluator = evaluator
+        self._batch = batch
+        self._state = state
+
+    def evaluate(self, params, gradient=True, batch=None):
+        batch = self._batch if batch is None else batch
+        return self._evaluator(params, self._state, batch, gradient)
+
+    def hessian_vector_product(self, params, vector):
+        return self._evaluator.hessian_vector_product(
+            self._state, self._batch, params, vector
+        )
+
+    def squared_gradients(self, params, examples):
+        return self._evaluator.squared_gradients(
+            self._state, self._batch, params, examples
+        )
+
+    def filters(self):
+        return _filters.axes(self._evaluator.model, self._evaluator.params)
+
+    def averaged(self, tensors):
+        return replicas.mean(tensors)
+
+    def chosen(self, samples, params, clean, context):
+        """Returns the `Batch` of the examples that samples choose at params.
+
+        Args:
+            samples: `roles.Samples`, or None for all.
+            params: List of tensors, the present point of the climb.
+            clean: The `Point` z_0.
+            context: `parts.Context`.
+        """
+        if samples is None:
+            return self._batch
+
+        def losses_at(point):
+            return example_losses.of_examples(
+                self._evaluator.model, point.y_pred, self._batch
             )
 
-        if self._active is None:
-            return evaluate()
-        clean = self.clean
+        indices = samples(
+            lambda: losses_at(clean),
+            lambda: losses_at(self.evaluate(params, gradient=False)),
+            context,
+        )
+        return rows.take(self._batch, indices)
 
-        def passed():
-            point = evaluate()
+
+class Synced(Local):
+    """The mean over replicas, which climb as one."""
+
+    def shared(self, tensors):
+        return replicas.mean(tensors)
+
+    def choose(self, due, clean, climbed, rested):
+        """Returns the choice of two results, both computed.
+
+        Collectives cannot run in a conditional, so only the passes do.
+        """
+        if isinstance(due, bool):
+            return super().choose(due, clean, climbed, rested)
+        gated = Gated(self, due, clean)
+        return tree.map_structure(
+            lambda a, b: ops.where(due, a, b), climbed(gated), rested(gated)
+        )
+
+
+class _Relayed(Objective):
+    """Another objective, but for what a subclass changes."""
+
+    def __init__(self, of):
+        self.iterations, self.examples = of.iterations, of.examples
+        self.due = of.due
+        self.loss_scaled = of.loss_scaled
+        self._of = of
+
+    def evaluate(self, params, gradient=True, batch=None):
+        return self._of.evaluate(params, gradient, batch)
+
+    def hessian_vector_product(self, params, vector):
+        return self._of.hessian_vector_product(params, vector)
+
+    def squared_gradients(self, params, examples):
+        return self._of.squared_gradients(params, examples)
+
+    def filters(self):
+        return self._of.filters()
+
+    def shared(self, tensors):
+        return self._of.shared(tensors)
+
+    def averaged(self, tensors):
+        return self._of.averaged(tensors)
+
+    def chosen(self, samples, params, clean, context):
+        return self._of.chosen(samples, params, clean, context)
+
+
+class Gated(_Relayed):
+    """Evaluated only if it is due; else with the clean loss and gradient.
+
+    Outputs and state are always those of the clean pass.
+    """
+
+    def __init__(self, of, due, clean):
+        super().__init__(of)
+        self.due = due
+        self._clean = clean
+
+    def evaluate(self, params, gradient=True, batch=None):
+        clean = self._clean
+
+        def evaluated():
+            point = self._of.evaluate(params, gradient, batch)
             return point.loss, point.grads
 
         loss, grads = control_flow.cond(
-            self._active,
-            passed,
+            self.due,
+            evaluated,
             lambda: (clean.loss, clean.grads if gradient else []),
         )
         return clean._replace(params=params, loss=loss, grads=grads)
 
-    def shared(self, point):
-        """Returns a point as all replicas see it, if they climb together."""
-        *grads, loss = self._share([*point.grads, point.loss])
-        return point._replace(grads=grads, loss=loss)
 
-    def chosen(self, samples, params):
-        """Returns the examples that samples choose at params, a `Batch`."""
-        if samples is None:
-            return self._batch
+class Restricted(_Relayed):
+    """As a function of the perturbed weights; the others stay.
 
-        def losses_here():
-            point = self.evaluate(params, gradient=False)
-            return example_losses.of_examples(
-                self._sam, point.y_pred, self._batch
-            )
+    Args:
+        of: `Objective`.
+        selection: `selection.Selection`.
+        params: List of tensors, values of all weights.
+    """
 
-        indices, _ = parts.call(
-            samples,
-            lambda: example_losses.of_examples(
-                self._sam, self.clean.y_pred, self._batch
-            ),
-            losses_here,
-            memory=(),
-            context=self.context,
+    def __init__(self, of, selection, params):
+        super().__init__(of)
+        self._selection = selection
+        self._params = params
+
+    def evaluate(self, params, gradient=True, batch=None):
+        point = super().evaluate(self._put(params), gradient, batch)
+        if not gradient:
+            return point
+        return point._replace(grads=self._selection.pick(point.grads))
+
+    def hessian_vector_product(self, params, vector):
+        zeros = vectors.scale(0.0, self._params)
+        product = super().hessian_vector_product(
+            self._put(params), self._selection.put(zeros, vector)
         )
-        return self._batch.take(indices)
+        return self._selection.pick(product)
 
-    def slope(self, point):
-        """Returns the gradients that the step from a point takes."""
-        samples = self._sam.ascent_samples
-        seen = None if point is self.clean else self._sam.descent_samples
-        if samples == seen:
-            return point.grads
-        batch = self.chosen(samples, point.params)
-        return self.shared(self.evaluate(point.params, batch=batch)).grads
+    def squared_gradients(self, params, examples):
+        squares = super().squared_gradients(self._put(params), examples)
+        return self._selection.pick(squares)
 
-    def finite(self, point):
-        """Returns whether its gradients are, a list of one, if it matters."""
-        if not self._evaluator.loss_scaled:
-            return []
-        return [vectors.all_finite(point.grads)]
+    def filters(self):
+        return self._selection.pick(super().filters())
 
-    def _share(self, tensors):
-        if self._sam.sync_perturbations:
-            return replicas.mean(tensors)
+    def _put(self, params):
+        return self._selection.put(self._params, params)
+
+
+class Alone(_Relayed):
+    """Of this replica, in a conditional, where others cannot be reached."""
+
+    def shared(self, tensors):
         return tensors

@@ -1,9 +1,9 @@
-"""Which variables climb."""
+"""Which variables move."""
 
 import re
 
 
-class Moving:
+class Selection:
     """The perturbed ones among all trained variables.
 
     Args:
@@ -11,30 +11,30 @@ class Moving:
     """
 
     def __init__(self, indices):
-        self._indices = indices
+        self.indices = indices
 
     def pick(self, values):
         """Returns the values of the perturbed variables, out of all."""
-        return [values[i] for i in self._indices]
+        return [values[i] for i in self.indices]
 
     def put(self, values, moved):
         """Returns the values of all, with those of the perturbed replaced."""
         values = list(values)
-        for i, value in zip(self._indices, moved, strict=True):
+        for i, value in zip(self.indices, moved, strict=True):
             values[i] = value
         return values
 
 
-def indices(perturb, variables, wrappers):
-    """Returns the indices of the variables that `perturb` chooses.
+def select(perturb, variables, wrappers):
+    """Returns the `Selection` of the variables that `perturb` chooses.
 
     Args:
         perturb: None for all, a regular expression on paths, or a predicate of
             a Keras variable.
         variables: List of the trained Keras variables.
-        wrappers: Beginnings of a path, outermost first, that do not count: a
-            model built late has variables below the names of its wrappers, but
-            not when it is loaded.
+        wrappers: List of path prefixes to strip, outermost first. A model that
+            is built after wrapping has the names of its wrappers in the paths
+            of its variables. Loaded from a file it has not.
 
     Raises:
         ValueError: If there are no variables, or none is chosen.
@@ -49,13 +49,13 @@ def indices(perturb, variables, wrappers):
     else:
         pattern = re.compile(perturb or "")
         chosen = [pattern.search(path) for path in paths]
-    found = [i for i, climbs in enumerate(chosen) if climbs]
-    if not found:
+    indices = [i for i, moves in enumerate(chosen) if moves]
+    if not indices:
         raise ValueError(
             "`perturb` must match a trainable variable. Received: "
             f"{perturb!r}, which matches none of {paths}"
         )
-    return found
+    return Selection(indices)
 
 
 def _below(path, wrappers):

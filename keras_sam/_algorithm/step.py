@@ -1,4 +1,7 @@
-"""One train step on one batch, but for the update of the weights."""
+"""One train step as mathematics: what the optimizer is to descend with.
+
+docs/methods.md has the same step as equations.
+"""
 
 import math
 from typing import NamedTuple
@@ -6,249 +9,138 @@ from typing import NamedTuple
 from keras import ops
 from keras import tree
 
-from keras_sam import parts
 from keras_sam import vectors
 from keras_sam._algorithm import measures
-from keras_sam._algorithm.climb import Climb
-from keras_sam._algorithm.objective import Passes
-from keras_sam._backend import control_flow
-from keras_sam._backend import replicas
-from keras_sam._backend import values
+from keras_sam._algorithm.climb import Path
+from keras_sam._algorithm.context import StepContext
+from keras_sam._algorithm.memory import Memory
+from keras_sam._algorithm.objective import Restricted
 from keras_sam._types import Outcome
-from keras_sam.cadences import Every
 
 
-class _Update(NamedTuple):
+class Update(NamedTuple):
     """What a climb, or its absence, amounts to.
 
     Attributes:
         grads: List of tensors, the gradient to descend with.
-        correction: List of tensors, see `descents.Decoupled`, or empty.
-        memory: List of the memories of direction, descent, cadence and
-            `Climbs`.
+        correction: List of tensors, see `roles.Step`, or empty.
+        memory: `Memory` after it.
         finite: List of one scalar bool tensor, whether the gradients of all
-            passes are, empty without loss scale.
-        measured: List of what `tracking.measured` returns, or empty.
+            passes are finite. It is empty without a loss scale.
+        measured: List of what `measures.of_climb` returns, or empty.
     """
 
     grads: list
     correction: list
-    memory: list
+    memory: Memory
     finite: list
     measured: list
 
 
-class Climbs:
-    """Remembers how many steps have climbed, a float, for the mean of replicas.
+def step(method, at, weights, selection, memory):
+    """Returns the `Outcome` of a step of a method.
 
     Args:
-        sam: The wrapper. Nothing is counted if all steps climb, or none.
+        method: `method.Method`.
+        at: `objective.Objective`, the loss on the batch.
+        weights: List of tensors, w.
+        selection: `selection.Selection`, the variables that move.
+        memory: `Memory` before the step.
     """
-
-    def __init__(self, sam):
-        if sam.ascent_steps > 0 and sam.cadence != Every():
-            self.init = lambda params: ops.zeros(())
-
-
-def takes_slices(sam):
-    """Whether gradients of embeddings may be `tf.IndexedSlices` in a step.
-
-    All that sees them must take them. Means over replicas or parts of a batch,
-    conditionals, and division by a constant loss scale in Keras do not.
-    """
-    if (
-        replicas.strategic()
-        or (sam.num_batch_splits or 1) > 1
-        or sam.optimizer.loss_scale_factor is not None
-    ):
-        return False
-    used = [sam.start]
-    if sam.ascent_steps > 0:
-        used += [sam.direction, sam.descent]
-    return (
-        all(part is None or parts.takes_slices(part) for part in used)
-        and (sam.ascent_steps == 0 or sam.cadence == Every())
-        and not parts.decoupled(sam.descent)
+    # The clean pass, at z_0: loss, outputs and state are those there.
+    z, memory = started(method, at, weights, selection, memory)
+    passed = at.evaluate(z)
+    clean = at.shared_point(passed)
+    # The climb, in steps that climb, and what the descent makes of it.
+    climbs, memory = due(method, at, clean, memory)
+    update = at.choose(
+        climbs,
+        clean,
+        lambda at: climbed(
+            method, at, passed.loss, clean, weights, selection, memory
+        ),
+        lambda at: rested(method, at, clean, memory),
+    )
+    if at.loss_scaled:
+        update = unless_overflown(update)
+    if method.start:
+        grads = selection.pick(update.grads)
+        learnt = method.start.learn(grads, update.memory.start)
+        update = update._replace(memory=update.memory._replace(start=learnt))
+    return Outcome(
+        loss=passed.loss,
+        grads=update.grads,
+        correction=update.correction,
+        y_pred=passed.y_pred,
+        state=passed.state,
+        overwrites=passed.overwrites,
+        memory=update.memory,
+        measured=update.measured,
     )
 
 
-class Step:
-    """The climb of a wrapper on one batch.
+def started(method, at, weights, selection, memory):
+    """Returns (z_0, memory): `z_0 = w + rho * start(w)`, or w."""
+    if method.start is None:
+        return weights, memory
+    moving = selection.pick(weights)
+    context = StepContext(Restricted(at, selection, weights))
+    direction, start = method.start(moving, memory.start, context)
+    away = vectors.scale(at.value(method.rho), direction)
+    z = selection.put(weights, vectors.add(moving, away))
+    return z, memory._replace(start=start)
 
-    Args:
-        sam: The wrapper.
-        evaluator: `evaluator.Evaluator`.
-        moving: `perturbed.Moving`.
-        batch: `functional.Batch`.
-        state: List of tensors, which all passes start from.
+
+def due(method, at, clean, memory):
+    """Returns (whether the step climbs, memory)."""
+    if method.ascent_steps == 0:
+        return False, memory
+    climbs, cadence = method.cadence(clean, memory.cadence, StepContext(at))
+    return climbs, memory._replace(cadence=cadence)
+
+
+def climbed(method, at, loss, clean, weights, selection, memory):
+    """Returns the `Update` of a step that climbs: `descent(g_0, ..., g_n)`."""
+    path = Path(method, at, clean, weights, selection, memory.direction)
+    (grads, correction), descent = method.descent(
+        clean, iter(path), memory.descent, StepContext(at)
+    )
+    memory = memory._replace(
+        direction=path.memory,
+        descent=descent,
+        cadence=method.cadence.learn(clean, grads, memory.cadence),
+        climbs=tree.map_structure(lambda number: number + 1, memory.climbs),
+    )
+    # One flag, as in `rested`: both are branches of one conditional.
+    finite = [ops.all(ops.stack(path.finite))] if at.loss_scaled else []
+    measured = measures.measured(
+        method.track, at.iterations, loss, clean, path.last
+    )
+    return Update(grads, correction, memory, finite, measured)
+
+
+def rested(method, at, clean, memory):
+    """Returns the `Update` of a step that does not climb: `g_0`, or `rest`."""
+    grads = clean.grads
+    if method.ascent_steps > 0:
+        grads = method.cadence.rest(clean, memory.cadence)
+    grads, correction = method.descent.without_climb(grads)
+    finite = [vectors.all_finite(clean.grads)] if at.loss_scaled else []
+    measured = measures.unmeasured(method.track)
+    return Update(grads, correction, memory, finite, measured)
+
+
+def unless_overflown(update):
+    """Returns NaN for gradients if any pass overflowed: the optimizer skips.
+
+    Where a pass for the memory alone overflows, the loss scale must fall too.
     """
-
-    def __init__(self, sam, evaluator, moving, batch, state):
-        self._sam = sam
-        self._evaluator = evaluator
-        self._moving = moving
-        self._passes = Passes(sam, evaluator, batch, state)
-        self._weights = values.read(evaluator.params)
-        self._loss = None  # The clean one, of this replica.
-        self._rho = self._passes.context.value(sam.rho)
-
-    def outcome(self, memory):
-        """Returns the `Outcome`.
-
-        Args:
-            memory: List of the memories of start, direction, descent,
-                cadence, and `Climbs`.
-        """
-        start, *memory = memory
-        params, start = self._begin(start)
-        point = self._passes.evaluate(params)
-        self._passes.clean = self._passes.shared(point)
-        self._loss = point.loss
-        update = self._update(memory)
-        grads, correction = update.grads, update.correction
-        measured = update.measured
-        if self._evaluator.loss_scaled:
-            # An overflow in any pass makes the optimizer skip the step.
-            finite = ops.all(ops.stack([*update.finite, *_kept(update)]))
-            factor = ops.where(finite, 1.0, math.nan)
-            grads = vectors.scale(factor, grads)
-            correction = vectors.scale(factor, correction)
-            measured = [ops.where(finite, m, 0) for m in measured]
-        if hasattr(self._sam.start, "learn"):
-            start = self._sam.start.learn(self._moving.pick(grads), start)
-        return Outcome(
-            point.loss,
-            grads,
-            correction,
-            point.y_pred,
-            point.state,
-            point.overwrites,
-            [start, *update.memory],
-            measured,
-        )
-
-    def _begin(self, memory):
-        """Returns where the clean pass is, and the memory of the start."""
-        start = self._sam.start
-        if start is None:
-            return self._weights, memory
-        weights = self._moving.pick(self._weights)
-        step, memory = parts.call(
-            start,
-            weights,
-            memory=memory,
-            context=self._passes.context.of(self._moving, self._weights, 0),
-        )
-        step = parts.tensors(start, step, len(weights))
-        moved = vectors.add(weights, vectors.scale(self._rho, step))
-        return self._moving.put(self._weights, moved), memory
-
-    def _update(self, memory):
-        """Climbs if it is time to; returns the `_Update`."""
-        sam = self._sam
-        direction, descent, cadence, count = memory
-        climbs = False
-        if sam.ascent_steps > 0:
-            climbs, cadence = parts.call(
-                sam.cadence,
-                self._passes.clean,
-                memory=cadence,
-                context=self._passes.context,
-            )
-            climbs = parts.flag(sam.cadence, climbs)
-
-        def climb():
-            return self._climb(direction, descent, cadence, count)
-
-        def rest():
-            return self._rest(direction, descent, cadence, count)
-
-        if not sam.sync_perturbations or isinstance(climbs, bool):
-            return control_flow.cond(climbs, climb, rest)
-        # Collectives cannot be in a conditional, so only passes are.
-        self._passes.skip_unless(climbs)
-        return tree.map_structure(
-            lambda a, b: ops.where(climbs, a, b), climb(), rest()
-        )
-
-    def _climb(self, direction, descent, cadence, count):
-        """Climbs, given memories; returns the `_Update`."""
-        sam, passes, clean = self._sam, self._passes, self._passes.clean
-        finite, last = passes.finite(clean), None
-
-        def visit(params):
-            nonlocal last
-            batch = passes.chosen(sam.descent_samples, params)
-            alone = passes.evaluate(params, batch=batch)
-            point = passes.shared(alone)
-            last = point._replace(loss=alone.loss)
-            finite.extend(passes.finite(point))
-            return point
-
-        climb = Climb(
-            visit,
-            passes.slope,
-            clean,
-            self._weights,
-            self._moving,
-            sam.direction,
-            direction,
-            passes.context,
-            self._rho,
-            sam.ascent_steps,
-            sam.radius,
-        )
-        result, descent = parts.call(
-            sam.descent,
-            clean,
-            iter(climb),
-            memory=descent,
-            context=passes.context,
-        )
-        grads, correction = parts.split(sam.descent, result, clean)
-        if hasattr(sam.cadence, "learn"):
-            cadence = sam.cadence.learn(clean, grads, cadence)
-        count = tree.map_structure(lambda climbs: climbs + 1, count)
-        memory = [climb.memory, descent, cadence, count]
-        # As many flags as `_rest` returns, for the conditional.
-        finite = [ops.all(ops.stack(finite))] if finite else []
-        return _Update(grads, correction, memory, finite, self._measured(last))
-
-    def _measured(self, last):
-        """Returns `_Update.measured`, given the last point, None if none is."""
-        every = int(self._sam.track)
-        if not every:
-            return []
-        # Inner products of all weights, hence not in every step.
-        now = every == 1 or self._passes.context.iterations % every == 0
-        clean = self._passes.clean
-        return [
-            control_flow.cond(
-                now,
-                lambda: measures.measured(self._loss, clean, last),
-                measures.nothing,
-            )
-        ]
-
-    def _rest(self, direction, descent, cadence, count):
-        """Returns the `_Update` of a step without a climb."""
-        clean = self._passes.clean
-        grads = clean.grads
-        if self._sam.ascent_steps > 0 and hasattr(self._sam.cadence, "rest"):
-            grads = self._sam.cadence.rest(clean, cadence)
-        correction = []
-        if parts.decoupled(self._sam.descent):
-            correction = vectors.scale(0.0, grads)
-        memory = [direction, descent, cadence, count]
-        measured = [measures.nothing()] if self._sam.track else []
-        finite = self._passes.finite(clean)
-        return _Update(grads, correction, memory, finite, measured)
-
-
-def _kept(update):
-    """Returns whether the memory can be kept, a list of one bool or none.
-
-    Where a pass for it alone overflows, the loss scale must fall as well.
-    """
-    memory = tree.flatten(update.memory)
-    return [vectors.all_finite(memory)] if memory else []
+    kept = tree.flatten(update.memory._replace(start=()))
+    flags = [*update.finite, *([vectors.all_finite(kept)] if kept else [])]
+    finite = ops.all(ops.stack(flags))
+    factor = ops.where(finite, 1.0, math.nan)
+    return update._replace(
+        grads=vectors.scale(factor, update.grads),
+        correction=vectors.scale(factor, update.correction),
+        measured=[ops.where(finite, m, 0) for m in update.measured],
+    )

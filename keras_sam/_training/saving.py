@@ -3,7 +3,7 @@
 import keras
 
 from keras_sam._backend import variables
-from keras_sam._training.tensorflow.distribute import agreement
+from keras_sam._training import agreement
 
 
 class Saving(keras.Model):

@@ -3,10 +3,11 @@
 import keras
 from keras import ops
 
+from keras_sam import _registration
 from keras_sam._algorithm import measures
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@_registration.exported
 class Tracker(keras.metrics.Metric):
     """Means over the examples of the steps that climbed.
 
@@ -39,6 +40,11 @@ class Tracking(keras.Model):
     """A model whose train step shows the means of a tracker, if it has one."""
 
     _climb_metric = None
+
+    def _track(self, every):
+        """Measures climbs in every so many steps, 0 for never."""
+        if every:
+            self._climb_metric = Tracker()
 
     def _with_measured(self, measured, size, logs):
         """Adds what was measured to the logs of a train step.

@@ -80,7 +80,7 @@ class Landscape(keras.callbacks.Callback):
         self._data = (x, y, sample_weight, batch_size)
         self._every = _validation.integer("every", every, 1)
         self._unit = _validation.choice("unit", unit, ("epoch", "step"))
-        _climbing.Rule(rho, ascent_steps, radius, direction)  # Checks them.
+        _climbing.method(rho, ascent_steps, radius, direction)  # Checks them.
         self._climb = {
             "rho": rho,
             "ascent_steps": ascent_steps,

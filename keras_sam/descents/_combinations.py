@@ -3,17 +3,16 @@
 import dataclasses
 import functools
 
-import keras
-
 from keras_sam import _validation
 from keras_sam import parts
 from keras_sam import vectors
-from keras_sam.parts import Part
+from keras_sam._registration import exported
+from keras_sam.parts import Descent
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Last(Part):
+class Last(Descent):
     """`g_n`, the gradient at the end of the climb.
 
     Reference: SAM, arXiv:2010.01412, equation 3, as in the authors' code; for
@@ -26,9 +25,9 @@ class Last(Part):
         return parts.last(clean, path).grads
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Mean(Part):
+class Mean(Descent):
     """`(g_1 + ... + g_n) / n`, the mean over the climb without its start.
 
     To first order this is the gradient at distance `rho (n + 1) / (2 n)`
@@ -48,9 +47,9 @@ class Mean(Part):
         return vectors.scale(1 / steps, total)
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Weighted(Part):
+class Weighted(Descent):
     """`c_0 g_0 + c_1 g_1 + ... + c_n g_n`.
 
     Args:
@@ -88,9 +87,9 @@ class Weighted(Part):
         return total
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Accumulated(Part):
+class Accumulated(Descent):
     """`alpha (g_1 + ... + g_n)`: n inner steps, then part of the way.
 
     With `radius="full"` and an optimizer that has no momentum, adaptive step
@@ -116,9 +115,9 @@ class Accumulated(Part):
         return vectors.scale(self.alpha, functools.reduce(vectors.add, totals))
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Penalized(Part):
+class Penalized(Descent):
     """`(1 - alpha) g_0 + alpha g_n`.
 
     Gradient norm penalty with `alpha = lambda / rho`; coupled WSAM with
@@ -145,9 +144,9 @@ class Penalized(Part):
         )
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Decoupled(Part):
+class Decoupled(Descent):
     """`g_0` for the optimizer; `w` moves by `-lr alpha (g_n - g_0)` besides.
 
     The second part is not seen by the optimizer: neither momentum nor adaptive
@@ -178,9 +177,9 @@ class Decoupled(Part):
         return clean.grads, vectors.scale(self.alpha, sharpness)
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class SurrogateGap(Part):
+class SurrogateGap(Descent):
     """`g_n - alpha (g_0 - <g_0, u> u)` with `u = g_n / ||g_n||`.
 
     Descends along `g_n`, and ascends along what of `g_0` is orthogonal to it:
@@ -204,9 +203,9 @@ class SurrogateGap(Part):
         return vectors.subtract(perturbed, vectors.scale(self.alpha, gap))
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Renormalized(Part):
+class Renormalized(Descent):
     """`||g_0|| g_n / ||g_n||`: the direction of SAM, the length of SGD.
 
     Reference: StableSAM, arXiv:2401.07250, as in the authors' code.

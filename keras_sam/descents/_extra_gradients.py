@@ -2,17 +2,16 @@
 
 import dataclasses
 
-import keras
-
 from keras_sam import _validation
 from keras_sam import parts
 from keras_sam import vectors
-from keras_sam.parts import Part
+from keras_sam._registration import exported
+from keras_sam.parts import Descent
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class CurvatureRegularized(Part):
+class CurvatureRegularized(Descent):
     """`g_n + gamma (g_n + g_- - 2 g_0) + beta (g_n - g_-)`.
 
     `g_-` is the gradient at `2 w - z_n`, the mirror image of the end of the
@@ -44,9 +43,9 @@ class CurvatureRegularized(Part):
         ]
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class FirstOrderFlatness(Part):
+class FirstOrderFlatness(Descent):
     """Also shrinks the largest gradient norm nearby; four evaluations.
 
     With `r` the radius of the climb, `h = g_1 - g_0`, `z = w + rho h / ||h||`,

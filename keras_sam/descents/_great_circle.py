@@ -2,19 +2,19 @@
 
 import dataclasses
 
-import keras
 from keras import ops
 
 from keras_sam import _validation
 from keras_sam import parts
 from keras_sam import vectors
 from keras_sam._backend import control_flow
-from keras_sam.parts import Part
+from keras_sam._registration import exported
+from keras_sam.parts import Descent
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Slerp(Part):
+class Slerp(Descent):
     """`||g_n|| (sin((1 - a) t) u + sin(a t) v) / sin t`, on a great circle.
 
     `u` is the unit vector from w to `z_n`, `v` that along `g_n`, `t` the angle
@@ -37,9 +37,9 @@ class Slerp(Part):
         return great_circle(clean, last, self.alpha)
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class SearchedSlerp(Part):
+class SearchedSlerp(Descent):
     """`Slerp` with the alpha of the highest loss at distance `rho_max`.
 
     Of 0, 0.1, ..., 2 the one with which `w + rho_max d / ||d||` has the

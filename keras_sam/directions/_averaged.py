@@ -2,15 +2,15 @@
 
 import dataclasses
 
-import keras
 from keras import ops
 
 from keras_sam import _validation
 from keras_sam import vectors
-from keras_sam.parts import Part
+from keras_sam._registration import exported
+from keras_sam.parts import Direction
 
 
-class _Averaging(Part):
+class _Averaging(Direction):
     """Has a mean of the first gradients of climbs, `{"mean", "climbs"}`."""
 
     def init(self, params):
@@ -39,7 +39,7 @@ class _Averaging(Part):
         }
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
 class Friendly(_Averaging):
     """`a / ||a||` with `a = g - sigma m`, then `m <- decay m + (1 - decay) g`.
@@ -72,7 +72,7 @@ class Friendly(_Averaging):
         return vectors.unit(away), memory
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
 class VarianceSuppressed(_Averaging):
     """`m / ||m||` with `m <- (1 - theta) m + theta g`, at first g.

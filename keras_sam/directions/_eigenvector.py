@@ -7,12 +7,13 @@ from keras import ops
 
 from keras_sam import _validation
 from keras_sam import vectors
-from keras_sam.parts import Part
+from keras_sam._registration import exported
+from keras_sam.parts import Direction
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Eigen(Part):
+class Eigen(Direction):
     """`u + alpha sign(<g, v>) (v - <v, u> u)`, with `u = g / ||g||`.
 
     `v` is the eigenvector of the Hessian on the batch whose eigenvalue is the

@@ -2,17 +2,17 @@
 
 import dataclasses
 
-import keras
 from keras import ops
 
 from keras_sam import _validation
 from keras_sam import vectors
-from keras_sam.parts import Part
+from keras_sam._registration import exported
+from keras_sam.parts import Direction
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Normalized(Part):
+class Normalized(Direction):
     """`g / ||g||`, the Euclidean norm over all perturbed variables.
 
     A zero gradient gives a zero step.
@@ -31,9 +31,9 @@ class Normalized(Part):
         return vectors.scale(self.factor(grads), grads)
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Unnormalized(Part):
+class Unnormalized(Direction):
     """`g`, the gradient itself: steps shrink where the loss is flat.
 
     Reference: USAM, arXiv:2206.06232, as in the authors' code.
@@ -46,9 +46,9 @@ class Unnormalized(Part):
         return grads
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Unified(Part):
+class Unified(Direction):
     """`(1 - share + share / ||g||) g`, between `Unnormalized` and `Normalized`.
 
     Args:
@@ -74,9 +74,9 @@ class Unified(Part):
         )
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Adaptive(Part):
+class Adaptive(Direction):
     """`T^2 g / ||T g||` with `T = |w| + eta`, element by element.
 
     The length of a step is one in the metric `||T^-1 step||`, hence usually far
@@ -109,9 +109,9 @@ class Adaptive(Part):
         return [t * g for t, g in zip(metric, scaled, strict=True)]
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Layerwise(Part):
+class Layerwise(Direction):
     """`||w_l|| g_l / ||g_l||` for each variable l on its own.
 
     Every variable moves by the same fraction of its length. `w` is the current
@@ -128,9 +128,9 @@ class Layerwise(Part):
         ]
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Fisher(Part):
+class Fisher(Direction):
     """`F^-1 g / sqrt(g F^-1 g)` with `F = 1 + eta g^2`, element by element.
 
     The length of a step is one in the metric of F, the diagonal of an

@@ -9,10 +9,12 @@ from keras import ops
 
 from keras_sam import _validation
 from keras_sam import vectors
+from keras_sam._registration import exported
+from keras_sam.parts import Direction
 from keras_sam.parts import Part
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
 class FisherMask(Part):
     """Keeps the weights of the largest empirical Fisher information.
@@ -49,7 +51,7 @@ class FisherMask(Part):
         return _ranks(-scores) < kept
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
 class DynamicMask(Part):
     """Drops weights where the loss is flat, and lets as many others in.
@@ -106,9 +108,9 @@ class DynamicMask(Part):
         )
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Sparse(Part):
+class Sparse(Direction):
     """`m g / ||g||`, with a mask m of zeros and ones.
 
     The norm is that of the whole gradient, so steps are shorter than one. In

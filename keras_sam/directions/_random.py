@@ -2,18 +2,18 @@
 
 import dataclasses
 
-import keras
 from keras import ops
 
 from keras_sam import _filters
 from keras_sam import _validation
 from keras_sam import vectors
-from keras_sam.parts import Part
+from keras_sam._registration import exported
+from keras_sam.parts import Direction
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Random(Part):
+class Random(Direction):
     """Noise whose standard deviation is the length of the filter, `||w_f||`.
 
     It needs no gradient: `starts.Random` does the same at half the cost. With
@@ -35,12 +35,12 @@ class Random(Part):
 
     def __call__(self, grads, params, *, context):
         del grads
-        return _filters.noise(params, context.draws(self))
+        return _filters.noise(params, context.draws(self), context.filters())
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Smoothed(Part):
+class Smoothed(Direction):
     """`x + weight u`, normalized, with `u` the unit gradient at `w + x`.
 
     `x` is noise of standard deviation `sigma ||w_f||` for a filter f, see
@@ -68,16 +68,17 @@ class Smoothed(Part):
     def __call__(self, grads, params, *, context):
         del grads
         noise = vectors.scale(
-            self.sigma, _filters.noise(params, context.draws(self))
+            self.sigma,
+            _filters.noise(params, context.draws(self), context.filters()),
         )
         there = context.gradient(vectors.add(params, noise))
         up = vectors.scale(self.weight, vectors.unit(there))
         return vectors.unit(vectors.add(noise, up))
 
 
-@keras.saving.register_keras_serializable(package="keras_sam")
+@exported
 @dataclasses.dataclass(frozen=True)
-class Subset(Part):
+class Subset(Direction):
     """`g / (p ||g||)` on a random subset of the variables.
 
     Each variable moves with probability p; the norm is over those that move.

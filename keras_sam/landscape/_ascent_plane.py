@@ -95,13 +95,17 @@ def ascent_plane(
             length, as where the gradient is zero.
         FloatingPointError: If a loss or gradient of the climb is not finite.
     """
-    rule = _climbing.Rule(rho, ascent_steps, radius, direction, perturb=perturb)
-    moving = rule.moving(landscape)
+    method = _climbing.method(
+        rho, ascent_steps, radius, direction, perturb=perturb
+    )
+    moving = _climbing.selected(method, landscape)
     params = landscape.weights(params)
     _validation.integer("seed", seed, 0)
     patch = landscape if batch is None else _patch(landscape, batch)
-    clean = _climbing.point(patch, params)
-    (once,), _ = _climbing.climb(patch, clean, rule.one_step(), moving, False)
+    clean = patch.evaluate(params)
+    (once,) = _climbing.climb(
+        _climbing.one_step(method), patch, clean, moving, gradient_at_end=False
+    )
     step = vectors.subtract(once.params, params)
     if not float(vectors.norm(step)):
         raise ValueError(
@@ -110,8 +114,8 @@ def ascent_plane(
         )
 
     def walk():
-        path, _ = _climbing.climb(
-            patch, clean, rule, moving, slope_at_end=False
+        path = _climbing.climb(
+            method, patch, clean, moving, gradient_at_end=False
         )
         for point in itertools.chain([clean], path):
             yield vectors.subtract(point.params, params), float(point.loss)

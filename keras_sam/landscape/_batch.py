@@ -1,63 +1,81 @@
-"""The landscape of one batch."""
+"""The loss on one batch, as a function of the weights."""
+
+from typing import Any
 
 from keras import ops
 
+from keras_sam import _filters
 from keras_sam import vectors
+from keras_sam._algorithm.objective import Objective
+from keras_sam._types import Point
 
 
-class Patch:
-    """The loss on one batch, as a function of the weights.
+class Losses(Objective):
+    """An objective with the names that users of a landscape call."""
+
+    def loss(self, params: list) -> Any:
+        """Returns the mean loss, a scalar tensor."""
+        return self.evaluate(params, gradient=False).loss
+
+    def loss_and_gradient(self, params: list) -> tuple[Any, list]:
+        """Returns the mean loss, and its gradient, a list of tensors."""
+        point = self.evaluate(params)
+        return point.loss, point.grads
+
+    def gradient(self, params: list) -> list:
+        """Returns the gradient of the mean loss, a list of tensors."""
+        return self.evaluate(params).grads
+
+
+class Patch(Losses):
+    """The landscape of one batch. What is not finite is an error.
 
     Args:
-        index: Int.
-        size: Int.
-        means: Function from what to measure, the weights and more to the means
-            over the examples, a list of tensors.
+        means: `batch_means.BatchMeans`, of the data set.
+        part: `batch_means.Part`, the batch.
 
     Attributes:
         index: Int, which of the batches it is.
         size: Int, the number of its examples.
     """
 
-    def __init__(self, index, size, means):
-        self.index = index
-        self.size = size
+    def __init__(self, means, part):
+        self.index = part.index
+        self.size = self.examples = part.size
+        # Draws of another batch are others.
+        self.iterations = ops.convert_to_tensor(part.index, "int64")
         self._means = means
+        self._part = part
 
-    def loss(self, params):
-        """Returns the mean loss, a scalar tensor."""
-        return self._measured("loss", "loss", params)[0]
+    def evaluate(self, params, gradient=True, batch=None):
+        loss, grads = self._means.evaluate(self._part, params, gradient)
+        name = "loss or gradient" if gradient else "loss"
+        self._check(name, [loss, *grads])
+        return Point(params, loss, grads, None, [], [])
 
-    def loss_and_gradient(self, params):
-        """Returns the mean loss, and its gradient, a list of tensors."""
-        loss, *grads = self._measured("gradient", "loss or gradient", params)
-        return loss, grads
-
-    def gradient(self, params):
-        """Returns the gradient of the mean loss, a list of tensors."""
-        return self.loss_and_gradient(params)[1]
-
-    def hessian_vector_product(self, params, vector):
+    def hessian_vector_product(self, params: list, vector: list) -> list:
         """Returns the Hessian of the mean loss times a list of tensors."""
-        name = "Hessian-vector product"
-        return self._measured("product", name, params, vector)
+        product = self._means.hessian_vector_product(self._part, params, vector)
+        return self._check("Hessian-vector product", product)
 
-    def squared_gradients(self, params, examples):
+    def squared_gradients(self, params: list, examples: int) -> list:
         """Returns the mean square of the gradients of single examples.
 
         Args:
             params: List of tensors.
-            examples: Int; the first so many of the batch (of each replica), or
-                all there are.
+            examples: Int, how many of the batch (of each replica) at most, the
+                first ones.
         """
-        examples = ops.convert_to_tensor(examples)
-        return self._measured("squares", "gradient", params, examples)
+        squares = self._means.squared_gradients(self._part, params, examples)
+        return self._check("gradient", squares)
 
-    def _measured(self, what, name, *of):
-        found = self._means(what, *of)
-        if not vectors.all_finite(found):
+    def filters(self):
+        return _filters.axes(self._means.model, self._means.variables)
+
+    def _check(self, name, tensors):
+        if not vectors.all_finite(tensors):
             raise FloatingPointError(
                 f"The {name} must be finite. Received one that is not, on the "
                 f"batch of index {self.index}"
             )
-        return found
+        return tensors

@@ -34,11 +34,6 @@ def filter_normalized(landscape, seed=0, params=None):
 
 
 def _rescaled(draw, like, axes):
-    others = [i for i in range(len(like.shape)) if i not in axes]
-
-    def lengths(tensor):
-        squares = vectors.wide(tensor) ** 2
-        return ops.sqrt(ops.sum(squares, others, keepdims=True))
-
-    factor = lengths(like) * vectors.reciprocal(lengths(draw))
+    factor = _filters.lengths(like, axes)
+    factor *= vectors.reciprocal(_filters.lengths(draw, axes))
     return ops.cast(factor * vectors.wide(draw), like.dtype)

@@ -1,24 +1,24 @@
 """The mean loss over a data set, as a function of the weights."""
 
 import functools
+from collections.abc import Iterator
+from typing import Any
 
 import keras
-import tensorflow as tf
 from keras import ops
 from keras import tree
 
-from keras_sam import _types
+from keras_sam import _filters
 from keras_sam import vectors
-from keras_sam._backend import building
+from keras_sam._backend import batch_means
 from keras_sam._backend import datasets
-from keras_sam._backend import replicas
 from keras_sam._backend import values
-from keras_sam._backend.tensorflow.evaluator import Evaluator
-from keras_sam._backend.tensorflow.evaluator import compiles
+from keras_sam._types import Point
+from keras_sam.landscape._batch import Losses
 from keras_sam.landscape._batch import Patch
 
 
-class Landscape:
+class Landscape(Losses):
     """The mean loss over all examples, at any weights.
 
     It is the loss that `compile` was given, with regularizers and `add_loss`,
@@ -59,56 +59,51 @@ class Landscape:
 
     def __init__(
         self,
-        model,
-        x,
-        y=None,
-        sample_weight=None,
+        model: keras.Model,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
         *,
-        batch_size=128,
-        training=False,
-        xla="auto",
-    ):
+        batch_size: int = 128,
+        training: bool = False,
+        xla: bool | str = "auto",
+    ) -> None:
         _check(model)
         self.model = model
-        self._strategy = model.distribute_strategy or replicas.current()
-        self._data = datasets.batches(x, y, sample_weight, batch_size)
-        number = int(self._data.cardinality())
+        # Draws on all data are those on the first batch.
+        self.iterations = ops.convert_to_tensor(0, "int64")
+        data = datasets.batches(x, y, sample_weight, batch_size)
+        number = int(data.cardinality())
         self.number = number if number >= 0 else None
-        first = next(iter(self._data), None)
+        first = next(iter(data), None)
         if first is None:
             raise ValueError("There must be data. Received no batch")
         try:
-            self._open(first, training, xla)
-        except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
+            self._means = batch_means.BatchMeans(
+                model, data, first, training, xla
+            )
+            self.variables = self._means.variables
+            self.params = values.read(self.variables)
+            # Whatever is wrong shows now.
+            next(self.batches()).loss(self.params)
+        except batch_means.MISFITS as error:
             raise ValueError(
                 "The data must fit the model. Received batches of "
                 f"{tree.map_structure(_shape, first)}, with which "
                 f"{model.name!r} fails: {error}"
             ) from error
 
-    def _open(self, first, training, xla):
-        with self._strategy.scope():
-            building.build(self.model, first, optimizer=False)
-            self._evaluator = Evaluator(
-                self.model,
-                self._strategy.num_replicas_in_sync,
-                compiles(xla),
-                training,
-            )
-        self.variables = self._evaluator.params
-        self.params = values.read(self.variables)
-        self._function = self._sums
-        if not self.model.run_eagerly:
-            self._function = tf.function(self._sums, autograph=False)
-        # Whatever is wrong shows now.
-        next(self.batches()).loss(self.params)
-
     @functools.cached_property
-    def size(self):
+    def examples(self) -> int:
         """The number of examples."""
         return sum(patch.size for patch in self.batches())
 
-    def weights(self, params=None):
+    @property
+    def size(self) -> int:
+        """The same, as that of a `Patch`."""
+        return self.examples
+
+    def weights(self, params: list | None = None) -> list:
         """Returns weights as tensors; for None, those of the landscape.
 
         Args:
@@ -120,53 +115,41 @@ class Landscape:
         if params is None:
             return self.params
         shapes = [tuple(w.shape) for w in self.params]
-        found = [tuple(ops.shape(w)) for w in params]
-        if found != shapes:
+        received = [tuple(ops.shape(w)) for w in params]
+        if received != shapes:
             raise ValueError(
                 "Weights, and directions through them, must be lists shaped "
-                f"like those of the model, {shapes}. Received: {found}"
+                f"like those of the model, {shapes}. Received: {received}"
             )
         return [
             ops.cast(ops.convert_to_tensor(value), w.dtype)
             for value, w in zip(params, self.params, strict=True)
         ]
 
-    def batches(self):
+    def batches(self) -> Iterator[Patch]:
         """Yields the landscape of each batch, a `Patch`."""
-        data = self._data
-        if self._strategy.num_replicas_in_sync > 1:
-            data = self._strategy.experimental_distribute_dataset(data)
-        for index, batch in enumerate(data):
-            size = self._size(batch)
-            if size:  # Those of some workers may end before those of others.
-                means = functools.partial(self._means, batch, size)
-                yield Patch(index, size, means)
+        for part in self._means.batches():
+            yield Patch(self._means, part)
 
-    def loss(self, params):
+    def loss(self, params: list) -> float:
         """Returns the mean loss, a float."""
-        return float(self._mean(lambda patch: [patch.loss(params)])[0])
+        return float(super().loss(params))
 
-    def loss_and_gradient(self, params):
-        """Returns the mean loss, a scalar tensor, and its gradient."""
-
+    def evaluate(self, params, gradient=True, batch=None):
         def measure(patch):
-            loss, grads = patch.loss_and_gradient(params)
-            return [loss, *grads]
+            point = patch.evaluate(params, gradient)
+            return [point.loss, *point.grads]
 
         loss, *grads = self._mean(measure)
-        return loss, grads
+        return Point(params, loss, grads, None, [], [])
 
-    def gradient(self, params):
-        """Returns the gradient of the mean loss, a list of tensors."""
-        return self.loss_and_gradient(params)[1]
-
-    def hessian_vector_product(self, params, vector):
+    def hessian_vector_product(self, params: list, vector: list) -> list:
         """Returns the Hessian of the mean loss times a list of tensors."""
         return self._mean(
             lambda patch: patch.hessian_vector_product(params, vector)
         )
 
-    def squared_gradients(self, params, examples):
+    def squared_gradients(self, params: list, examples: int) -> list:
         """Returns the mean square of the gradients of single examples.
 
         Args:
@@ -177,69 +160,17 @@ class Landscape:
             lambda patch: patch.squared_gradients(params, examples)
         )
 
+    def filters(self):
+        return _filters.axes(self.model, self.variables)
+
     def _mean(self, measure):
         """Returns the mean of tensors over batches, weighted by size."""
         total, examples = None, 0
         for patch in self.batches():
-            found = vectors.scale(float(patch.size), measure(patch))
-            total = vectors.add(total, found) if total else found
+            terms = vectors.scale(float(patch.size), measure(patch))
+            total = vectors.add(total, terms) if total else terms
             examples += patch.size
         return vectors.scale(1 / examples, total)
-
-    def _means(self, batch, size, *of):
-        found = self._function(batch, *of)
-        if self._strategy.num_replicas_in_sync == 1:
-            return found
-        return [x / size for x in found]
-
-    def _sums(self, batch, what, params, *more):
-        """Returns the means, on several replicas times the batch size."""
-        measure = functools.partial(self._measure, what)
-        return self._summed(measure, batch, params, *more)
-
-    def _summed(self, function, *arguments):
-        found = self._strategy.run(function, arguments)
-        return tree.map_structure(
-            lambda value: self._strategy.reduce("SUM", value, axis=None), found
-        )
-
-    def _size(self, batch):
-        """Returns the number of examples of all replicas."""
-        if replicas.tasks(self._strategy):
-            return int(self._summed(_examples, batch))
-        inputs = tree.flatten(_batch(batch).x)
-        first = next(value for value in inputs if value is not None)
-        parts = self._strategy.experimental_local_results(first)
-        return sum(int(ops.shape(part)[0]) for part in parts)
-
-    def _measure(self, what, batch, params, vector=()):
-        """Returns what the examples of this replica contribute."""
-        batch = _batch(batch)
-        if isinstance(batch.size, int) and batch.size == 0:
-            # Keras has no loss of a batch that it knows to be empty.
-            zeros = [tf.zeros_like(param) for param in params]
-            loss = [tf.zeros([], params[0].dtype)]
-            return {"loss": loss, "gradient": loss + zeros}.get(what, zeros)
-        state = values.read(self._evaluator.state)
-        if what == "product":
-            found = self._evaluator.hessian_vector_product(
-                state, batch, params, vector
-            )
-        elif what == "squares":
-            found = self._evaluator.squared_gradients(
-                state, batch, params, vector
-            )
-        else:
-            point = self._evaluator(
-                params, state, batch, gradient=what == "gradient"
-            )
-            found = [point.loss, *point.grads]
-        if self._strategy.num_replicas_in_sync == 1:
-            return found
-        size = tf.cast(batch.size, "float64")
-        # Means of no examples are not numbers.
-        found = [tf.where(size > 0, x, tf.zeros_like(x)) for x in found]
-        return vectors.scale(size, found)
 
 
 def _check(model):
@@ -250,14 +181,6 @@ def _check(model):
             "`model` must be compiled with its loss. Received: "
             f"{model.name!r}, which is not"
         )
-
-
-def _batch(data):
-    return _types.Batch(*keras.utils.unpack_x_y_sample_weight(data))
-
-
-def _examples(data):
-    return tf.convert_to_tensor(_batch(data).size)
 
 
 def _shape(value):

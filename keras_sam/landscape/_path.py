@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from keras_sam import parts
 from keras_sam import vectors
+from keras_sam._algorithm.context import StepContext
 from keras_sam.descents import Last
 from keras_sam.directions import Normalized
 from keras_sam.landscape import _climbing
@@ -123,14 +123,15 @@ def path(
         ValueError: If an argument is out of range.
         FloatingPointError: If a loss or gradient is not finite.
     """
-    rule = _climbing.Rule(rho, ascent_steps, radius, direction, perturb=perturb)
-    parts.part("descent", descent)
-    moving = rule.moving(landscape)
+    method = _climbing.method(
+        rho, ascent_steps, radius, direction, descent=descent, perturb=perturb
+    )
+    moving = _climbing.selected(method, landscape)
     params = landscape.weights(params)
     rows = []
     with _results.Work(progress, landscape.number, "batch") as work:
         for patch in landscape.batches():
-            row = _statistics(patch, params, rule, moving, descent)
+            row = _statistics(method, patch, params, moving)
             rows.append((*row, patch.size))
             work.advance()
     *statistics, sizes = map(np.array, zip(*rows, strict=True))
@@ -144,20 +145,14 @@ def path(
     )
 
 
-def _statistics(patch, params, rule, moving, descent):
+def _statistics(method, patch, params, moving):
     """Returns the values of `STATISTICS` on one batch."""
-    clean = _climbing.point(patch, params)
-    climb, context = _climbing.climb(patch, clean, rule, moving)
+    clean = patch.evaluate(params)
     met = _Met(clean)
-    points = met.passing(climb)
-    result, _ = parts.call(
-        descent,
-        clean,
-        points,
-        memory=parts.init(descent, params),
-        context=context,
+    points = met.passing(_climbing.climb(method, patch, clean, moving))
+    (grads, correction), _ = method.descent(
+        clean, points, method.descent.init(params), StepContext(patch)
     )
-    grads, correction = parts.split(descent, result, clean)
     for _ in points:  # What the descent did not ask for.
         pass
     if correction:

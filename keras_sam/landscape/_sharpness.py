@@ -104,15 +104,18 @@ def sharpness(
     arXiv:2206.06232, whose code takes 20 steps of 0.1 rho, without the maximum;
     adaptive: ASAM, arXiv:2102.11600.
     """
-    rule = _climbing.Rule(
-        rho, ascent_steps, radius, direction, fraction, perturb
+    method = _climbing.method(
+        rho, ascent_steps, radius, direction, perturb=perturb
     )
-    moving = rule.moving(landscape)
+    _validation.positive("fraction", fraction)
+    _validation.number("fraction", fraction, 0.0, 1.0)
+    moving = _climbing.selected(method, landscape)
     params = landscape.weights(params)
     rows = []
     with _results.Work(progress, landscape.number, "batch") as work:
         for patch in landscape.batches():
-            rows.append((patch.size, *_climbed(patch, params, rule, moving)))
+            losses = _climbed(method, fraction, patch, params, moving)
+            rows.append((patch.size, *losses))
             work.advance()
     sizes, losses, ones, stuck = map(np.array, zip(*rows, strict=True))
     if stuck.all():
@@ -139,17 +142,28 @@ def sharpness(
     )
 
 
-def _climbed(patch, params, rule, moving):
+def _climbed(method, fraction, patch, params, moving):
     """Returns the losses on the way, that of one step, and if it is stuck."""
-    patch, params, rule = _climbing.own_coordinates(patch, params, rule)
-    clean = _climbing.point(patch, params)
-    path, _ = _climbing.climb(patch, clean, rule, moving, slope_at_end=False)
+    method, at, params = _climbing.own_coordinates(method, patch, params)
+    projected = method.radius == "projected"
+    climbing = _climbing.shortened(method, fraction) if projected else method
+    clean = at.evaluate(params)
+    path = _climbing.climb(climbing, at, clean, moving, gradient_at_end=False)
     losses = [float(clean.loss), *(float(point.loss) for point in path)]
     stuck = float(vectors.norm(moving.pick(clean.grads))) == 0.0
-    if rule.first_is_whole():
+    if _first_is_whole(climbing, fraction):
         return losses, losses[1], stuck
-    (once,), _ = _climbing.climb(patch, clean, rule.one_step(), moving, False)
+    (once,) = _climbing.climb(
+        _climbing.one_step(method), at, clean, moving, gradient_at_end=False
+    )
     return losses, float(once.loss), stuck
+
+
+def _first_is_whole(method, fraction):
+    """Whether the first step has length rho."""
+    if method.radius == "projected":
+        return fraction == 1.0
+    return method.ascent_steps == 1 or method.radius == "full"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,7 +223,8 @@ def average_sharpness(
 
     Reference: arXiv:2302.07011, as in the authors' code.
     """
-    moving = _climbing.Rule(rho, 1, "full", perturb=perturb).moving(landscape)
+    method = _climbing.method(rho, 1, "full", perturb=perturb)
+    moving = _climbing.selected(method, landscape)
     _validation.integer("draws", draws, 1)
     params = landscape.weights(params)
     center = moving.pick(params)

@@ -1,10 +1,9 @@
-"""The gradient of a Keras model at weights passed as tensors.
+"""The loss and gradient of a Keras model at weights passed as tensors.
 
-With `scope.py` and `functional.py` it knows how Keras holds weights, so that a
-model is a function of them, and how a pass is compiled.
+With `scope.py` it makes a model a function of its weights, and it says how a
+pass is compiled.
 """
 
-import keras
 import tensorflow as tf
 from keras import tree
 
@@ -34,13 +33,19 @@ class Evaluator:
         once: Whether there is a single evaluation.
 
     Attributes:
+        model: The model.
         params: List of Keras variables, those trained by gradients.
         overwritten: List of the other trainable variables, whose "gradient" is
             a new value (float8 scales).
-        state: List of all other variables that a pass updates. It grows during
-            the first call by those that Keras does not list.
+        state: List of all other variables that a pass updates. A pass adds
+            those that Keras does not list.
         accumulators: Slice of `state`: metrics, which add up over examples.
+        updated: Set of the ids of the variables that the passes so far update.
+        connected: List of bools, for each of `params` whether the loss of the
+            passes so far depends on it.
+        loss_scale: Float, or scalar tensor where the scale is dynamic.
         loss_scaled: Whether the optimizer scales losses and skips overflows.
+        once: Whether there is a single evaluation.
     """
 
     def __init__(
@@ -61,16 +66,15 @@ class Evaluator:
         self.state = variables.unique([*self.state, *model.metrics_variables])
         self.accumulators = slice(states, len(self.state))
         self._listed = len(self.state)
-        self._updated = set()
-        self._connected = None
-        self._model = model
+        self.updated = set()
+        self.connected = [False] * len(self.params)
+        self.model = model
         self._replicas = replicas
         self._training = training
         self._sliced = sliced
-        self._once = once
-        # A float, or a tensor where the scale is dynamic.
-        self._loss_scale = model.optimizer.scale_loss(1.0) if training else 1.0
-        self.loss_scaled = not isinstance(self._loss_scale, float)
+        self.once = once
+        self.loss_scale = model.optimizer.scale_loss(1.0) if training else 1.0
+        self.loss_scaled = not isinstance(self.loss_scale, float)
         self._function = _function(self._evaluate, compiled, once)
 
     def __call__(self, params, state, batch, gradient=True):
@@ -83,7 +87,7 @@ class Evaluator:
             params,
             state[: self._listed],
             values.read(self.overwritten),
-            self._loss_scale,
+            self.loss_scale,
             batch,
             gradient,
         )
@@ -94,10 +98,11 @@ class Evaluator:
             y_pred, _keras_internals.set_mask, y_pred, masks
         )
         # Keras's gradients over true ones.
-        unit = self._loss_scale / self._replicas
+        unit = self.loss_scale / self._replicas
         if self.loss_scaled or unit != 1.0:
             grads = [
-                rows.each(lambda g: g / _as(unit, g), grad) for grad in grads
+                rows.each(lambda g: g / cast_as(unit, g), grad)
+                for grad in grads
             ]
         if self._replicas > 1:
             # Means of no examples are not numbers, nor is what they spoil.
@@ -121,17 +126,17 @@ class Evaluator:
                 tape,
             )
             with scope:
-                y_pred = self._model(batch.x, training=self._training)
+                y_pred = self.model(batch.x, training=self._training)
                 watched = tape.watched_variables()
                 # Also calls an override that does not take `training`.
-                loss = self._model._compute_loss(
+                loss = self.model._compute_loss(
                     x=batch.x,
                     y=batch.y,
                     y_pred=y_pred,
                     sample_weight=batch.sample_weight,
                     training=self._training,
                 )
-                scaled = loss * _as(loss_scale, loss)
+                scaled = loss * cast_as(loss_scale, loss)
         scope.check(watched)
         grads, overwrites = [], []
         if gradient:
@@ -140,7 +145,7 @@ class Evaluator:
             )
         updated = [variable for variable, _ in scope.updates]
         self.state = variables.unique([*self.state, *updated])
-        self._updated = {id(variable) for variable in updated}
+        self.updated = {id(variable) for variable in updated}
         return (
             loss * tf.cast(self._replicas, loss.dtype),
             grads,
@@ -157,7 +162,7 @@ class Evaluator:
         ]
         grads, overwrites = tape.gradient(loss, (values, overwritten))
         grads = [_sum(parts) for parts in grads]
-        self._connected = [grad is not None for grad in grads]
+        self.connected = [grad is not None for grad in grads]
         return (
             _total(grads, params, self._sliced),
             _total(overwrites, overwritten),
@@ -177,7 +182,7 @@ class Evaluator:
         among = tf.maximum(number, 1)  # On a replica without examples.
 
         def add(i, sums):
-            grads = self(params, state, batch.take([i])).grads
+            grads = self(params, state, rows.take(batch, [i])).grads
             return i + 1, [
                 total + grad * grad
                 for total, grad in zip(sums, grads, strict=True)
@@ -185,53 +190,7 @@ class Evaluator:
 
         zeros = [tf.zeros_like(param) for param in params]
         _, sums = tf.while_loop(lambda i, _: i < number, add, (0, zeros))
-        return [total / _as(among, total) for total in sums]
-
-    def write(self, state):
-        """Assigns what a pass has made of the state."""
-        for variable, value in zip(self.state, state, strict=True):
-            if id(variable) in self._updated:
-                variable.assign(value)
-
-    def statistics(self):
-        """Returns the indices of the state that may be averaged over batches.
-
-        That is what a pass has changed, but for metrics, seeds and counters.
-        """
-        return [
-            i
-            for i, variable in enumerate(self.state)
-            if id(variable) in self._updated
-            and keras.backend.is_float_dtype(variable.dtype)
-            and not variable.trainable
-            and variable.synchronization != "on_read"
-        ]
-
-    def _units_of_keras(self, grad, shape):
-        # TensorFlow forgets the shapes of what a function returns, and then
-        # adds up squares for a clip norm in another order than for Keras. XLA
-        # would take `tf.ensure_shape` for a dynamic shape.
-        sizes = [-1, *shape[1:]] if rows.sliced(grad) else shape
-
-        def scaled(part):
-            if not self._once:
-                part = tf.reshape(part, sizes)
-            return part * _as(self._loss_scale, part)
-
-        return rows.each(scaled, grad)
-
-    def grads_and_variables(self, grads, overwrites):
-        """Returns what `optimizer.apply_gradients` takes, with loss scale."""
-        grads = [
-            self._units_of_keras(grad, variable.shape) if connected else None
-            for grad, variable, connected in zip(
-                grads, self.params, self._connected, strict=True
-            )
-        ]
-        return [
-            *zip(grads, self.params, strict=True),
-            *zip(overwrites, self.overwritten, strict=True),
-        ]
+        return [total / cast_as(among, total) for total in sums]
 
 
 def _function(evaluate, compiled, once):
@@ -268,7 +227,8 @@ def _sum(grads):
     return tf.add_n([tf.convert_to_tensor(grad) for grad in grads])
 
 
-def _as(number, tensor):
+def cast_as(number, tensor):
+    """Returns a number in the dtype of a tensor, a float as it is."""
     # A float is converted exactly; a tensor of it would be a rounded float32.
     if isinstance(number, float):
         return number

@@ -5,6 +5,7 @@ leave them as they are; what is not needs `aligned`.
 """
 
 import tensorflow as tf
+from keras import tree
 
 _SMALL = 1 << 20
 
@@ -29,6 +30,18 @@ def each(function, x):
 def values(x):
     """Returns the elements that are there, a tensor."""
     return x.values if sliced(x) else x
+
+
+def take(structure, indices):
+    """Returns the rows of the given indices of all tensors of a structure."""
+    return tree.map_structure(
+        lambda t: None if t is None else tf.gather(t, indices), structure
+    )
+
+
+def half_squared_norm(x):
+    """Returns a half of the sum of squares, without a tensor of squares."""
+    return tf.nn.l2_loss(x)
 
 
 def like(x, tensor):

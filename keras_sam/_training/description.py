@@ -1,0 +1,128 @@
+"""A wrapper in words."""
+
+import math
+
+from keras_sam._algorithm.method import Method
+from keras_sam._backend import evaluator as evaluators
+from keras_sam._backend import variables
+
+_LENGTHS = {
+    "split": "rho / n",
+    "full": "rho",
+    "projected": "rho, kept within rho of the weights",
+    "matched": "2 rho / (n + 1)",
+}
+
+
+def call(name, model, method):
+    """Returns the call that makes a wrapper, without what is default."""
+    default = Method().arguments()
+    arguments = [
+        f"{key}={value!r}"
+        for key, value in method.arguments().items()
+        if value != default[key] or key == "rho"
+    ]
+    return f"{name}({', '.join([repr(model), *arguments])})"
+
+
+def text(sam, method):
+    """Returns what is trained, and how, in some lines of text.
+
+    Args:
+        sam: The wrapper.
+        method: `method.Method`, its own.
+    """
+    lines = [
+        f"{type(sam).__name__} {sam.name!r} trains "
+        f"{type(sam.model).__name__} {sam.model.name!r}.",
+        *_start(method),
+        *_climb(method),
+        f"Descent: the optimizer gets {method.descent!r}."
+        if method.ascent_steps
+        else "Descent: the optimizer gets the gradient of the clean pass.",
+        *_samples(method),
+        _cost(method),
+        _weights(sam),
+        *_sharing(method),
+        _xla(sam, method),
+    ]
+    return "\n".join(lines)
+
+
+def _start(method):
+    if method.start is None:
+        return []
+    return [f"Start: the clean pass is at w + rho * {method.start!r}."]
+
+
+def _climb(method):
+    if method.ascent_steps == 0:
+        return ["Climb: none (`ascent_steps=0`), which is plain training."]
+    steps = (
+        "1 step" if method.ascent_steps == 1 else f"{method.ascent_steps} steps"
+    )
+    return [
+        f"Climb: {steps} (n) of length {_LENGTHS[method.radius]} "
+        f"(`radius={method.radius!r}`, rho = {method.rho!r}) along "
+        f"{method.direction!r}.",
+        "When: every train step climbs."
+        if method.always_climbs
+        else f"When: {method.cadence!r} says which train steps climb.",
+    ]
+
+
+def _samples(method):
+    return [
+        f"Samples: the {what} is on {samples!r} of the batch."
+        for what, samples in (
+            ("ascent", method.ascent_samples),
+            ("descent", method.descent_samples),
+        )
+        if samples is not None
+    ]
+
+
+def _cost(method):
+    climbing = method.ascent_steps + 1
+    numbers = "1 gradient" if climbing == 1 else f"{climbing} gradients"
+    cost = f"Cost: {numbers} a train step"
+    if method.skips_steps:
+        cost += " that climbs, 1 in the others"
+    used = (method.direction, method.descent, method.cadence)
+    if method.ascent_steps and any(part.asks_for_context for part in used):
+        if not method.always_climbs or any(
+            part.asks_for_context for part in used[:2]
+        ):
+            cost += ", and what the parts ask for besides"
+    return cost + "."
+
+
+def _weights(sam):
+    trained = variables.trained(sam)
+    if not trained:
+        return "Weights: the model is not built yet."
+    moving = sam._selection().pick(trained)
+    return (
+        f"Weights: {_number(moving)} of {_number(trained)} trained weights "
+        f"move ({len(moving)} of {len(trained)} variables)."
+    )
+
+
+def _number(weights):
+    return format(sum(math.prod(w.shape) for w in weights), ",")
+
+
+def _sharing(method):
+    if method.sync_perturbations:
+        return ["Replicas: they climb together, on the mean gradient."]
+    if method.splits > 1:
+        return [f"Splits: {method.splits} parts of a batch climb on their own."]
+    return []
+
+
+def _xla(sam, method):
+    if sam.jit_compile is True:
+        return "XLA: it compiles the whole train step (`jit_compile=True`)."
+    compiled = evaluators.compiles(method.xla)
+    what = "it compiles" if compiled else "it does not compile"
+    return f"XLA: {what} the evaluations of gradients (`xla={method.xla!r}`)."

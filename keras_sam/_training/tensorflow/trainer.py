@@ -1,0 +1,158 @@
+"""The train step: read the variables, step, take the mean, write."""
+
+import keras
+
+from keras_sam import _keras_internals
+from keras_sam._algorithm import objective
+from keras_sam._algorithm import selection
+from keras_sam._algorithm import splits
+from keras_sam._algorithm.step import step
+from keras_sam._backend import building
+from keras_sam._backend import evaluator as evaluators
+from keras_sam._backend import replicas
+from keras_sam._backend import values
+from keras_sam._backend import variables
+from keras_sam._training import memory_weights
+from keras_sam._training import tracking
+from keras_sam._training.tensorflow import loops
+from keras_sam._training.tensorflow import optimizer_step
+from keras_sam._training.tensorflow import write_back
+from keras_sam._training.tensorflow.distribute import aggregation
+from keras_sam._training.tensorflow.distribute import agreement
+from keras_sam._training.tensorflow.distribute import fingerprint
+from keras_sam._training.tensorflow.distribute import parameter_server
+from keras_sam._training.tensorflow.distribute import strategies
+from keras_sam._types import Batch
+
+
+class Trainer(loops.Loops, tracking.Tracking):
+    """A wrapper whose train step is that of a method.
+
+    Attributes of subclasses:
+        model: `keras.Model`, the inner one.
+        _method: `method.Method`.
+    """
+
+    _memory = None
+
+    def train_step(self, data):
+        """Climbs, combines the gradients, and descends from the weights.
+
+        The clean pass alone decides on metrics and state (batch statistics,
+        seeds). The passes of the climb start from the same state, hence with
+        the same dropout mask, and change nothing.
+        """
+        method = self._method
+        if method.descent.decoupled:
+            optimizer_step.check(self.optimizer)
+        # All variables exist from here on, and none changes until the end.
+        building.build(self, data)
+        batch = Batch(*keras.utils.unpack_x_y_sample_weight(data))
+        evaluator = self._evaluator()
+        chosen = self._selection()
+        weights, state = map(values.read, (evaluator.params, evaluator.state))
+        memory = self._memory.read(evaluator.params, chosen)
+        kind = (
+            objective.Synced if method.sync_perturbations else objective.Local
+        )
+
+        def stepped(part, state):
+            at = kind(evaluator, part, state, self.optimizer.iterations)
+            return step(method, at, weights, chosen, memory)
+
+        outcome = splits.mean(
+            stepped, batch, method.splits, state, evaluator.accumulators
+        )
+        outcome = aggregation.aggregate(
+            outcome,
+            write_back.statistics(evaluator),
+            batch.size,
+            method.sync_perturbations,
+        )
+        self._write(evaluator, outcome)
+        return self._logs(batch, outcome)
+
+    def _evaluator(self):
+        """Returns what evaluates the model in this train step."""
+        method = self._method
+        # Means over replicas, and division by a constant loss scale in Keras,
+        # need dense gradients.
+        sliced = (
+            method.takes_rows()
+            and not replicas.strategic()
+            and self.optimizer.loss_scale_factor is None
+        )
+        return evaluators.Evaluator(
+            self,
+            replicas.count(),
+            evaluators.compiles(method.xla, self.jit_compile),
+            sliced=sliced,
+            once=method.evaluates_once,
+        )
+
+    def _write(self, evaluator, outcome):
+        """Assigns the outcome of a step to the variables."""
+        # State first: a layer may assign weights (SpectralNormalization).
+        write_back.write_state(evaluator, outcome.state)
+        optimizer_step.apply(
+            self.optimizer,
+            write_back.grads_and_variables(
+                evaluator, outcome.grads, outcome.overwrites
+            ),
+            zip(outcome.correction, evaluator.params, strict=False),
+        )
+        self._memory.write(
+            outcome.memory, outcome.grads if evaluator.loss_scaled else []
+        )
+
+    def _logs(self, batch, outcome):
+        """Returns the logs of a step, once the metrics have seen it."""
+        _keras_internals.loss_tracker(self).update_state(
+            outcome.loss, sample_weight=batch.size
+        )
+        logs = self.compute_metrics(
+            batch.x,
+            batch.y,
+            outcome.y_pred,
+            sample_weight=batch.sample_weight,
+        )
+        return self._with_measured(outcome.measured, batch.size, logs)
+
+    def _selection(self):
+        """Returns the `Selection` of the trained variables that move."""
+        return selection.select(
+            self._method.perturb,
+            variables.trained(self),
+            (f"{self.name}/", f"{self.model.name}/"),
+        )
+
+    def _remembered(self):
+        """Returns the present `Memory`."""
+        return self._memory.read(variables.trained(self), self._selection())
+
+    def _ensure_memory(self):
+        """Makes the weights of the memory, once there are weights at all."""
+        trained = variables.trained(self)
+        if self._memory is None and trained:
+            self._memory = memory_weights.MemoryWeights(
+                self, self._method, trained, self._selection()
+            )
+
+    def _join_workers(self):
+        """Sets what is needed under a `ParameterServerStrategy`."""
+        self._workers = parameter_server.workers(self)
+
+
+def check(model):
+    """Raises ValueError if a model cannot be wrapped where this is."""
+    strategies.check(model)
+
+
+def agree(model, arguments):
+    """Raises ValueError on all workers if they are about to wrap differently.
+
+    Workers that differ would hang when they create variables.
+    """
+    agreement.agree(
+        replicas.current(), lambda: fingerprint.of_wrapper(model, arguments)
+    )
