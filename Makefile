@@ -69,13 +69,14 @@ test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m $(PYTEST)
 
 soak: $(VENV)/.installed
-	$(RUN) tests.soak
+	$(RUN) tests.processes.soak
 
 tpu-check: $(TPU)/.installed
-	$(TPU)/bin/python -m tests.tpu_check
+	$(TPU)/bin/python -m tests.cost.tpu_check
 
 conformance: $(CONFORMANCE)/.installed
-	$(CONFORMANCE)/bin/python -m tests.conformance --output=docs/conformance.md
+	$(CONFORMANCE)/bin/python -m tests.contracts.conformance \
+	    --output=docs/conformance.md
 
 peers: $(VENV)/.installed $(PEERS:=/.installed)
 	$(RUN) benchmarks.peers
