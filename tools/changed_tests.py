@@ -105,7 +105,7 @@ def chosen(files, graph):
     tests = [f"tests/contracts/{name}.py" for name in ALWAYS]
     tests += (own := [file for file in files if file.endswith("_test.py")])
     near = [graph.tests(file) for file in files if file.endswith(".py")]
-    # First all the nearest, of which a module has one.
+    # The nearest of each file come before all others.
     tests += [found[0] for found in near if found] + sum(near, [])
     tests = list(dict.fromkeys(tests))
     out = [
