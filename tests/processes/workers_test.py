@@ -398,6 +398,7 @@ def test_workers_that_differ():
 LATE = """
 import os, sys, time
 import tensorflow as tf
+from keras_sam._training.tensorflow.distribute import agreement
 strategy = tf.distribute.MultiWorkerMirroredStrategy()
 me = strategy.cluster_resolver.task_id
 agreement.agree(strategy, {"a": [1, {"b": None}]})
