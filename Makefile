@@ -3,6 +3,7 @@
 #   make demo          Trains on real digits, compares methods, draws.
 #   make study         Repeats docs/study: an hour; continues where it stopped.
 #   make test          Runs the tests.
+#   make check         Two minutes: lint, and the tests nearest to what changed.
 #   make lint          Checks style and types, and BUILD files if there is npm.
 #   make format        Puts style right.
 #   make build-files   Writes the BUILD files of all folders from the imports.
@@ -39,8 +40,8 @@ endef
 # A TensorFlow built for TPUs otherwise looks for one on the network.
 export TPU_SKIP_MDS_QUERY = 1
 
-.PHONY: demo study test lint format build-files test-oldest soak tpu-check \
-    conformance peers lock wheel clean
+.PHONY: demo study test check lint format build-files test-oldest soak \
+    tpu-check conformance peers lock wheel clean
 
 demo: $(VENV)/.installed
 	$(RUN) examples.compare --output_dir=demo
@@ -50,6 +51,9 @@ study: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(RUN) $(PYTEST)
+
+check: lint
+	$(RUN) tools.changed_tests
 
 lint: $(VENV)/.installed
 	$(RUN) ruff check
@@ -69,13 +73,14 @@ test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m $(PYTEST)
 
 soak: $(VENV)/.installed
-	$(RUN) tests.soak
+	$(RUN) tests.processes.soak
 
 tpu-check: $(TPU)/.installed
-	$(TPU)/bin/python -m tests.tpu_check
+	$(TPU)/bin/python -m tests.cost.tpu_check
 
 conformance: $(CONFORMANCE)/.installed
-	$(CONFORMANCE)/bin/python -m tests.conformance --output=docs/conformance.md
+	$(CONFORMANCE)/bin/python -m tests.contracts.conformance \
+	    --output=docs/conformance.md
 
 peers: $(VENV)/.installed $(PEERS:=/.installed)
 	$(RUN) benchmarks.peers

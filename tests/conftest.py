@@ -1,25 +1,19 @@
 """In which order tests run, and what is forgotten after each."""
 
-import pathlib
-
 import pytest
 from tensorflow.python.framework import ops
 from xdist.scheduler import LoadFileScheduling
 
 # Tests that mostly start processes.
 PROCESSES = (
-    "workers_test",
-    "faults_test",
-    "parameter_server_test",
-    "launch_test",
-    "cluster_test",
-    "benchmarks_test",
+    "tests/processes/",
+    "tests/examples/benchmarks_test.py",
 )
 
 
 def pytest_collection_modifyitems(items):
     """Starts with `PROCESSES`: last, they would be waited for."""
-    items.sort(key=lambda item: item.path.stem not in PROCESSES)
+    items.sort(key=lambda item: not item.nodeid.startswith(PROCESSES))
 
 
 class Files(LoadFileScheduling):
@@ -31,7 +25,7 @@ class Files(LoadFileScheduling):
 
     def _split_scope(self, nodeid):
         file = super()._split_scope(nodeid)
-        return "" if pathlib.Path(file).stem in PROCESSES else file
+        return "" if file.startswith(PROCESSES) else file
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -9,7 +9,7 @@ import pytest
 from keras_sam import _filters
 from keras_sam.landscape import Landscape
 from keras_sam.landscape import filter_normalized
-from tests import testing  # noqa: F401  Before anything touches devices.
+from tests.support import testing  # noqa: F401  Before anything touches devices.
 
 layers = keras.layers
 

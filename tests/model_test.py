@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import keras_sam
 from keras_sam import descents
-from tests import testing
+from tests.support import testing
 
 
 class Counter(keras.layers.Layer):

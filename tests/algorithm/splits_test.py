@@ -1,0 +1,210 @@
+"""m-sharpness inside a replica: parts, shares, metrics, state."""
+
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_sam
+from keras_sam import _types
+from keras_sam._algorithm import splits
+from tests.support import testing
+
+
+def pieces(size, parts, static=True):
+    """Returns (examples, rows, share) of each part."""
+
+    def split(x):
+        batch = _types.Batch(x, {"y": x[:, 0]})
+        return [
+            (piece.y["y"], rows, share)
+            for piece, rows, share in splits.split(batch, parts)
+        ]
+
+    x = tf.reshape(tf.range(2 * size), (size, 2))
+    if static:
+        return split(x)
+    dynamic = tf.TensorSpec((None, 2), tf.int32)
+    return tf.function(split, input_signature=[dynamic])(x)
+
+
+@pytest.mark.parametrize("static", [True, False])
+@pytest.mark.parametrize(("size", "parts"), [(12, 4), (13, 4), (4, 4), (5, 1)])
+def test_parts_are_the_batch(size, parts, static):
+    found = pieces(size, parts, static)
+    examples = np.concatenate([piece for piece, _, _ in found])
+    np.testing.assert_array_equal(examples, 2 * np.arange(size))
+    rows = [int(n) for _, n, _ in found]
+    assert rows == [len(piece) for piece, _, _ in found]
+    assert max(rows) - min(rows) <= 1
+    shares = [float(share) for _, _, share in found]
+    assert shares == [n / size for n in rows]
+
+
+@pytest.mark.parametrize("static", [True, False])
+def test_more_parts_than_examples(static):
+    found = pieces(2, 5, static)
+    assert all(len(piece) == 1 for piece, _, _ in found)
+    counted = [int(piece[0]) for piece, rows, _ in found if int(rows)]
+    assert counted == [0, 2]
+    assert sum(float(share) for _, _, share in found) == 1.0
+
+
+def test_other_than_tensors_of_examples():
+    batch = _types.Batch(tf.ones((4, 2)), None, tf.constant(1.0))
+    with pytest.raises(ValueError, match="`num_batch_splits` needs"):
+        list(splits.split(batch, 2))
+
+
+def logs(examples, parts, mode="graph", make=testing.dense_net, **arguments):
+    """Returns the model after an epoch at learning rate 0, and its logs."""
+    x, y = testing.data(examples)
+    weight = np.linspace(0.5, 1.5, examples).astype("float32")
+    return testing.train(
+        make,
+        lambda model: keras_sam.SAM(
+            model, rho=0.1, num_batch_splits=parts, **arguments
+        ),
+        lambda: keras.optimizers.SGD(0.0),
+        fit={"x": x, "y": y, "sample_weight": weight, "epochs": 1},
+        weighted_metrics=["accuracy"],
+        **testing.MODES[mode],
+    )
+
+
+@pytest.mark.parametrize("mode", testing.MODES)
+def test_logs_are_those_of_the_whole_batch(mode):
+    """20 examples in batches of 8: the last is smaller."""
+    _, whole = logs(20, None, mode)
+    for parts in (1, 3, 8):
+        _, found = logs(20, parts, mode)
+        assert found.keys() == whole.keys()
+        for name in whole:
+            np.testing.assert_allclose(found[name], whole[name], rtol=1e-6)
+
+
+def test_batches_smaller_than_the_parts():
+    """17 examples: the last batch is a single one, for three parts."""
+    model, found = logs(17, 3)
+    _, whole = logs(17, None)
+    np.testing.assert_allclose(found["loss"], whole["loss"], rtol=1e-6)
+    np.testing.assert_array_equal(found["accuracy"], whole["accuracy"])
+    assert all(np.isfinite(a).all() for a in model.get_weights())
+
+
+def test_losses_by_output():
+    def make():
+        inputs = keras.Input((6,))
+        outputs = {
+            name: keras.layers.Dense(1, name=name)(inputs) for name in "ab"
+        }
+        return keras.Model(inputs, outputs)
+
+    def history(parts):
+        x, _ = testing.data(20)
+        y = {"a": x[:, :1], "b": x[:, 1:2]}
+        return testing.train(
+            make,
+            lambda model: keras_sam.SAM(model, num_batch_splits=parts),
+            lambda: keras.optimizers.SGD(0.0),
+            fit={"x": x, "y": y},
+            loss={"a": "mse", "b": "mae"},
+            metrics=None,
+        )[1]
+
+    whole, split = history(None), history(4)
+    assert set(whole) == {"loss", "a_loss", "b_loss"} == set(split)
+    for name in whole:
+        np.testing.assert_allclose(
+            split[name], whole[name], rtol=1e-6, err_msg=name
+        )
+
+
+@pytest.mark.parametrize("mode", testing.MODES)
+def test_state_is_the_mean_over_parts_and_seeds_advance_once(mode):
+    """Each part normalizes with its own statistics, like a replica."""
+
+    def make():
+        inputs = keras.Input((6,))
+        x = keras.layers.BatchNormalization(momentum=0.5)(inputs)
+        x = keras.layers.Dropout(0.5, seed=1)(x)
+        return keras.Model(inputs, keras.layers.Dense(3)(x))
+
+    model, _ = logs(8, 2, mode, make)
+    x, _ = testing.data(8)
+    state = {v.path.split("/")[-1]: v.numpy() for v in model.model.variables}
+    means = [part.mean(axis=0) for part in (x[:4], x[4:])]
+    variances = [part.var(axis=0) for part in (x[:4], x[4:])]
+    np.testing.assert_allclose(
+        state["moving_mean"], 0.5 * np.mean(means, axis=0), atol=1e-6
+    )
+    np.testing.assert_allclose(
+        state["moving_variance"],
+        0.5 + 0.5 * np.mean(variances, axis=0),
+        atol=1e-6,
+    )
+    np.testing.assert_array_equal(state["seed_generator_state"], [1, 1])
+
+
+def test_masks_are_kept():
+    """A masked output counts less in a weighted metric."""
+
+    def make():
+        inputs = keras.Input((4,), dtype="int32")
+        x = keras.layers.Embedding(5, 4, mask_zero=True)(inputs)
+        return keras.Model(
+            inputs, keras.layers.LSTM(1, return_sequences=True)(x)
+        )
+
+    def history(parts):
+        random = np.random.RandomState(0)
+        return testing.train(
+            make,
+            lambda model: keras_sam.SAM(model, num_batch_splits=parts),
+            lambda: keras.optimizers.SGD(0.0),
+            fit={
+                "x": random.randint(0, 5, (20, 4)),
+                "y": random.normal(size=(20, 4, 1)),
+                "sample_weight": np.ones((20, 4)),
+                "epochs": 1,
+            },
+            loss="mse",
+            metrics=None,
+            weighted_metrics=["mae"],
+        )[1]["mae"]
+
+    np.testing.assert_allclose(history(3), history(None), rtol=1e-6)
+
+
+def test_an_empty_batch():
+    batch = _types.Batch(tf.zeros((0, 2)))
+    assert [float(s) for _, _, s in splits.split(batch, 2)] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        (tf.ones((4, 2)), tf.ones((3, 2))),
+        tf.sparse.from_dense(tf.ones((4, 2))),
+    ],
+    ids=["unequal", "sparse"],
+)
+def test_what_cannot_be_split(x):
+    with pytest.raises(ValueError, match="`num_batch_splits` needs dense"):
+        list(splits.split(_types.Batch(x), 2))
+
+
+def test_outputs_that_cannot_be_split():
+    inputs = keras.Input((6,))
+    outputs = keras.layers.Lambda(keras.ops.mean, output_shape=())(inputs)
+    net = keras.Model(inputs, [keras.layers.Dense(1)(inputs), outputs])
+    sam = keras_sam.SAM(net, num_batch_splits=2)
+    sam.compile("sgd", ["mse", None], run_eagerly=True)
+    with pytest.raises(ValueError, match="needs outputs with a batch axis"):
+        sam.train_on_batch(testing.data()[0], [np.ones((24, 1)), None])
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__]))

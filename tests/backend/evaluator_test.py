@@ -1,0 +1,168 @@
+"""A model as a pure function of its weights."""
+
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_sam import _types
+from keras_sam._backend import values
+from keras_sam._backend.tensorflow.evaluator import Evaluator
+from tests.support import testing
+
+
+def evaluator(model, loss=None, optimizer="sgd", replicas=1):
+    model.compile(optimizer, loss or testing.cross_entropy())
+    model.optimizer.build(model.trainable_variables)
+    return Evaluator(model, replicas, compiled=False)
+
+
+def evaluate(found, x, y=None, sample_weight=None):
+    return found(
+        values.read(found.params),
+        values.read(found.state),
+        _types.Batch(x, y, sample_weight),
+    )
+
+
+def snapshot(model):
+    return [v.numpy() for v in (*model.variables, *model.metrics_variables)]
+
+
+def test_no_variable_changes():
+    model = testing.full_net()
+    x, y = testing.data()
+    found = evaluator(model)
+    before = snapshot(model)
+    point = evaluate(found, x, y)
+    for a, b in zip(before, snapshot(model), strict=True):
+        np.testing.assert_array_equal(a, b)
+    found.write(point.state)
+    changed = [
+        (a != b).any() for a, b in zip(before, snapshot(model), strict=True)
+    ]
+    names = [v.path for v in (*model.variables, *model.metrics_variables)]
+    assert {n for n, c in zip(names, changed, strict=True) if c} == {
+        "norm/moving_mean",
+        "norm/moving_variance",
+        next(n for n in names if n.endswith("seed_generator_state")),
+    }
+
+
+def test_loss_and_gradient_are_keras_own():
+    """Regularizers, activity and all; at weights that nobody assigned."""
+    model = testing.full_net()
+    x, y = testing.data()
+    weight = np.linspace(0, 1, len(y)).astype("float32")
+    found = evaluator(model)
+    shifted = [v + 0.1 for v in values.read(found.params)]
+    point = found(
+        shifted,
+        values.read(found.state),
+        _types.Batch(x, y, weight),
+    )
+    for variable, value in zip(found.params, shifted, strict=True):
+        variable.assign(value)
+    with tf.GradientTape() as tape:
+        y_pred = model(x, training=True)
+        loss = model.compute_loss(x, y, y_pred, weight)
+    expected = tape.gradient(loss, [v.value for v in found.params])
+    np.testing.assert_array_equal(point.loss, loss)
+    np.testing.assert_array_equal(point.y_pred, y_pred)
+    for a, b in zip(point.grads, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_rows_used_twice_are_counted_twice():
+    model = keras.Sequential(
+        [keras.Input((2,), dtype="int32"), keras.layers.Embedding(4, 3)]
+    )
+    x = np.array([[1, 1], [1, 2]])
+    found = evaluator(model, lambda y, y_pred: tf.reduce_sum(y_pred))
+    (grad,) = evaluate(found, x, np.zeros((2, 2, 3))).grads
+    assert isinstance(grad, tf.Tensor)
+    np.testing.assert_array_equal(grad[:, 0], [0, 3, 1, 0])
+
+
+class Idle(keras.layers.Layer):
+    """Has a weight that the output does not depend on."""
+
+    def build(self, input_shape):
+        self.idle = self.add_weight(shape=(2,), initializer="ones", name="idle")
+
+    def call(self, inputs):
+        return inputs
+
+
+def test_a_weight_without_gradient_has_zeros_inside_and_none_outside():
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3), Idle()])
+    x, y = testing.data()
+    found = evaluator(model)
+    point = evaluate(found, x, y)
+    np.testing.assert_array_equal(point.grads[-1], [0.0, 0.0])
+    outside = found.grads_and_variables(point.grads, [])
+    assert [grad is None for grad, _ in outside] == [False, False, True]
+
+
+@pytest.mark.parametrize("scale", [None, 1024.0])
+def test_gradients_are_in_true_units_inside(scale):
+    x, y = testing.data()
+
+    def point(optimizer, replicas):
+        keras.utils.set_random_seed(0)
+        found = evaluator(testing.dense_net(), None, optimizer, replicas)
+        return found, evaluate(found, x, y)
+
+    _, plain = point(keras.optimizers.SGD(), 1)
+    optimizer = keras.optimizers.SGD(loss_scale_factor=scale)
+    found, scaled = point(optimizer, 4)
+    # As if Keras had divided its loss by four replicas.
+    np.testing.assert_array_equal(scaled.loss, 4 * plain.loss)
+    outside = found.grads_and_variables(scaled.grads, [])
+    for (grad, _), inside, true in zip(
+        outside, scaled.grads, plain.grads, strict=True
+    ):
+        np.testing.assert_array_equal(inside, 4 * true)
+        np.testing.assert_array_equal(grad, (scale or 1.0) * inside)
+
+
+class Noise(keras.layers.Layer):
+    """Draws from the global seed generator, which no layer lists."""
+
+    def call(self, inputs):
+        return inputs + keras.random.normal(keras.ops.shape(inputs))
+
+
+def test_state_that_keras_does_not_list():
+    model = keras.Sequential(
+        [keras.Input((6,)), keras.layers.Dense(3), Noise()]
+    )
+    x, y = testing.data()
+    found = evaluator(model)
+    first, same = evaluate(found, x, y), evaluate(found, x, y)
+    np.testing.assert_array_equal(first.y_pred, same.y_pred)
+    found.write(same.state)
+    after = evaluate(found, x, y)
+    assert (after.y_pred.numpy() != first.y_pred.numpy()).all()
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_masks_come_along(graph):
+    inputs = keras.Input((3,), dtype="int32")
+    x = keras.layers.Embedding(4, 2, mask_zero=True)(inputs)
+    model = keras.Model(inputs, keras.layers.LSTM(2, return_sequences=True)(x))
+    evaluator(model, "mse")
+
+    def mask():
+        found = Evaluator(model, 1, compiled=False)
+        point = evaluate(found, tf.constant([[1, 2, 0]]), tf.ones((1, 3, 2)))
+        return point.y_pred._keras_mask
+
+    mask = tf.function(mask)() if graph else mask()
+    np.testing.assert_array_equal(mask, [[True, True, False]])
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__]))

@@ -1,0 +1,170 @@
+"""The code of docs/methods.md runs as it stands, and does what it says."""
+
+import ast
+import inspect
+import pathlib
+import re
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_sam
+from keras_sam import _types
+from keras_sam import recipes
+from tests.support import testing
+
+DOCS = pathlib.Path(__file__).parents[2] / "docs"
+GUIDE = (DOCS / "methods.md").read_text()
+SCOPE = (DOCS / "scope.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+CLASSES = [
+    node
+    for block in BLOCKS
+    for node in ast.parse(block).body
+    if isinstance(node, ast.ClassDef)
+]
+
+
+@pytest.fixture(scope="module")
+def guide(tmp_path_factory):
+    """What the blocks define, one after the other."""
+    names = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("guide"))
+        for block in BLOCKS:
+            exec(block, names)
+        names["first"] = keras.models.load_model("first.keras")
+        names["second"] = keras.models.load_model("second.keras")
+    return names
+
+
+@pytest.mark.parametrize("part", CLASSES, ids=lambda part: part.name)
+def test_a_part_is_short(part):
+    assert part.end_lineno - part.decorator_list[0].lineno + 1 < 15
+
+
+def test_parts_come_back(guide):
+    assert guide["first"].direction == guide["Centralized"]()
+    assert guide["first"].descent == guide["Gated"](floor=0.1)
+    assert guide["second"].direction == guide["Light"]()
+    assert guide["second"].descent == guide["Chord"]()
+    assert int(guide["sam"].optimizer.iterations) == 4
+    (sum_of_file,), (sum_after,) = (
+        [v for v in sam.variables if v.path.endswith("memory_0")]
+        for sam in (guide["second"], guide["sam"])
+    )
+    assert 1e-6 < float(sum_of_file) < float(sum_after)
+
+
+def vectors():
+    """Returns two gradients, (arrays, tensors) each."""
+    random = np.random.RandomState(0)
+    both = [[random.normal(size=s) for s in ((3, 2), (4,))] for _ in range(2)]
+    return [(g, [ops.convert_to_tensor(a) for a in g]) for g in both]
+
+
+def test_centralized(guide):
+    (arrays, tensors), _ = vectors()
+    kernel, bias = guide["Centralized"]()(tensors, tensors)
+    expected = [arrays[0] - arrays[0].mean(axis=0), arrays[1]]
+    length = np.sqrt(sum(np.sum(a**2) for a in expected))
+    np.testing.assert_allclose(kernel, expected[0] / length, rtol=1e-12)
+    np.testing.assert_allclose(bias, expected[1] / length, rtol=1e-12)
+
+
+def test_gated(guide):
+    (_, a), (_, b) = vectors()
+    clean, last = (_types.Point(g, 0.0, g, None, [], []) for g in (a, b))
+    opposite = last._replace(grads=[-g for g in a])
+    gated = guide["Gated"]
+    for d, g in zip(gated()(clean, [last, clean]), a, strict=True):
+        np.testing.assert_allclose(d, g, rtol=1e-12)
+    for d, g in zip(gated(0.25)(clean, [opposite]), a, strict=True):
+        np.testing.assert_allclose(d, 0.5 * g, rtol=1e-12)
+
+
+def test_light(guide):
+    (arrays, tensors), _ = vectors()
+    light, square = guide["Light"](), sum(np.sum(a**2) for a in arrays)
+    step, memory = light(tensors, tensors, light.init(tensors))
+    for s, g in zip(step, arrays, strict=True):
+        np.testing.assert_allclose(s, g / np.sqrt(square), rtol=1e-6)
+    step, _ = light(tensors, tensors, memory)
+    for s, g in zip(step, arrays, strict=True):
+        np.testing.assert_allclose(s, g / np.sqrt(2 * square), rtol=1e-6)
+
+
+def test_chord(guide):
+    """Along the chord the mean gradient is the difference of the losses."""
+    seen = {}
+
+    class Watched(guide["Chord"]):
+        def __call__(self, clean, path, *, context):
+            def watched():
+                for point in path:
+                    seen["last"] = point
+                    yield point
+
+            seen["d"] = super().__call__(clean, watched(), context=context)
+            seen["clean"] = clean
+            return seen["d"]
+
+    keras.utils.set_random_seed(0)
+    with testing.float64():
+        sam = keras_sam.SAM(testing.dense_net(), rho=0.1, descent=Watched())
+        sam.compile("sgd", testing.cross_entropy(), run_eagerly=True)
+        sam.train_on_batch(*testing.data())
+    clean, last = seen["clean"], seen["last"]
+    gain = sum(
+        float(ops.sum(d * (z - w)))
+        for d, z, w in zip(seen["d"], last.params, clean.params, strict=True)
+    )
+    # Simpson's rule errs by the fifth power of the length.
+    assert gain == pytest.approx(float(last.loss - clean.loss), abs=1e-7)
+
+
+def test_names_exist():
+    """What the pages call a part of the library is one."""
+    for module, name in re.findall(
+        r"`(directions|descents|cadences|starts|samples|radii)\.([A-Z]\w+)",
+        GUIDE + SCOPE,
+    ):
+        assert hasattr(getattr(keras_sam, module), name), (module, name)
+
+
+def test_every_part_with_a_memory_is_in_the_table():
+    remembering = {
+        type(value).__name__
+        for recipe in recipes.RECIPES.values()
+        for value in recipe.arguments.values()
+        if hasattr(value, "init")
+    }
+    assert remembering
+    _, table = GUIDE.split("## What each part remembers")
+    for name in remembering:
+        assert name in table, name
+
+
+def test_landscapes():
+    text = (DOCS / "landscape.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names = {}
+    exec(block, names)
+    assert names["worst"].value >= names["worst"].one_step > 0
+    listed = set(re.findall(r"`(\w+)`", text.partition("\n- ")[0]))
+    public = {
+        name
+        for name, value in vars(keras_sam.landscape).items()
+        if getattr(value, "__module__", "").startswith("keras_sam.")
+        and inspect.isfunction(value)
+        and not name.startswith("_")
+    }
+    # What helps to make one's own directions.
+    assert public - {"filter_normalized", "weights"} <= listed
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__]))

@@ -1,0 +1,446 @@
+"""Every recipe is its paper's method: whole trainings against the oracle."""
+
+import functools
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+import keras_sam
+from keras_sam import cadences
+from keras_sam import descents
+from keras_sam import directions
+from keras_sam import radii
+from keras_sam import recipes
+from keras_sam import samples
+from keras_sam import starts
+from keras_sam._algorithm import draws
+from tests.support import oracle
+from tests.support import oracle_costs as costs
+from tests.support import oracle_descents as combined
+from tests.support import oracle_methods as methods
+from tests.support import testing
+
+STEPS = 7
+RATE = 0.25
+RHO = 0.25
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    with testing.float64():
+        yield
+
+
+def weights():
+    random = np.random.RandomState(1)
+    return [random.normal(size=s) for s in ((6, 8), (8,), (8, 3), (3,))]
+
+
+def tensors():
+    return [ops.convert_to_tensor(w) for w in weights()]
+
+
+def batches():
+    found = [testing.data(examples=13, seed=seed) for seed in range(STEPS)]
+    return [(x.astype("float64"), y) for x, y in found]
+
+
+# What the parts draw at random, for the oracle, which takes it as given. Draws
+# of a train step that XLA compiles are others.
+
+
+def drawn(mode, part, draw):
+    """Returns what a part draws in each step, a list of arrays."""
+
+    @tf.function(jit_compile=mode == "xla")
+    def of_step(t):
+        name = keras.saving.get_registered_name(type(part))
+        return draw(draws.Draws(name, part.seed, t, 0))
+
+    return [
+        tf.nest.map_structure(lambda a: a.numpy(), of_step(tf.constant(t)))
+        for t in range(STEPS + 1)
+    ]
+
+
+def noise(mode, part):
+    return drawn(
+        mode,
+        part,
+        lambda draws: [draws.normal(w.shape, "float64") for w in weights()],
+    )
+
+
+def uniform(mode, part, shape):
+    return drawn(mode, part, lambda draws: draws.uniform(shape))
+
+
+def like_weights(vector):
+    return methods.Batch(*batches()[0], weights()).arrays(vector)
+
+
+SUBSET = directions.Subset(0.7, seed=1)
+DRAWN = samples.Drawn(0.3, seed=2)
+COIN = cadences.Randomly(0.5, seed=3)
+FISHER = directions.Sparse(directions.FisherMask(5), 0.6, period=3)
+DYNAMIC = directions.Sparse(
+    directions.DynamicMask(STEPS, drop=0.4), 0.7, period=2
+)
+EIGEN = directions.Eigen(0.4, period=3)
+# An oracle takes weights, batches, learning rate.
+part = functools.partial
+
+
+def sub_batch(mode, *arguments):
+    rows = [
+        np.argsort(-numbers)[: round(0.3 * 13)]
+        for numbers in uniform(mode, DRAWN, [13])
+    ]
+    return costs.sub_batch(*arguments, rho=RHO, rows=rows)
+
+
+def esam(mode, *arguments):
+    masks = [numbers < 0.7 for numbers in uniform(mode, SUBSET, [4])]
+    assert all(mask.any() for mask in masks)
+    return costs.esam(*arguments, RHO, masks, beta=0.7, gamma=0.4)
+
+
+def random_sam(mode, *arguments):
+    coins = [bool(number < 0.5) for number in uniform(mode, COIN, ())]
+    assert set(coins) == {True, False}
+    return costs.random_sam(*arguments, rho=RHO, coins=coins)
+
+
+def sparse_dynamic(mode, *arguments):
+    first = [ops.convert_to_numpy(m) for m in DYNAMIC.init(tensors())["mask"]]
+    numbers = uniform(mode, DYNAMIC.mask, [sum(m.size for m in first)])
+    # Drawn in the step that the new mask is for.
+    entering = [like_weights(n) for n in numbers[1:]]
+    return costs.sparse_dynamic(
+        *arguments, RHO, first, 2, 0.4, STEPS, uniform=entering
+    )
+
+
+def random_smoothing(mode, *arguments):
+    xi = noise(mode, directions.Smoothed(seed=4))
+    return methods.random_smoothing(*arguments, RHO, xi, sigma=0.2, mix=0.5)
+
+
+def random_perturbation(mode, *arguments):
+    return methods.random_perturbation(
+        *arguments, RHO, noise(mode, starts.Random(seed=5))
+    )
+
+
+def mixed_random_perturbation(mode, *arguments):
+    return methods.mixed_random_perturbation(
+        *arguments, RHO, noise(mode, directions.Random(seed=6)), mix=0.7
+    )
+
+
+def eigen(*arguments):
+    start = [ops.convert_to_numpy(v) for v in EIGEN.init(tensors())["v"]]
+    return combined.eigen_sam(*arguments, RHO, start, alpha=0.4, period=3)
+
+
+def stale(w, data, lr):
+    """g at w + rho g' / ||g'||, g' the last such g: its definition."""
+    last = None
+
+    def direction(t, w, batch):
+        nonlocal last
+        e = 0 if last is None else RHO * methods.unit(last)
+        last = batch.gradient(w + e)
+        return last
+
+    return methods.descend(w, data, lr, direction)
+
+
+def projected(w, data, lr):
+    """The climb of `oracle.py`, which has all radii."""
+
+    def direction(t, w, batch):
+        _, gradients = oracle.climb(
+            batch.arrays(w), batch.x, batch.y, oracle.sam, "projected", RHO, 3
+        )
+        return methods.flat(gradients[-1])
+
+    return methods.descend(w, data, lr, direction)
+
+
+def gsam_with_radius(w, data, lr):
+    rates = np.linspace(0.2, 0.05, STEPS)
+    return combined.gsam(
+        w,
+        data,
+        lambda t: rates[t],
+        lambda t: combined.gsam_radius(rates[t], 0.0, 0.2, 0.1, RHO),
+        alpha=0.6,
+    )
+
+
+def falling():
+    return keras.optimizers.schedules.PolynomialDecay(0.2, STEPS - 1, 0.05)
+
+
+def halving(t):
+    return 1 / (1 + t)
+
+
+CASES = {
+    "sgd": ({"ascent_steps": 0}, methods.sgd),
+    "sam": ({}, part(methods.sam, rho=RHO)),
+    "m_sam": (
+        {"num_batch_splits": 3},
+        part(methods.m_sam, rho=RHO, parts=3),
+    ),
+    "multistep_last": (
+        {"ascent_steps": 3},
+        part(combined.multistep_last, rho=RHO, n=3),
+    ),
+    "multistep_mean": (
+        {"ascent_steps": 3, "descent": descents.Mean()},
+        part(combined.multistep_mean, rho=RHO, n=3),
+    ),
+    "multistep_matched": (
+        {"ascent_steps": 3, "descent": descents.Mean(), "radius": "matched"},
+        part(combined.multistep_mean, rho=RHO / 2, n=3, radius="full"),
+    ),
+    "multistep_weighted": (
+        {"ascent_steps": 2, "descent": descents.Weighted((0.2, -0.1, 0.8))},
+        part(combined.multistep_weighted, rho=RHO, weights=(0.2, -0.1, 0.8)),
+    ),
+    "multistep_full": (
+        {"ascent_steps": 3, "radius": "full"},
+        part(combined.multistep_last, rho=RHO, n=3, radius="full"),
+    ),
+    "asam": (
+        {"direction": directions.Adaptive(0.1)},
+        part(methods.asam, rho=RHO, eta=0.1),
+    ),
+    "usam": (
+        {"direction": directions.Unnormalized()},
+        part(methods.usam, rho=RHO),
+    ),
+    "unified": (
+        {"direction": directions.Unified(0.3)},
+        part(methods.unified, rho=RHO, mix=0.3),
+    ),
+    "unified, scheduled": (
+        {
+            "direction": directions.Unified(
+                keras.optimizers.schedules.InverseTimeDecay(1.0, 1, 1.0)
+            )
+        },
+        part(methods.unified, rho=RHO, mix=halving),
+    ),
+    "layerwise": (
+        {"direction": directions.Layerwise()},
+        part(methods.layerwise, rho=RHO),
+    ),
+    "awp": (
+        {"direction": directions.Layerwise(), "perturb": "kernel"},
+        part(methods.awp, gamma=RHO),
+    ),
+    "fisher": (
+        {"direction": directions.Fisher(2.0)},
+        part(methods.fisher, rho=RHO, eta=2.0),
+    ),
+    "sam_on": (
+        {"perturb": "bias"},
+        part(methods.sam_on, rho=RHO, moving=(1, 3)),
+    ),
+    "last_layer": (
+        {"perturb": "^logits/"},
+        part(methods.sam_on, rho=RHO, moving=(2, 3)),
+    ),
+    "ssam_f": (
+        {"direction": FISHER},
+        part(costs.sparse_fisher, rho=RHO, sparsity=0.6, period=3, samples=5),
+    ),
+    "ssam_d": ({"direction": DYNAMIC}, sparse_dynamic),
+    "friendly": (
+        {"direction": directions.Friendly(0.7, 0.6)},
+        part(methods.friendly, rho=RHO, sigma=0.7, decay=0.6),
+    ),
+    "vasso": (
+        {"direction": directions.VarianceSuppressed(0.4)},
+        part(methods.vasso, rho=RHO, theta=0.4),
+    ),
+    "r_sam": (
+        {"direction": directions.Smoothed(0.2, 0.5, seed=4)},
+        random_smoothing,
+    ),
+    "rwp": (
+        {"start": starts.Random(seed=5), "ascent_steps": 0},
+        random_perturbation,
+    ),
+    "rwp_mixed": (
+        {
+            "direction": directions.Random(seed=6),
+            "descent": descents.Penalized(0.7),
+        },
+        mixed_random_perturbation,
+    ),
+    "gnp": (
+        {"descent": descents.Penalized(0.6)},
+        part(combined.gradient_norm_penalty, rho=RHO, alpha=0.6),
+    ),
+    "gsam": (
+        {"descent": descents.SurrogateGap(0.6)},
+        part(combined.gsam, rho=RHO, alpha=0.6),
+    ),
+    "gsam, radius": (
+        {
+            "descent": descents.SurrogateGap(0.6),
+            "rho": lambda: radii.LinearInLearningRate(
+                falling(), RHO, rho_min=0.1, lr_max=0.2
+            ),
+            "optimizer": lambda: keras.optimizers.SGD(falling()),
+        },
+        gsam_with_radius,
+    ),
+    "wsam": (
+        {
+            "descent": descents.Decoupled(4.0),
+            "optimizer": lambda: keras.optimizers.SGD(RATE, momentum=0.875),
+        },
+        part(combined.wsam_decoupled, rho=RHO, gamma=0.8, momentum=0.875),
+    ),
+    "wsam_coupled": (
+        {"descent": descents.Penalized(4.0)},
+        part(combined.wsam_coupled, rho=RHO, gamma=0.8),
+    ),
+    "stable": (
+        {"descent": descents.Renormalized()},
+        part(combined.stable_sam, rho=RHO),
+    ),
+    "cr_sam": (
+        {"descent": descents.CurvatureRegularized(0.3, 0.2)},
+        part(combined.cr_sam, rho=RHO, gamma=0.3, beta=0.2),
+    ),
+    "xsam, given": (
+        {"descent": descents.Slerp(1.4), "ascent_steps": 2},
+        part(combined.xsam, rho=RHO, alpha=1.4, n=2),
+    ),
+    "xsam": (
+        {"descent": descents.SearchedSlerp(0.6, period=3)},
+        part(combined.xsam, rho=RHO, rho_max=0.6, period=3),
+    ),
+    "looksam": (
+        {"cadence": cadences.Reuse(3, 0.5)},
+        part(costs.looksam, rho=RHO, period=3, alpha=0.5),
+    ),
+    "interval": (
+        {"cadence": cadences.Every(3)},
+        part(costs.interval, rho=RHO, period=3),
+    ),
+    "ss_sam": ({"cadence": COIN}, random_sam),
+    "ae_sam": (
+        {"cadence": cadences.Threshold(STEPS, decay=0.6)},
+        part(costs.ae_sam, rho=RHO, total_steps=STEPS, decay=0.6),
+    ),
+    "k_sam": (
+        {
+            "ascent_samples": samples.Largest(0.3),
+            "descent_samples": samples.Largest(0.3),
+        },
+        part(costs.k_sam, rho=RHO, k=round(0.3 * 13)),
+    ),
+    "sub_batch": ({"ascent_samples": DRAWN}, sub_batch),
+    "esam": (
+        {"direction": SUBSET, "descent_samples": samples.Rising(0.4)},
+        esam,
+    ),
+    "lookbehind": (
+        {
+            "ascent_steps": 3,
+            "radius": "full",
+            "descent": descents.Accumulated(0.4),
+        },
+        part(combined.lookbehind, rho=RHO, k=3, alpha=0.4),
+    ),
+    "eigen": ({"direction": EIGEN}, eigen),
+    "momentum": (
+        {
+            "start": starts.Momentum(0.75),
+            "ascent_steps": 0,
+            "optimizer": lambda: keras.optimizers.SGD(RATE, momentum=0.75),
+        },
+        part(combined.momentum_sam, rho=RHO, momentum=0.75),
+    ),
+    "multistep_projected": (
+        {"ascent_steps": 3, "radius": "projected"},
+        projected,
+    ),
+    "stale": ({"start": starts.Stale(), "ascent_steps": 0}, stale),
+    "gam": (
+        {"descent": descents.FirstOrderFlatness(0.2, 0.1, (0.5, 0.7, 0.6))},
+        part(
+            combined.gam,
+            rho=RHO,
+            rho_norm=0.2,
+            gamma=0.1,
+            betas=(0.5, 0.7, 0.6),
+        ),
+    ),
+}
+RANDOM = ("r_sam", "rwp", "rwp_mixed", "ss_sam", "ssam_d", "sub_batch", "esam")
+# Keras computes schedules in float32.
+TOLERANCES = {"unified, scheduled": 1e-7, "gsam, radius": 1e-7}
+
+
+def library(mode, rho=RHO, optimizer=None, **arguments):
+    """Returns the weights after each step."""
+    sam = keras_sam.SAM(
+        testing.dense_net(), rho() if callable(rho) else rho, **arguments
+    )
+    sam.compile(
+        optimizer() if optimizer else keras.optimizers.SGD(RATE),
+        testing.cross_entropy(),
+        **testing.MODES[mode],
+    )
+    sam.model.set_weights(weights())
+    points = []
+    for x, y in batches():
+        sam.train_on_batch(x, y)
+        points.append(sam.model.get_weights())
+    return points
+
+
+@pytest.mark.parametrize("mode", testing.MODES)
+@pytest.mark.parametrize("name", CASES)
+def test_method(name, mode):
+    arguments, method = CASES[name]
+    actual = library(mode, **arguments)
+    if name in RANDOM:
+        method = part(method, mode)
+    expected = method(weights(), batches(), RATE)
+    atol = TOLERANCES.get(name, 1e-10)
+    for step, (a, b) in enumerate(zip(actual, expected, strict=True)):
+        for one, two in zip(a, b, strict=True):
+            np.testing.assert_allclose(
+                one, two, rtol=0, atol=atol, err_msg=f"step {step}"
+            )
+
+
+def test_every_recipe_has_its_case():
+    assert set(recipes.RECIPES) <= set(CASES)
+
+
+def test_a_case_has_the_parts_of_its_recipe():
+    for name, recipe in recipes.RECIPES.items():
+        arguments = CASES[name][0]
+        given = set(arguments) - {"rho", "optimizer"}
+        assert given == set(recipe.arguments) - {"rho"}
+        for key, value in recipe.arguments.items():
+            if isinstance(value, keras_sam.Part):
+                assert type(arguments[key]) is type(value)
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__]))

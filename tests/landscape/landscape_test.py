@@ -1,0 +1,345 @@
+"""The loss of a model as a function of its weights, over a data set."""
+
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import tree
+
+import keras_sam
+from keras_sam._backend import datasets
+from keras_sam.landscape import Landscape
+from tests.support import oracle
+from tests.support import surfaces
+from tests.support import testing
+
+
+@pytest.fixture
+def float64():
+    with testing.float64():
+        yield
+
+
+def arrays(tensors):
+    return [np.array(t) for t in tensors]
+
+
+def compiled(model, loss=None, **arguments):
+    model.compile("sgd", loss or testing.cross_entropy(), **arguments)
+    return model
+
+
+def full(eager=False, **arguments):
+    keras.utils.set_random_seed(1)
+    model = compiled(testing.full_net(), run_eagerly=eager)
+    return Landscape(model, *testing.data(), **arguments)
+
+
+@pytest.mark.parametrize("size", [1, 4, 13, 100])
+@pytest.mark.usefixtures("float64")
+def test_uneven_batches_add_up_to_the_data_exactly(size):
+    found = surfaces.net(batch_size=size)
+    w = surfaces.weights()
+    x, y = surfaces.data()
+    loss, grads = found.loss_and_gradient(found.params)
+    assert found.size == 13
+    assert found.loss(found.params) == float(loss)
+    np.testing.assert_allclose(float(loss), oracle.loss(w, x, y), rtol=1e-14)
+    for a, b in zip(grads, oracle.gradient(w, x, y)):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-15)
+
+
+@pytest.mark.usefixtures("float64")
+def test_batches_are_landscapes_that_know_their_size():
+    patches = list(surfaces.net(batch_size=5).batches())
+    assert [(p.index, p.size) for p in patches] == [(0, 5), (1, 5), (2, 3)]
+    w = surfaces.weights()
+    for patch, (x, y) in zip(patches, surfaces.parts(5)):
+        np.testing.assert_allclose(patch.loss(w), oracle.loss(w, x, y), 1e-14)
+
+
+@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.usefixtures("float64")
+def test_hessian_vector_product_is_the_hessian_of_a_quadratic(xla):
+    hessian = [[2.0, 1.0, 0.0], [1.0, -3.0, 0.5], [0.0, 0.5, 0.0]]
+    slopes = np.arange(15.0).reshape(5, 3)
+    found = surfaces.quadratic(
+        hessian, [1.0, 2.0, 3.0], slopes, batch_size=2, xla=xla
+    )
+    v = [np.array([0.3, -0.7, 1.1])]
+    product = found.hessian_vector_product(found.params, v)
+    np.testing.assert_allclose(product[0], hessian @ v[0], rtol=1e-14)
+
+
+@pytest.mark.usefixtures("float64")
+def test_squared_gradients_are_those_of_single_examples():
+    found = surfaces.net(batch_size=5)
+    w = surfaces.weights()
+    x, y = surfaces.data()
+    squares = [
+        [g**2 for g in oracle.gradient(w, x[i : i + 1], y[i : i + 1])]
+        for i in range(13)
+    ]
+    expected = [np.mean(s, axis=0) for s in zip(*squares)]
+    actual = found.squared_gradients(found.params, 100)
+    for a, b in zip(actual, expected):
+        np.testing.assert_allclose(a, b, rtol=1e-14, atol=1e-15)
+
+
+def test_evaluation_mode_is_that_of_evaluate():
+    found = full(batch_size=7)
+    expected = found.model.evaluate(*testing.data(), batch_size=7, verbose=0)
+    np.testing.assert_allclose(found.loss(found.params), expected, rtol=1e-6)
+
+
+def test_training_mode_has_one_mask_and_keeps_no_statistics():
+    found = full(training=True)
+    before = surfaces.snapshot(found.model)
+    losses = {found.loss(found.params) for _ in range(2)}
+    assert len(losses) == 1
+    assert losses != {full().loss(found.params)}
+    for a, b in zip(before, surfaces.snapshot(found.model), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("eager", [True, False])
+def test_everything_leaves_the_model_to_the_bit(eager):
+    found = full(eager, batch_size=7)
+    module = keras_sam.landscape
+    before = surfaces.snapshot(found.model)
+    module.sharpness(found, 0.1, ascent_steps=2)
+    module.average_sharpness(found, 0.1, draws=2)
+    module.path(found, 0.1)
+    module.line(found, coordinates=[0.0, 1.0])
+    module.plane(found, x=[0.0, 1.0], y=[1.0])
+    module.ascent_plane(found, 0.1, x=[0.0], y=[0.0])
+    found.hessian_vector_product(found.params, found.params)
+    after = surfaces.snapshot(found.model)
+    for a, b in zip(before, after, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_two_replicas_measure_what_one_device_does():
+    """A batch of 5 is 3 and 2; the last, of 1, leaves a replica without any."""
+    alone = full(batch_size=5)
+    with testing.two_replicas().scope():
+        model = compiled(testing.full_net())
+    for variable, value in zip(model.variables, alone.model.variables):
+        variable.assign(value)
+    x, y = testing.data()
+    both = Landscape(model, x[:21], y[:21], batch_size=5)
+    alone = Landscape(alone.model, x[:21], y[:21], batch_size=5)
+    assert [p.size for p in both.batches()] == [5, 5, 5, 5, 1]
+    for a, b in zip(alone.batches(), both.batches(), strict=True):
+        np.testing.assert_allclose(
+            a.loss(alone.params), b.loss(both.params), rtol=1e-5
+        )
+    for a, b in zip(
+        (*alone.gradient(alone.params), alone.params[0]),
+        (*both.gradient(both.params), both.params[0]),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
+    for a, b in zip(
+        alone.hessian_vector_product(alone.params, alone.params),
+        both.hessian_vector_product(both.params, both.params),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
+    one = keras_sam.landscape.sharpness(alone, 0.1, ascent_steps=2)
+    two = keras_sam.landscape.sharpness(both, 0.1, ascent_steps=2)
+    np.testing.assert_allclose(one.losses, two.losses, rtol=1e-5)
+
+
+def test_unbuilt_models_are_built():
+    model = compiled(
+        keras.Sequential([keras.layers.Dense(4), keras.layers.Dense(3)])
+    )
+    found = Landscape(model, *testing.data())
+    assert [tuple(w.shape) for w in found.params] == [
+        *((6, 4), (4,), (4, 3), (3,))
+    ]
+
+
+def test_wrapped_models():
+    sam = compiled(keras_sam.SAM(testing.full_net()))
+    x, y = testing.data()
+    sam.fit(x, y, verbose=0)
+    found = Landscape(sam, x, y)
+    expected = sam.evaluate(x, y, batch_size=128, verbose=0)
+    np.testing.assert_allclose(found.loss(found.params), expected, rtol=1e-6)
+    keras_sam.landscape.sharpness(found, perturb="^hidden/", ascent_steps=1)
+
+
+# Data, in all forms that `fit` takes.
+
+
+def nested_net():
+    a = keras.Input((2,), name="a")
+    b = keras.Input((4,), name="b")
+    joined = keras.layers.Concatenate()([a, b])
+    outputs = {
+        "one": keras.layers.Dense(1, name="one")(joined),
+        "two": keras.layers.Dense(3, name="two")(joined),
+    }
+    model = keras.Model({"a": a, "b": b}, outputs)
+    losses = {"one": "mse", "two": testing.cross_entropy()}
+    return compiled(model, losses)
+
+
+def test_nested_data():
+    x, y = testing.data()
+    inputs = {"a": x[:, :2], "b": x[:, 2:]}
+    targets = {"one": x[:, :1], "two": y}
+    model = nested_net()
+    found = Landscape(model, inputs, targets, batch_size=5)
+    expected = model.evaluate(
+        inputs, targets, batch_size=24, verbose=0, return_dict=True
+    )
+    np.testing.assert_allclose(
+        found.loss(found.params), expected["loss"], rtol=1e-6
+    )
+
+
+def test_sample_weights_and_lists():
+    a, b = keras.Input((2,)), keras.Input((4,))
+    joined = keras.layers.Concatenate()([a, b])
+    model = compiled(keras.Model([a, b], keras.layers.Dense(3)(joined)))
+    x, y = testing.data()
+    weight = np.linspace(0, 2, 24)
+    inputs = [x[:, :2].astype("float64"), x[:, 2:]]
+    found = Landscape(model, inputs, y, weight, batch_size=5)
+    expected = model.evaluate(
+        inputs, y, batch_size=24, sample_weight=weight, verbose=0
+    )
+    np.testing.assert_allclose(found.loss(found.params), expected, rtol=1e-6)
+
+
+class OwnLoss(keras.Sequential):
+    def compute_loss(self, x, y, y_pred, sample_weight=None, training=True):
+        return keras.ops.mean((y - y_pred) ** 2)
+
+
+def test_floats_are_those_of_the_model():
+    """As in `fit`: a loss of one's own may subtract one from the other."""
+    model = compiled(OwnLoss([keras.Input((6,)), keras.layers.Dense(1)]))
+    x, _ = testing.data()
+    x = x.astype("float64")
+    found = Landscape(model, x, x[:, :1], batch_size=5)
+    expected = np.mean((x[:, :1] - model.predict(x, verbose=0)) ** 2)
+    np.testing.assert_allclose(found.loss(found.params), expected, rtol=1e-6)
+
+
+def test_strings():
+    layer = keras.layers.StringLookup(
+        vocabulary=["a", "b"], output_mode="one_hot"
+    )
+    model = keras.Sequential([layer, keras.layers.Dense(3)])
+    compiled(model)
+    words = np.array([["a"], ["b"], ["c"]])
+    found = Landscape(model, words, np.array([0, 1, 2]), batch_size=2)
+    assert np.isfinite(found.loss(found.params))
+
+
+class Slices(keras.utils.PyDataset):
+    def __init__(self, x, y):
+        super().__init__()
+        self.x, self.y = x, y
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, i):
+        return self.x[5 * i : 5 * i + 5], self.y[5 * i : 5 * i + 5]
+
+
+def test_data_sets():
+    x, y = testing.data()
+    model = compiled(testing.dense_net())
+    expected = Landscape(model, x, y, batch_size=5)
+    for data in (
+        tf.data.Dataset.from_tensor_slices((x, y)).batch(5),
+        tf.data.Dataset.from_tensor_slices((x, y)).batch(5).repeat(1),
+        Slices(x, y),
+    ):
+        found = Landscape(model, data)
+        assert found.size == 24
+        assert found.number == 5
+        assert found.loss(found.params) == expected.loss(found.params)
+
+
+def test_targets_may_be_none():
+    (x, _), (_, weight) = testing.data(), testing.data()
+    data = next(iter(datasets.batches(x, None, weight, 5)))
+    assert data[1] is None
+    assert [len(t) for t in tree.flatten(data) if t is not None] == [5, 5]
+
+
+# Bad input.
+
+
+def test_bad_weights():
+    found = full()
+    for bad in (found.params[:-1], found.params[::-1]):
+        with pytest.raises(ValueError, match="shaped like those of the model"):
+            keras_sam.landscape.sharpness(found, params=bad)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "arguments", "error", "match"),
+    [
+        (np.zeros((0, 6)), np.zeros(0), {}, ValueError, "no example"),
+        (np.zeros((3, 6)), np.zeros(4), {}, ValueError, "equally many"),
+        (np.zeros((3, 5)), np.zeros(3), {}, ValueError, "must fit the model"),
+        (np.zeros((3, 6)), None, {}, ValueError, "must fit the model"),
+        ([[0.0] * 6], [1], {}, TypeError, "must be arrays"),
+        (iter([]), None, {}, TypeError, "must be arrays"),
+        (
+            np.zeros((3, 6)),
+            np.zeros(3),
+            {"batch_size": 0},
+            ValueError,
+            "batch_size",
+        ),
+        (tf.data.Dataset.range(0), None, {}, ValueError, "no batch"),
+        (
+            tf.data.Dataset.range(3).batch(1).repeat(),
+            None,
+            {},
+            ValueError,
+            "must end",
+        ),
+        (tf.data.Dataset.range(3), np.zeros(3), {}, ValueError, "must be None"),
+    ],
+)
+def test_bad_data(x, y, arguments, error, match):
+    with pytest.raises(error, match=match):
+        Landscape(compiled(testing.dense_net()), x, y, **arguments)
+
+
+def test_bad_models():
+    x, y = testing.data()
+    with pytest.raises(TypeError, match=r"must be a `keras.Model`"):
+        Landscape(lambda x: x, x, y)
+    with pytest.raises(ValueError, match="must be compiled"):
+        Landscape(testing.dense_net(), x, y)
+
+
+def test_losses_that_are_not_finite():
+    x, y = testing.data()
+    x[13] = np.inf
+    with pytest.raises(FloatingPointError, match="index 0"):
+        Landscape(compiled(testing.dense_net()), x, y)
+    found = Landscape(compiled(testing.dense_net()), x, y, batch_size=5)
+    with pytest.raises(FloatingPointError, match="loss must .* index 2"):
+        found.loss(found.params)
+    with pytest.raises(FloatingPointError, match="gradient must .* index 2"):
+        keras_sam.landscape.sharpness(found)
+    with pytest.raises(FloatingPointError, match="product must .* index 2"):
+        found.hessian_vector_product(found.params, found.params)
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__]))
