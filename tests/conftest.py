@@ -1,4 +1,10 @@
-"""In which order tests run, and what is forgotten after each."""
+"""Where and in which order tests run, and what is forgotten after each."""
+
+import importlib.metadata
+import os
+import pathlib
+import platform
+import re
 
 import pytest
 from tensorflow.python.framework import ops
@@ -9,6 +15,33 @@ PROCESSES = (
     "tests/processes/",
     "tests/examples/benchmarks_test.py",
 )
+
+
+def processor():
+    """Returns the name of the processor, on which roundings depend."""
+    known = pathlib.Path("/proc/cpuinfo")
+    text = known.read_text() if known.exists() else ""
+    found = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
+    return found[1] if found else platform.processor() or platform.machine()
+
+
+def version(*packages):
+    """Returns the version of the first of some packages that is there."""
+    for package in packages:
+        try:
+            return importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            pass
+    return "unknown"
+
+
+def pytest_report_header():
+    # From their metadata: to import them here takes seconds.
+    tensorflow = version("tensorflow-cpu", "tensorflow", "tensorflow-tpu")
+    return [
+        f"processor: {processor()}, {os.cpu_count()} CPUs",
+        f"tensorflow {tensorflow}, keras {version('keras')}",
+    ]
 
 
 def pytest_collection_modifyitems(items):

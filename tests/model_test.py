@@ -100,7 +100,10 @@ def test_a_second_batch_retraces_nothing(steps):
 
 @pytest.mark.parametrize("mode", testing.MODES)
 def test_the_climb_changes_nothing_but_the_weights(mode):
-    """Learning rate 0: after a step only the clean pass shows."""
+    """Learning rate 0: after a step only the clean pass shows.
+
+    Eagerly to the bit; among more passes, a graph fuses operations otherwise.
+    """
 
     def after_one_step(wrap):
         model, history = testing.train(
@@ -116,7 +119,7 @@ def test_the_climb_changes_nothing_but_the_weights(mode):
     climbing = after_one_step(
         lambda model: keras_sam.SAM(model, rho=10.0, ascent_steps=3)
     )
-    testing.assert_same(plain, climbing)
+    testing.assert_same(plain, climbing, 0.0 if mode == "eager" else 1e-6)
 
 
 def test_rho_matters():
@@ -145,7 +148,11 @@ class Spread(keras_sam.Part):
 
 @pytest.mark.parametrize("mode", testing.MODES)
 def test_every_pass_sees_the_same_dropout_mask(mode):
-    """With rho = 0, gradients could differ by nothing but the mask."""
+    """With rho = 0, gradients could differ by nothing but the mask.
+
+    And by roundings: each pass is fused for itself. Another mask changes some
+    gradients by more than a tenth.
+    """
     inputs = keras.Input((6,))
     x = keras.layers.Dropout(0.5)(keras.layers.Dense(16)(inputs))
     net = keras.Model(inputs, keras.layers.Dense(3)(x))
@@ -158,7 +165,7 @@ def test_every_pass_sees_the_same_dropout_mask(mode):
     before = net.get_weights()
     sam.train_on_batch(*testing.data())
     for a, b in zip(before, net.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
 
 
 class OfItsOwn(keras_sam.SAM):
@@ -375,7 +382,8 @@ def test_a_subclass_overrides_loss_and_metrics():
     fit = {"epochs": 1, "batch_size": 24}
     _, plain = testing.train(testing.dense_net, keras_sam.SAM, fit=fit)
     model, logs = testing.train(testing.dense_net, Logged, fit=fit)
-    assert logs["loss"] == [2.0 * plain["loss"][0]]
+    # The graph of what is doubled may be fused otherwise.
+    assert logs["loss"] == pytest.approx([2.0 * plain["loss"][0]], rel=1e-6)
     assert logs["accuracy"] == plain["accuracy"]
     assert logs["largest"] != logs["loss"]
 

@@ -1,7 +1,9 @@
 """Tests that without a climb, or with radius 0, the wrapper is plain Keras.
 
-Equal means to the bit: weights, batch statistics, seeds, optimizer slots and
-history. A tolerance stands beside the reason for it.
+Without a climb, a step is the graph that Keras makes: weights, batch
+statistics, seeds, optimizer slots and history are equal to the bit. With radius
+0 it has passes that Keras has not. Among them TensorFlow fuses operations
+otherwise, on some processors, so all is equal but for rounding.
 """
 
 import functools
@@ -21,15 +23,26 @@ import keras_sam
 
 NO_STEPS = {"ascent_steps": 0}
 NO_RADIUS = {"rho": 0.0, "ascent_steps": 2}
+BOTH = (NO_STEPS, NO_RADIUS)
+
+# A few units in the last place of float32 numbers near 1, after six steps. A
+# pass too many, or another mask of a dropout, shows above 1e-4.
+ROUNDING = 1e-6
 
 
-def assert_parity(case, *wrappers, atol=0.0):
+def climbs(arguments):
+    """Whether a wrapper of these arguments has passes that Keras has not."""
+    return arguments.get("ascent_steps") != 0
+
+
+def assert_parity(case, *wrappers, rounding=ROUNDING):
     """Asserts that training with and without the wrapper is the same.
 
     Args:
         case: Function that returns arguments for `testing.train`.
         *wrappers: Dicts of arguments for the wrapper, one training for each.
-        atol: Float, how far weights and history may differ.
+        rounding: Float, how far weights and history may differ where the
+            wrapper climbs. Where it does not, they are equal to the bit.
     """
     plain = testing.train(**case())
     for arguments in wrappers:
@@ -38,6 +51,7 @@ def assert_parity(case, *wrappers, atol=0.0):
         )
         assert set(history) == set(plain[1])
         history = {name: history[name] for name in plain[1]}
+        atol = rounding if climbs(arguments) else 0.0
         testing.assert_same(plain, (model, history), atol)
 
 
@@ -431,18 +445,32 @@ if hasattr(optimizers, "MultiOptimizer"):  # Not before Keras 3.15.
     )
 
 
+def adam():
+    """Returns an Adam that makes no steps of rounding errors.
+
+    They are all that is left of the gradient of a bias before a normalization,
+    and Adam would divide them by their own size.
+    """
+    return optimizers.Adam(epsilon=1e-3)
+
+
 @pytest.mark.parametrize("mode", testing.MODES)
 def test_mode(mode):
     assert_parity(
-        lambda: case(testing.full_net, optimizer="adam", **testing.MODES[mode]),
-        NO_STEPS,
-        NO_RADIUS,
+        lambda: case(testing.full_net, optimizer=adam, **testing.MODES[mode]),
+        *BOTH,
     )
+
+
+# Numbers of 8 bits: one in the last place of float32 may turn one of theirs,
+# a sixteenth of an activation, which a learning rate of 0.01 makes smaller.
+EIGHT_BITS = {"int8": 1e-2, "float8": 1e-2}
 
 
 @pytest.mark.parametrize("name", FEATURES)
 def test_feature(name):
-    assert_parity(FEATURES[name], NO_RADIUS)
+    rounding = EIGHT_BITS.get(name, ROUNDING)
+    assert_parity(FEATURES[name], *BOTH, rounding=rounding)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -466,11 +494,18 @@ def test_every_optimizer_is_tested():
 
 
 @pytest.mark.parametrize(
-    "precision", ["float64", "mixed_bfloat16", "mixed_float16"]
+    ("precision", "rounding"),
+    [
+        # Losses are kept in float32.
+        ("float64", 1e-6),
+        # Units in the last of the 8 and 11 bits that activations have.
+        ("mixed_bfloat16", 2e-2),
+        ("mixed_float16", 2e-3),
+    ],
 )
-def test_precision(policy, precision):
+def test_precision(policy, precision, rounding):
     policy(precision)
-    assert_parity(lambda: case(Subclass), NO_RADIUS)
+    assert_parity(lambda: case(Subclass), *BOTH, rounding=rounding)
 
 
 def test_xla_inside_and_outside():
@@ -478,8 +513,7 @@ def test_xla_inside_and_outside():
 
 
 def test_xla_inside_alone():
-    # XLA rounds differently.
-    assert_parity(case, {**NO_RADIUS, "xla": True}, atol=1e-6)
+    assert_parity(case, {**NO_RADIUS, "xla": True})
 
 
 def test_frozen_after_wrapping():
@@ -492,10 +526,12 @@ def test_frozen_after_wrapping():
         return wrapped
 
     plain = testing.train(testing.full_net, freeze(lambda m: m))
-    sam = testing.train(
-        testing.full_net, freeze(lambda m: keras_sam.SAM(m, **NO_RADIUS))
-    )
-    testing.assert_same(plain, sam)
+    for arguments in BOTH:
+        sam = testing.train(
+            testing.full_net,
+            freeze(lambda m, a=arguments: keras_sam.SAM(m, **a)),
+        )
+        testing.assert_same(plain, sam, ROUNDING if climbs(arguments) else 0.0)
 
 
 # Embeddings: their gradients are slices, in which an id may occur twice.
@@ -518,7 +554,7 @@ def test_masking():
             fit={"x": ids, "y": ids % 3},
             weighted_metrics=["accuracy"],
         ),
-        NO_RADIUS,
+        *BOTH,
     )
 
 
@@ -579,9 +615,18 @@ def test_climb_keeps_state_and_metrics():
     (plain, plain_history), (sam, history) = one_step(
         testing.full_net, rho=1.0, ascent_steps=3
     )
-    assert history == plain_history
+    assert history.keys() == plain_history.keys()
+    for name, values in plain_history.items():
+        np.testing.assert_allclose(history[name], values, atol=ROUNDING)
     for a, b in zip(plain.variables, sam.model.variables, strict=True):
-        assert np.array_equal(a, b) == (not a.trainable), a.path
+        # Before a normalization, a bias has a gradient of rounding errors.
+        if a.path != "hidden/bias":
+            assert near(a, b) == (not a.trainable), a.path
+
+
+def near(first, second):
+    """Whether two variables differ by rounding alone, if at all."""
+    return np.allclose(first, second, rtol=1e-6, atol=ROUNDING)
 
 
 def test_climb_does_not_move_float8_scales():
@@ -594,29 +639,32 @@ def test_climb_does_not_move_float8_scales():
     moved = {id(variable) for variable in moved}
     for a, b in zip(plain.variables, sam.model.variables, strict=True):
         scale = a.overwrite_with_gradient
-        assert np.array_equal(a, b) == scale, a.path
+        assert near(a, b) == scale, a.path
         assert (id(b) in moved) == (not scale), a.path
 
 
 # Keras's other loops.
 
 
-def test_loops_other_than_fit():
+@pytest.mark.parametrize("arguments", BOTH)
+def test_loops_other_than_fit(arguments):
     plain = testing.train(testing.full_net)[0]
     sam = testing.train(
-        testing.full_net, lambda model: keras_sam.SAM(model, **NO_RADIUS)
+        testing.full_net, lambda model: keras_sam.SAM(model, **arguments)
     )[0]
     x, y = testing.data(seed=1)
-    for name, arguments in (
+    for name, given in (
         ("evaluate", (x, y)),
         ("train_on_batch", (x, y)),
         ("test_on_batch", (x, y)),
         ("predict", (x,)),
         ("predict_on_batch", (x,)),
     ):
-        np.testing.assert_array_equal(
-            getattr(plain, name)(*arguments),
-            getattr(sam, name)(*arguments),
+        np.testing.assert_allclose(
+            getattr(plain, name)(*given),
+            getattr(sam, name)(*given),
+            rtol=0,
+            atol=ROUNDING if climbs(arguments) else 0.0,
             err_msg=name,
         )
 

@@ -381,9 +381,10 @@ def test_overflow_skips_the_step(weight, moved, mode):
     assert model.optimizer.dynamic_scale.numpy() == scale / 2
     assert model.optimizer.step_counter.numpy() == 0
     state = [v for v in model.model.variables if not v.trainable]
-    assert_equal(
-        numbers(state), numbers(v for v in plain.variables if not v.trainable)
-    )
+    expected = [v for v in plain.variables if not v.trainable]
+    for one, two in zip(numbers(state), numbers(expected), strict=True):
+        # Means over the batch, which another graph may sum otherwise.
+        np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
     if not moved:
         assert_equal(
             numbers(model.optimizer.variables[:4]),

@@ -347,20 +347,31 @@ class Always(keras_sam.Part):
         return context.iterations >= 0
 
 
-def trained(optimizer, wrap, mode="graph", steps=4):
+def adam():
+    """Returns an Adam that makes no steps of rounding errors.
+
+    They are all that is left of the gradient of a bias before a normalization,
+    and Adam would divide them by their own size.
+    """
+    return keras.optimizers.Adam(epsilon=1e-3)
+
+
+def trained(wrap, mode="graph", steps=4):
     """Returns the weights after some steps on one device."""
     keras.utils.set_random_seed(0)
     model = wrap(testing.full_net())
-    model.compile(optimizer, testing.cross_entropy(), **testing.MODES[mode])
+    model.compile(adam(), testing.cross_entropy(), **testing.MODES[mode])
     for seed in range(steps):
         model.train_on_batch(*testing.data(SIZE, seed=seed))
     inner = getattr(model, "model", model)
     return [v.numpy() for v in inner.variables]
 
 
-def assert_equal(first, second):
+def assert_equal(first, second, mode):
+    """Eagerly to the bit; in a conditional a graph is fused otherwise."""
+    atol = 0.0 if mode == "eager" else 1e-6
     for a, b in zip(first, second, strict=True):
-        np.testing.assert_array_equal(a, b)
+        np.testing.assert_allclose(a, b, rtol=0, atol=atol)
 
 
 @pytest.mark.parametrize(
@@ -376,9 +387,9 @@ def test_a_cadence_that_always_climbs_changes_nothing(cadence, mode):
     def wrap(**given):
         return lambda model: keras_sam.SAM(model, ascent_steps=2, **given)
 
-    expected = trained("adam", wrap(cadence=cadences.Every(1)), mode)
-    assert_equal(expected, trained("adam", wrap(cadence=cadence), mode))
-    assert_equal(expected, trained("adam", wrap(), mode))
+    expected = trained(wrap(cadence=cadences.Every(1)), mode)
+    assert_equal(expected, trained(wrap(cadence=cadence), mode), mode)
+    assert_equal(expected, trained(wrap(), mode), mode)
 
 
 @pytest.mark.parametrize(
@@ -395,8 +406,8 @@ def test_a_cadence_that_never_climbs_is_plain_keras(cadence, mode):
             model, cadence=cadence, direction=directions.Eigen()
         )
 
-    expected = trained("adam", lambda model: model, mode)
-    assert_equal(expected, trained("adam", wrap, mode))
+    expected = trained(lambda model: model, mode)
+    assert_equal(expected, trained(wrap, mode), mode)
 
 
 # Replicas are parts of a batch, but that they decide alike.

@@ -1,9 +1,9 @@
 """Training under MirroredStrategy, with two replicas on two logical CPUs.
 
-Replicas add up in another order than one device, and matrix products of
-another shape round otherwise: `ATOL` is a few units in the last place of
-float32 weights and gradients near 1. Where it is not given, numbers agree to
-the bit.
+Replicas add up in another order than one device, matrix products of another
+shape round otherwise, and in another graph TensorFlow fuses otherwise: `ATOL`
+is a few units in the last place of float32 weights and gradients near 1. Where
+it is not given, numbers agree to the bit.
 """
 
 import functools
@@ -175,7 +175,7 @@ def everything():
     }
     return {
         "make": testing.full_net,
-        "optimizer": "adam",
+        "optimizer": adam,
         "fit": fit,
         "weighted_metrics": ["accuracy"],
     }
@@ -199,6 +199,15 @@ def several_losses():
         "loss_weights": {"a": 0.5, "b": 2.0},
         "metrics": None,
     }
+
+
+def adam():
+    """Returns an Adam that makes no steps of rounding errors.
+
+    They are all that is left of the gradient of a bias before a normalization,
+    and Adam would divide them by their own size.
+    """
+    return keras.optimizers.Adam(epsilon=1e-3)
 
 
 def unbuilt_net():
@@ -228,16 +237,21 @@ def plain(setting, mode):
     ],
 )
 def test_without_a_climb_is_plain_keras(setting, mode, arguments):
-    """But for batch statistics and what is validated with them, see below."""
+    """But for batch statistics and what is validated with them, see below.
+
+    To the bit without ascent steps. With a radius of 0 there are more passes,
+    hence roundings.
+    """
     ours = replicated(wrap=sam(**arguments), **setting(), **testing.MODES[mode])
     expected = plain(setting, mode)
     if setting is everything:
         ours, expected = map(without_statistics, (ours, expected))
-    testing.assert_same(expected, ours)
+    atol = ATOL if "rho" in arguments else 0.0
+    testing.assert_same(expected, ours, atol)
     pairs = zip(ours[0].variables, expected[0].variables, strict=True)
     for one, two in pairs:
         if "moving_" not in one.path:
-            np.testing.assert_array_equal(copies(one), copies(two), one.path)
+            assert_close(copies(one), copies(two), atol)
     assert np.isfinite(ours[1]["loss"]).all()
 
 
@@ -313,16 +327,17 @@ def test_climb_does_not_see_the_units_of_keras(optimizer, sync):
 def test_replicas_are_batch_splits():
     """With dropout: a strategy gives all replicas the same mask."""
     fit = {"batch_size": 8}
-    ours, _ = replicated(testing.full_net, sam(ascent_steps=2), "adam", fit=fit)
+    ours, _ = replicated(testing.full_net, sam(ascent_steps=2), adam, fit=fit)
     splits, _ = testing.train(
         testing.full_net,
         sam(ascent_steps=2, num_batch_splits=2),
-        "adam",
+        adam,
         fit=fit,
     )
     assert_replicas_agree(ours.variables)
     pairs = zip(ours.variables, splits.variables, strict=True)
     for one, two in pairs:
+        # Adam divides by the root of squares, which enlarges roundings.
         assert_close([one.numpy()], [two.numpy()], atol=1e-5)
 
 
@@ -634,7 +649,7 @@ def trained_on(strategy, epochs=2):
     return replicated(
         testing.full_net,
         sam(direction=testing.Averaged()),
-        "adam",
+        adam,
         strategy=strategy,
         fit={"epochs": epochs},
     )
@@ -672,8 +687,9 @@ def test_another_strategy_is_refused():
     "strategy", [ONE, tf.distribute.MirroredStrategy(["CPU:0"])]
 )
 def test_strategy_of_one_device_is_no_strategy(strategy):
+    """But for roundings: functions for replicas are not those for one."""
     ours = trained_on(strategy)
-    testing.assert_same(ours, trained_on(NONE))
+    testing.assert_same(ours, trained_on(NONE), ATOL)
 
 
 # Saving.
@@ -799,7 +815,9 @@ def step_by_step():
 
 @pytest.mark.parametrize("steps", [2, 3, 8])
 def test_steps_per_execution(steps, step_by_step):
-    testing.assert_same(step_by_step, fitted(steps_per_execution=steps))
+    """But for roundings: the graph of a step is a part of another."""
+    several = fitted(steps_per_execution=steps)
+    testing.assert_same(step_by_step, several, ATOL)
 
 
 def test_steps_per_execution_is_what_callbacks_see():
