@@ -127,9 +127,10 @@ def test_port_in_use():
 
 JOIN = """
 from examples import cluster
-from keras_sam._backend import replicas
 strategy = cluster.join({kind!r}, {seconds}, {port})
-print("JOINED", cluster.on_chief(strategy, lambda: replicas.here(strategy)))
+here = strategy.cluster_resolver
+me = [here.task_type, here.task_id]
+print("JOINED", cluster.on_chief(strategy, lambda: me))
 """
 
 
