@@ -1,7 +1,7 @@
 """The networks that are measured, each with its batch.
 
 Those of images are of `examples/models.py`. Nothing here is not in Keras 2 too,
-where `peers_tf_keras.py` runs the same code.
+where `peers/tf_keras.py` runs the same code.
 """
 
 import dataclasses

@@ -32,7 +32,6 @@ from absl import logging
 from benchmarks import runs
 from examples import launch
 from examples import models
-from keras_sam._training.tensorflow import loops
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("model", "cnn", "Network of examples/models.py.")
@@ -115,11 +114,15 @@ def step(strategy, wrap):
     iterator = iter(
         strategy.experimental_distribute_dataset(batches.with_options(options))
     )
+
     # One step function for all: Keras's own fails with several workers.
-    function = loops.function(model, model.train_step)
+    @tf.function(reduce_retracing=True, autograph=False)
+    def train(batch):
+        logs = strategy.run(model.train_step, args=(batch,))
+        return strategy.reduce("MEAN", logs["loss"], axis=None)
 
     def run():
-        return float(function(iterator)["loss"])
+        return float(train(next(iterator)))
 
     for _ in range(3):
         run()

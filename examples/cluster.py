@@ -8,10 +8,13 @@ and in time.
 import contextlib
 import faulthandler
 import functools
+import itertools
 import json
 import os
+import pathlib
 import re
 import socket
+import tempfile
 import time
 
 import tensorflow as tf
@@ -19,14 +22,14 @@ from absl import logging
 from tensorflow.python.distribute import multi_worker_util
 from tensorflow.python.eager import context
 
-from keras_sam._backend import replicas
-from keras_sam._training.tensorflow.distribute import agreement
+from keras_sam import distribute
 
 _EXAMPLE = (
     '{"cluster": {"worker": ["host-0:2222", "host-1:2222"]}, '
     '"task": {"type": "worker", "index": 0}}'
 )
 _TYPES = ("chief", "worker")
+_calls = itertools.count()  # Of `on_chief`: as many on every worker.
 
 
 def tf_config(text):
@@ -234,6 +237,23 @@ def _limit_waiting(workers, seconds):
     )
 
 
+def is_chief(strategy):
+    """Whether this is the worker that writes what one worker has to write."""
+    return not _several(strategy) or multi_worker_util.is_chief(
+        strategy.cluster_resolver.cluster_spec(),
+        strategy.cluster_resolver.task_type,
+        strategy.cluster_resolver.task_id,
+    )
+
+
+def _several(strategy):
+    """Whether there are other workers."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return False
+    cluster = strategy.cluster_resolver.cluster_spec()
+    return sum(map(cluster.num_tasks, cluster.jobs)) > 1
+
+
 def on_chief(strategy, function, seconds=600):
     """Returns on all workers what a function returns on the first.
 
@@ -245,22 +265,51 @@ def on_chief(strategy, function, seconds=600):
     Raises:
         RuntimeError: On the others, if the function raises on the first.
     """
+    if not _several(strategy):
+        return function()
     result, error = None, None
-    if replicas.is_chief(strategy):
+    # The store in which workers find each other. Collectives would mix up what
+    # workers say, if one has already created other variables.
+    store, key = context.context(), f"examples/on_chief/{next(_calls)}"
+    if is_chief(strategy):
         try:
             result = function()
         except Exception as caught:
             error = caught
-    told = agreement.exchange(
-        strategy,
-        {"result": result, "error": error and repr(error)},
-        seconds,
-    )
+        said = {"result": result, "error": error and repr(error)}
+        store.set_config_key_value(key, json.dumps(said))
+    # Nobody reads before it is there. And the first worker, which has the
+    # store, does not leave before all have read.
+    distribute.agree(strategy, {}, seconds)
+    told = json.loads(store.get_config_key_value(key))
+    distribute.agree(strategy, {}, seconds)
     if error is not None:
         raise error
-    if not told:
-        return result
-    first = next(iter(told.values()))
-    if first["error"]:
-        raise RuntimeError(f"The first worker has failed: {first['error']}")
-    return first["result"]
+    if told["error"]:
+        raise RuntimeError(f"The first worker has failed: {told['error']}")
+    return told["result"]
+
+
+@contextlib.contextmanager
+def writing(strategy, path):
+    """Yields where each worker writes what is one file for all of them.
+
+    All write, since reading variables may need all of them. The file of the
+    first worker stays. None leaves before all have written.
+
+    Args:
+        strategy: `tf.distribute.Strategy`, of one worker or several.
+        path: Where the first worker writes, or the only one.
+
+    Raises:
+        ValueError: On the others, if one worker could not write.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        if not is_chief(strategy):
+            path = pathlib.Path(folder) / pathlib.Path(path).name
+        try:
+            yield path
+        except Exception as error:
+            distribute.agree(strategy, {"failure of writing": repr(error)})
+            raise
+        distribute.agree(strategy, {"failure of writing": None})

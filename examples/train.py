@@ -30,8 +30,7 @@ from examples import methods
 from examples import models
 from examples import options
 from examples import runs
-from keras_sam._backend import replicas
-from keras_sam._training.tensorflow.distribute import agreement as workers
+from keras_sam import distribute
 
 flags.adopt_module_key_flags(options)
 
@@ -48,7 +47,7 @@ def train(settings):
     folder = pathlib.Path(settings.output_dir)
     kept = {k: v for k, v in vars(settings).items() if k not in options.PLACES}
     strategy = options.STRATEGIES[settings.strategy](settings)
-    workers.agree(strategy, kept)
+    distribute.agree(strategy, kept)
 
     def claim():
         runs.claim(folder, kept)
@@ -80,7 +79,7 @@ def train(settings):
         return_dict=True,
         verbose=0,
     )
-    with workers.writing(strategy, folder / "model.keras") as path:
+    with cluster.writing(strategy, folder / "model.keras") as path:
         model.model.save(path)
     content = {
         "test_accuracy": test["accuracy"],
@@ -186,7 +185,7 @@ def optimizer(settings, steps):
 def fit(model, settings, arrays, backup):
     """Runs the epochs that are still to run."""
     callbacks = []
-    chief = replicas.is_chief(model.distribute_strategy)
+    chief = cluster.is_chief(model.distribute_strategy)
     if settings.tensorboard and chief:
         if importlib.util.find_spec("tensorboard") is None:
             raise ModuleNotFoundError(

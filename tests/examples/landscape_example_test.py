@@ -1,4 +1,4 @@
-"""examples/landscape.py: from checkpoints to numbers, figures and a page."""
+"""examples/landscape: from checkpoints to numbers, figures and a page."""
 
 import json
 import re
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from examples import data
-from examples import landscape
-from examples import landscape_figures as figures
+from examples.landscape import figures
+from examples.landscape import measurements
 from tests.support import testing
 
 SETTINGS = {
@@ -47,7 +47,7 @@ def folder(tmp_path_factory):
 
 
 def run(output_dir, **settings):
-    landscape.report_on(
+    measurements.report_on(
         {**SETTINGS, **settings}, output_dir, str(output_dir.parent / "tfds")
     )
 
@@ -100,7 +100,7 @@ def test_what_is_measured_is_not_measured_again(folder, monkeypatch):
     first["line"]["complete"] = False
     file.write_text(json.dumps(content))
     measured = []
-    functions = landscape.measurements
+    functions = measurements.measurements
 
     def spied(settings):
         return {
@@ -110,7 +110,7 @@ def test_what_is_measured_is_not_measured_again(folder, monkeypatch):
             for name, function in functions(settings).items()
         }
 
-    monkeypatch.setattr(landscape, "measurements", spied)
+    monkeypatch.setattr(measurements, "measurements", spied)
     run(folder / "out", checkpoint=list(content))
     assert measured == ["trace", "line"]
     content = json.loads(file.read_text())
@@ -138,9 +138,9 @@ def test_two_replicas(folder):
     """The landscape of a checkpoint that was opened in a strategy's scope."""
     arrays = data.load("digits", str(folder / "tfds"))
     path = str(folder / "0.keras")
-    one, _ = landscape.open_landscape(path, SETTINGS, arrays)
+    one, _ = measurements.open_landscape(path, SETTINGS, arrays)
     with testing.two_replicas().scope():
-        two, _ = landscape.open_landscape(path, SETTINGS, arrays)
+        two, _ = measurements.open_landscape(path, SETTINGS, arrays)
     assert two.loss(two.params) == pytest.approx(one.loss(one.params))
 
 

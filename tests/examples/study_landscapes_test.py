@@ -1,4 +1,4 @@
-"""examples/study_landscapes.py: which networks, what of them, and the table."""
+"""examples/study/landscapes.py: which networks, what of them, and the table."""
 
 import sys
 import types
@@ -10,8 +10,8 @@ import pytest
 from examples import data
 from examples import models
 from examples import runs
-from examples import study_grid
-from examples import study_landscapes
+from examples.study import grid
+from examples.study import landscapes
 from tests.support import testing as _  # noqa: F401  Before TensorFlow's devices.
 
 
@@ -19,20 +19,18 @@ def planned(folder):
     settings = types.SimpleNamespace(
         batch_size=128, num_batch_splits=None, data_dir=str(folder / "tfds")
     )
-    return study_grid.plan(
-        study_grid.CONFIGS["small"], settings, (), folder / "runs"
-    )
+    return grid.plan(grid.CONFIGS["small"], settings, (), folder / "runs")
 
 
 def test_networks(tmp_path):
-    runs = study_landscapes.wanted(planned(tmp_path))
+    runs = landscapes.wanted(planned(tmp_path))
     assert len(runs) == 2 * 5 * 5  # Data sets, methods, seeds.
     assert {run.noise for run in runs} == {0.3}
     assert {run.rho for run in runs if run.dataset == "digits"} == {0.0, 0.2}
 
 
 def test_row_is_of_the_noisy_training_data(tmp_path):
-    run = study_landscapes.wanted(planned(tmp_path))[0]
+    run = landscapes.wanted(planned(tmp_path))[0]
     run.settings.steps_per_execution = 1
     arrays = data.load("digits", run.settings.data_dir)
     keras.utils.set_random_seed(0)
@@ -40,7 +38,7 @@ def test_row_is_of_the_noisy_training_data(tmp_path):
     folder = tmp_path / "runs" / run.settings.output_dir.rpartition("/")[2]
     folder.mkdir(parents=True)
     model.save(folder / "model.keras")
-    row = study_landscapes.measure(run)
+    row = landscapes.measure(run)
     assert row["dataset"] == "digits" and row["method"] == "sgd"
     assert row["gap"] == pytest.approx(row["n_steps"] - row["one_step"])
     assert 0 < row["straightness"] <= 1
@@ -70,17 +68,17 @@ def test_row_is_of_the_noisy_training_data(tmp_path):
 def test_table_and_file(tmp_path):
     rows = [
         {
-            **dict(zip(study_landscapes.KEY, ("digits", "sam", 1, seed))),
-            **{name: 1.0 + seed for name in study_landscapes.QUANTITIES},
+            **dict(zip(landscapes.KEY, ("digits", "sam", 1, seed))),
+            **{name: 1.0 + seed for name in landscapes.QUANTITIES},
         }
         for seed in range(3)
     ]
     runs.write_csv(tmp_path / "rows.csv", rows[0], rows)
-    again = study_landscapes.read(tmp_path / "rows.csv")
-    assert study_landscapes.table(again) == study_landscapes.table(rows)
+    again = landscapes.read(tmp_path / "rows.csv")
+    assert landscapes.table(again) == landscapes.table(rows)
     # 2 plus or minus 4.303 / sqrt(3), Student's t with two degrees.
-    assert "| digits | sam | 2 ± 2 |" in study_landscapes.table(rows)
-    assert study_landscapes.read(tmp_path / "none.csv") == []
+    assert "| digits | sam | 2 ± 2 |" in landscapes.table(rows)
+    assert landscapes.read(tmp_path / "none.csv") == []
 
 
 if __name__ == "__main__":

@@ -23,14 +23,14 @@ from examples import models
 from examples import options
 from examples import paired
 from examples import pool
-from examples import study
-from examples import study_analysis
-from examples import study_figures
-from examples import study_grid
-from examples import study_report
-from examples import study_runner
-from examples import study_table
 from examples import train
+from examples.study import __main__ as study
+from examples.study import analysis
+from examples.study import figures
+from examples.study import grid
+from examples.study import report
+from examples.study import runner
+from examples.study import table
 
 ROOT = pathlib.Path(train.__file__).parents[1]
 STUDY = ROOT / "docs" / "study"
@@ -94,7 +94,7 @@ def test_model_of_signals(signals):
 )
 def test_grid_is_full(config, cells, arms, seeds):
     plan = planned(config)
-    assert len({study_table.key(run) for run in plan}) == len(plan)
+    assert len({table.key(run) for run in plan}) == len(plan)
     assert len({run.settings.output_dir for run in plan}) == len(plan)
     assert len(plan) == cells * arms * seeds
     assert {run.seed for run in plan[: cells * arms]} == {0}
@@ -107,7 +107,7 @@ def test_grid_is_full(config, cells, arms, seeds):
 
 
 def test_arms():
-    assert study_grid.arms((2, 3), (0.1, 0.2)) == [
+    assert grid.arms((2, 3), (0.1, 0.2)) == [
         ("sgd", 0, 0.0),
         ("sam", 1, 0.1),
         ("sam", 1, 0.2),
@@ -144,7 +144,7 @@ def test_methods_are_what_they_are_called():
             assert arguments["rho"] == run.rho
     for (method, n), sam in found.items():
         assert sam.ascent_steps == n
-        descent, radius = study_grid.METHODS[method][1:]
+        descent, radius = grid.METHODS[method][1:]
         if n:
             assert type(sam.descent).__name__.lower() == descent
             assert sam.radius == radius
@@ -154,8 +154,7 @@ def test_a_full_run_trains():
     (run,) = [
         r
         for r in planned("full", "--batch_size=2")
-        if study_table.key(r)
-        == ("cifar100", "resnet-18", 0.3, "sam", 1, 0.1, 4)
+        if table.key(r) == ("cifar100", "resnet-18", 0.3, "sam", 1, 0.1, 4)
     ]
     random = np.random.RandomState(0)
     images = random.randint(0, 255, (2, 32, 32, 3)).astype(np.uint8)
@@ -258,17 +257,17 @@ def rows():
             "history": [epoch],
             "gradient_evaluations": run.evaluations,
         }
-        found.append(study_table.row(run, {**result, **more}))
+        found.append(table.row(run, {**result, **more}))
     return found
 
 
 def test_rows_survive_the_file(rows, tmp_path):
     path = tmp_path / "results.csv"
-    study_table.write(path, rows)
-    assert study_table.read(path) == rows
+    table.write(path, rows)
+    assert table.read(path) == rows
     assert os.listdir(tmp_path) == ["results.csv"]
     assert [row.key for row in rows] == [
-        study_table.key(run) for run in planned("small")
+        table.key(run) for run in planned("small")
     ]
 
 
@@ -287,20 +286,18 @@ def test_rows_survive_the_file(rows, tmp_path):
 )
 def test_spoiled_file(spoil, message, rows, tmp_path):
     path = tmp_path / "results.csv"
-    study_table.write(path, rows[:2])
+    table.write(path, rows[:2])
     path.write_text("\n".join(spoil(path.read_text().splitlines())))
     with pytest.raises(ValueError, match=message):
-        study_table.read(path)
+        table.read(path)
 
 
 # The analysis.
 
 
 def test_comparisons(rows):
-    (cell, *_) = study_analysis.cells(rows)
-    names = list(
-        map(study_analysis.pair_name, study_analysis.comparisons(cell))
-    )
+    (cell, *_) = analysis.cells(rows)
+    names = list(map(analysis.pair_name, analysis.comparisons(cell)))
     assert names == ["SAM - SGD"] + [
         text.format(n)
         for text in (
@@ -315,38 +312,36 @@ def test_comparisons(rows):
 
 
 def test_differences_of_made_up_rows(rows):
-    for cell in study_analysis.cells(rows):
-        for pair in study_analysis.comparisons(cell):
+    for cell in analysis.cells(rows):
+        for pair in analysis.comparisons(cell):
             (first, n), (second, m) = pair
             expected = _GAINS[first] + n - _GAINS[second] - m
-            for where in (study_analysis.CHOSEN, cell.rhos[0], cell.rhos[-1]):
-                found = study_analysis.difference(cell, pair, where)
+            for where in (analysis.CHOSEN, cell.rhos[0], cell.rhos[-1]):
+                found = analysis.difference(cell, pair, where)
                 lost = (where == 0.1) * (second == "sgd")
                 assert found.mean == pytest.approx(expected - lost)
                 assert found.high == pytest.approx(found.low)
             assert (found.positive, found.negative) == (5, 0)
-            found = study_analysis.difference(
-                cell, pair, study_analysis.AVERAGE
-            )
+            found = analysis.difference(cell, pair, analysis.AVERAGE)
             lost = 0.25 * (second == "sgd")
             assert found.mean == pytest.approx(expected - lost)
 
 
 def test_chosen_radius_avoids_the_bad_one(rows):
-    digits, *_, signals = study_analysis.cells(rows)
+    digits, *_, signals = analysis.cells(rows)
     assert digits.chosen["sam", 1][1] == [0.2] * 5
     assert signals.chosen["sam", 1][1] == [0.025] * 5
 
 
 def test_missing_runs(rows):
     with pytest.raises(ValueError, match="2 runs .* seed 4. Run the study"):
-        study_analysis.cells(rows[:-2])
+        analysis.cells(rows[:-2])
     with pytest.raises(ValueError, match="no results"):
-        study_analysis.cells([])
+        analysis.cells([])
 
 
 def test_tables_of_made_up_rows(rows):
-    tables = study_report.tables(rows)
+    tables = report.tables(rows)
     assert (
         "| mean - matched, n = 3 |" + 4 * " **+1.00 [+1.00, +1.00] 5:0** |"
     ) in tables["Differences"]
@@ -362,7 +357,7 @@ def test_figures_are_the_same_for_the_same_rows(rows, tmp_path):
     files = {}
     for folder in (tmp_path / "a", tmp_path / "b"):
         folder.mkdir()
-        study_figures.draw(rows, folder)
+        figures.draw(rows, folder)
         files[folder] = {p.name: p.read_bytes() for p in folder.iterdir()}
     one, two = files.values()
     assert one == two
@@ -377,15 +372,15 @@ def test_figures_are_the_same_for_the_same_rows(rows, tmp_path):
 
 
 def test_the_page_has_the_tables_of_its_results():
-    found = study_table.read(STUDY / "results.csv")
+    found = table.read(STUDY / "results.csv")
     assert {row.key for row in found} == {
-        study_table.key(run) for run in planned("small")
+        table.key(run) for run in planned("small")
     }
     page = (ROOT / "docs" / "study.md").read_text()
-    for name, table in study_report.tables(found).items():
-        assert table in page, f"docs/study.md needs this table: {name}\n{table}"
+    for name, lines in report.tables(found).items():
+        assert lines in page, f"docs/study.md needs this table: {name}\n{lines}"
     text = (STUDY / "differences.csv").read_text()
-    assert text == study_report.differences(found)
+    assert text == report.differences(found)
 
 
 # Running.
@@ -411,7 +406,7 @@ def made_up(monkeypatch):
             pass
 
     def outcome(settings):
-        future = study_runner.concurrent.futures.Future()
+        future = runner.concurrent.futures.Future()
         epoch = {"loss": 1.0, "accuracy": 0.5, "val_accuracy": 0.5}
         future.set_result(
             {
@@ -444,7 +439,7 @@ def test_finished_runs_are_not_repeated(made_up, tmp_path):
     assert run_study(tmp_path) == 0
     assert len(made_up.started) == 10
     path = tmp_path / "results.csv"
-    study_table.write(path, study_table.read(path)[:7])
+    table.write(path, table.read(path)[:7])
     run_study(tmp_path)
     assert [s.output_dir for s in made_up.started[10:]] == [
         s.output_dir for s in made_up.started[7:10]
@@ -461,7 +456,7 @@ def test_another_study_in_the_folder(made_up, arguments, tmp_path):
 
 
 def test_two_studies_at_once(made_up, tmp_path):
-    with study_runner.alone(tmp_path):
+    with runner.alone(tmp_path):
         with pytest.raises(RuntimeError, match="Another study"):
             run_study(tmp_path)
     run_study(tmp_path)
@@ -471,14 +466,14 @@ def test_diverged_runs_are_named_once_all_others_ran(made_up, tmp_path):
     def submit(self, _, settings):
         future = made_up.outcome(settings)
         if settings.method == "sam":
-            future = study_runner.concurrent.futures.Future()
+            future = runner.concurrent.futures.Future()
             future.set_exception(FloatingPointError("The loss is nan."))
         return future
 
     made_up.patch.setattr(made_up.pool, "submit", submit)
     with pytest.raises(RuntimeError, match="sam-n1-rho0.1-seed0.*loss is nan"):
         run_study(tmp_path)
-    assert len(study_table.read(tmp_path / "results.csv")) == 8
+    assert len(table.read(tmp_path / "results.csv")) == 8
     with pytest.raises(ValueError, match="Run the study to its end"):
         run_study(tmp_path, "--only=analyse")
 
@@ -527,11 +522,11 @@ def test_killed_study_continues(tmp_path):
     # Its end closes the pipe, that of the worker included.
     output, _ = process.communicate(timeout=60)
     assert path.exists(), output
-    first = study_table.read(path)
+    first = table.read(path)
     assert 0 < len(first) < 10, "killed too late"
     process = subprocess.run(**command, check=False)
     assert process.returncode == 0, process.stdout
-    rows = study_table.read(path)
+    rows = table.read(path)
     assert rows[: len(first)] == first  # Their seconds, too.
     assert [r.gradient_evaluations for r in rows] == 2 * [11, 22, 33, 33, 33]
     assert rows[0].test_loss != rows[5].test_loss  # Another seed.

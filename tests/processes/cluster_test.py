@@ -127,9 +127,10 @@ def test_port_in_use():
 
 JOIN = """
 from examples import cluster
-from keras_sam._backend import replicas
 strategy = cluster.join({kind!r}, {seconds}, {port})
-print("JOINED", cluster.on_chief(strategy, lambda: replicas.here(strategy)))
+here = strategy.cluster_resolver
+me = [here.task_type, here.task_id]
+print("JOINED", cluster.on_chief(strategy, lambda: me))
 """
 
 
@@ -157,6 +158,43 @@ def test_chief_and_worker():
     ]
     for status, output in processes.finish(started):
         assert status == 0 and "JOINED ['chief', 0]" in output, output
+
+
+FAIL = """
+from examples import cluster
+strategy = cluster.join("tf_config", 100, 0)
+chief = cluster.is_chief(strategy)
+me = "first" if chief else "second"
+try:
+    cluster.on_chief(strategy, lambda: 1 / 0)
+except Exception as error:
+    print("TOLD", type(error).__name__, error)
+with cluster.writing(strategy, {path!r}) as path:
+    open(path, "w").write(me)
+try:
+    with cluster.writing(strategy, {path!r}) as path:
+        if not chief:
+            raise OSError("full")
+except Exception as error:
+    print("WRITTEN", type(error).__name__, error)
+"""
+
+
+def test_failures_are_told(tmp_path):
+    path = str(tmp_path / "file")
+    started = [
+        processes.start("-c", FAIL.format(path=path), TF_CONFIG=tf_config)
+        for tf_config in processes.tf_configs(2)
+    ]
+    (one, first), (two, second) = processes.finish(started)
+    assert one == two == 0, first + second
+    assert "TOLD ZeroDivisionError" in first, first
+    assert "TOLD RuntimeError The first worker has failed: Zero" in second
+    # Both wrote, and the second elsewhere.
+    assert (tmp_path / "file").read_text() == "first"
+    for output in (first, second):
+        assert re.search("(?s)WRITTEN ValueError.*full.*on worker 1", output)
+    assert os.listdir(tmp_path) == ["file"]
 
 
 def test_slurm_tasks_join():

@@ -1,7 +1,7 @@
-r"""The landscapes in which the runs of examples/study.py have ended.
+r"""The landscapes in which the runs of `examples.study` have ended.
 
     python -m examples.study --output_dir=study
-    python -m examples.study_landscapes --output_dir=study
+    python -m examples.study.landscapes --output_dir=study
 
 Measures the networks of the small study with wrong labels, for the methods and
 radii below, which were fixed before any result, on 512 of their training
@@ -16,12 +16,12 @@ import pathlib
 from absl import app
 from absl import flags
 
-from examples import landscape
 from examples import options
 from examples import paired
 from examples import runs
-from examples import study_grid
 from examples import train
+from examples.landscape import measurements
+from examples.study import grid
 from keras_sam import landscape as landscapes
 
 FLAGS = flags.FLAGS
@@ -58,7 +58,7 @@ def wanted(planned):
 
 def measure(run):
     """Returns the row of a run, a dict."""
-    at, _ = landscape.open_landscape(
+    at, _ = measurements.open_landscape(
         pathlib.Path(run.settings.output_dir) / "model.keras",
         {"split": "train", "examples": EXAMPLES, "batch_size": BATCH_SIZE},
         train.load_data(run.settings),
@@ -118,8 +118,8 @@ def main(argv):
         raise app.UsageError(f"Unknown arguments: {argv[1:]}")
     settings = options.settings()
     folder = pathlib.Path(settings.output_dir)
-    planned = study_grid.plan(
-        study_grid.CONFIGS["small"],
+    planned = grid.plan(
+        grid.CONFIGS["small"],
         settings,
         (),
         folder / "runs",

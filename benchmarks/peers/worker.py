@@ -1,4 +1,4 @@
-"""What the workers of `peers.py` have in common.
+"""What the workers of `benchmarks.peers` have in common.
 
 A worker is a process with one library in it. To a line "SAM 5" on its standard
 input it answers, with a line of JSON, how long five steps have taken, or what

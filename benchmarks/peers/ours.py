@@ -1,6 +1,6 @@
-"""Keras and keras_sam, as a worker of `peers.py`.
+"""Keras and keras_sam, as a worker of `benchmarks.peers`.
 
-Nothing but `wrap` is not in Keras 2, too: see `peers_tf_keras.py`.
+Nothing but `wrap` is not in Keras 2, too: see `tf_keras.py`.
 """
 
 import math
@@ -10,11 +10,11 @@ import keras
 import tensorflow as tf
 
 from benchmarks import networks
-from benchmarks import peers_worker
+from benchmarks.peers import worker
 
 
 def start(network, method, x, y, mode, wrap):
-    """Returns what `peers_worker.serve` asks for.
+    """Returns what `worker.serve` asks for.
 
     Args:
         network: Key of `networks.NETWORKS`.
@@ -27,9 +27,9 @@ def start(network, method, x, y, mode, wrap):
     model = networks.NETWORKS[network].build()
     parameters = sum(math.prod(v.shape) for v in model.trainable_variables)
     if method == "SAM":
-        model = wrap(model, rho=peers_worker.RHO)
+        model = wrap(model, rho=worker.RHO)
     model.compile(
-        keras.optimizers.SGD(peers_worker.RATE, momentum=peers_worker.MOMENTUM),
+        keras.optimizers.SGD(worker.RATE, momentum=worker.MOMENTUM),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=mode == "xla",
     )
@@ -54,7 +54,7 @@ def main():
     if "fused" in sys.argv:
         keras.layers.BatchNormalization = fused.BatchNormalization
 
-    peers_worker.serve(
+    worker.serve(
         lambda *arguments: start(*arguments, wrap=keras_sam.SAM),
         f"Keras {keras.__version__}, TensorFlow {tf.__version__}",
     )

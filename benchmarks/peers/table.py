@@ -1,4 +1,4 @@
-"""What `peers.py` prints."""
+"""What `benchmarks.peers` prints."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ def table(peers):
     """Returns the table of a network, in Markdown.
 
     Args:
-        peers: List of `peers_process.Peer`, ours first.
+        peers: List of `process.Peer`, ours first.
     """
     lines = [
         "| library | parameters | plain, ms | SAM, ms | SAM to plain "
@@ -43,7 +43,7 @@ def targets(measured):
     """Returns a line for each target: whether it is met, and where not.
 
     Args:
-        measured: Dict from networks to lists of `peers_process.Peer`, ours
+        measured: Dict from networks to lists of `process.Peer`, ours
             first.
     """
     ratios, times = [], []

@@ -1,12 +1,10 @@
-"""Draws what landscape.py has measured, from the numbers in its file alone."""
+"""Draws what was measured, from the numbers in `landscape.json` alone."""
 
 import pathlib
 
 import matplotlib
 import numpy as np
 from matplotlib import figure
-
-from keras_sam.landscape import _results
 
 # Okabe and Ito's colours; the dashes tell the lines apart in grey too.
 STYLES = (("#0072B2", "-"), ("#D55E00", "--"))
@@ -182,8 +180,10 @@ def _paths(content):
             (norm, _array(found["gradient_norms"]), 0),
             (cosine, _array(found["cosines_to_first"]), 1),
         ):
-            mean = _results.mean(values, sizes)
-            spread = _results.deviation(values, sizes)
+            mean = np.average(values, axis=0, weights=sizes)
+            spread = np.sqrt(
+                np.average((values - mean) ** 2, axis=0, weights=sizes)
+            )
             steps = np.arange(first, first + len(mean))
             axes.plot(steps, mean, color=colour, linestyle=dashes, label=name)
             axes.fill_between(

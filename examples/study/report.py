@@ -6,19 +6,17 @@ import dataclasses
 import io
 
 from examples import paired
-from examples import study_analysis
-from examples import study_grid
+from examples.study import analysis
+from examples.study import grid
 
 
 def tables(rows):
     """Returns {name: table in Markdown} of the rows of a finished study."""
-    cells = study_analysis.cells(rows)
+    cells = analysis.cells(rows)
     return {
         "Test accuracy": _accuracies(cells),
-        "Differences": _differences(cells, study_analysis.CHOSEN),
-        "Differences over all radii": _differences(
-            cells, study_analysis.AVERAGE
-        ),
+        "Differences": _differences(cells, analysis.CHOSEN),
+        "Differences over all radii": _differences(cells, analysis.AVERAGE),
         "Intervals without zero": _counts(cells),
         "Cost": _cost(rows),
     }
@@ -39,21 +37,21 @@ def differences(rows):
     writer.writerow(
         ["dataset", "model", "noise", "difference", "radius", *fields]
     )
-    for cell in study_analysis.cells(rows):
-        for pair in study_analysis.comparisons(cell):
+    for cell in analysis.cells(rows):
+        for pair in analysis.comparisons(cell):
             for where in (
-                study_analysis.CHOSEN,
-                study_analysis.AVERAGE,
+                analysis.CHOSEN,
+                analysis.AVERAGE,
                 *cell.rhos,
             ):
-                found = study_analysis.difference(cell, pair, where)
+                found = analysis.difference(cell, pair, where)
                 values = (getattr(found, field) for field in fields)
                 writer.writerow(
                     [
                         cell.dataset,
                         cell.model,
                         cell.noise,
-                        study_analysis.pair_name(pair),
+                        analysis.pair_name(pair),
                         where,
                         *(
                             round(v, 4) if isinstance(v, float) else v
@@ -83,35 +81,35 @@ def _accuracies(cells):
                 picks = sorted(collections.Counter(radii).items())
                 text += f" ({', '.join(f'{r:g}' for r, _ in picks)})"
             found.append(text)
-        lines.append([study_analysis.name(arm), *found])
+        lines.append([analysis.name(arm), *found])
     return _table(["method", *(cell.title for cell in cells)], lines)
 
 
 def _differences(cells, where):
     lines = []
-    for pair in study_analysis.comparisons(cells[0]):
+    for pair in analysis.comparisons(cells[0]):
         found = []
         for cell in cells:
-            d = study_analysis.difference(cell, pair, where)
+            d = analysis.difference(cell, pair, where)
             text = (
                 f"{d.mean:+.2f} [{d.low:+.2f}, {d.high:+.2f}] "
                 f"{d.positive}:{d.negative}"
             )
             found.append(f"**{text}**" if d.excludes_zero else text)
-        lines.append([study_analysis.pair_name(pair), *found])
+        lines.append([analysis.pair_name(pair), *found])
     return _table(["difference", *(cell.title for cell in cells)], lines)
 
 
 def _counts(cells):
-    places = (study_analysis.CHOSEN, study_analysis.AVERAGE, "each radius")
+    places = (analysis.CHOSEN, analysis.AVERAGE, "each radius")
     lines = []
-    for first, second in study_grid.COMPARISONS:
+    for first, second in grid.COMPARISONS:
         line = [f"{first} - {second}"]
         for place in places:
             found = [
-                study_analysis.difference(cell, pair, where)
+                analysis.difference(cell, pair, where)
                 for cell in cells
-                for pair in study_analysis.comparisons(cell)
+                for pair in analysis.comparisons(cell)
                 for where in (cell.rhos if place == places[-1] else [place])
                 if (pair[0][0], pair[1][0]) == (first, second)
             ]

@@ -1,4 +1,4 @@
-"""JAX, with SAM of optax and networks of Flax, as a worker of `peers.py`.
+"""JAX, with optax's SAM and Flax's networks, as a worker of `benchmarks.peers`.
 
 The networks are those of `networks.py`. A step is one compiled program, to
 which the old weights are donated.
@@ -11,7 +11,7 @@ import optax
 from flax import linen as nn
 from jax import numpy as jnp
 
-from benchmarks import peers_worker
+from benchmarks.peers import worker
 
 CLASSES = 10
 
@@ -149,18 +149,18 @@ NETWORKS = {
 
 
 def optimizer(method):
-    base = optax.sgd(peers_worker.RATE, momentum=peers_worker.MOMENTUM)
+    base = optax.sgd(worker.RATE, momentum=worker.MOMENTUM)
     if method == "SAM":
         base = optax.contrib.sam(
             base,
-            optax.chain(optax.contrib.normalize(), optax.sgd(peers_worker.RHO)),
+            optax.chain(optax.contrib.normalize(), optax.sgd(worker.RHO)),
             opaque_mode=True,
         )
     return optax.with_extra_args_support(base)
 
 
 def start(network, method, x, y):
-    """Returns what `peers_worker.serve` asks for."""
+    """Returns what `worker.serve` asks for."""
     module = NETWORKS[network]()
     sam = optimizer(method)
     x, y = jnp.asarray(x), jnp.asarray(y)
@@ -196,6 +196,4 @@ def start(network, method, x, y):
 
 
 if __name__ == "__main__":
-    peers_worker.serve(
-        start, f"JAX {jax.__version__}, optax {optax.__version__}"
-    )
+    worker.serve(start, f"JAX {jax.__version__}, optax {optax.__version__}")

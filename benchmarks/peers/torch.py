@@ -1,4 +1,4 @@
-"""PyTorch, with SAM of pytorch_optimizer, as a worker of `peers.py`.
+"""PyTorch, with SAM of pytorch_optimizer, as a worker of `benchmarks.peers`.
 
 The networks are those of `networks.py`. Where a convolution halves the
 resolution PyTorch pads both sides, TensorFlow one; the shapes are the same.
@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmarks import peers_worker
+from benchmarks.peers import worker
 
 CLASSES = 10
 
@@ -169,18 +169,18 @@ NETWORKS = {
 
 
 def start(network, method, x, y):
-    """Returns what `peers_worker.serve` asks for."""
+    """Returns what `worker.serve` asks for."""
     # Of the layouts that PyTorch has, the faster one on CPUs.
     module = NETWORKS[network]().to(memory_format=torch.channels_last)
     x, y = torch.from_numpy(x), torch.from_numpy(y).long()
     if x.ndim == 4:
         x = x.permute(0, 3, 1, 2)
-    options = {"lr": peers_worker.RATE, "momentum": peers_worker.MOMENTUM}
+    options = {"lr": worker.RATE, "momentum": worker.MOMENTUM}
     if method == "SAM":
         optimizer = pytorch_optimizer.SAM(
             module.parameters(),
             torch.optim.SGD,
-            rho=peers_worker.RHO,
+            rho=worker.RHO,
             **options,
         )
     else:
@@ -206,6 +206,4 @@ def start(network, method, x, y):
 
 if __name__ == "__main__":
     sam = importlib.metadata.version("pytorch_optimizer")
-    peers_worker.serve(
-        start, f"PyTorch {torch.__version__}, pytorch_optimizer {sam}"
-    )
+    worker.serve(start, f"PyTorch {torch.__version__}, pytorch_optimizer {sam}")

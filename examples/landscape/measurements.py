@@ -1,39 +1,20 @@
-r"""Measures and draws the loss landscape around one trained network, or two.
-
-    python -m examples.train --output_dir=runs/sam
-    python -m examples.landscape --output_dir=runs/landscape \
-        --checkpoint=runs/sam/model.keras --checkpoint=runs/sgd/model.keras
-
-A checkpoint is a `.keras` file of any image classifier that ends in logits, as
-train.py saves them; the data are those of train.py's --dataset. Everything is
-measured in evaluation mode, on the first --examples of --split. The folder gets
-
-    landscape.json    every number, by checkpoint
-    *.png, *.svg      the figures
-    report.html       figures, table and settings in one file
-
-A finished part of the measurement is not repeated; Ctrl-C keeps what there is.
-SAM is sharpness-aware minimization; the radius --rho is Euclidean, over all
-trained weights.
-"""
+"""Measures the landscapes of checkpoints, and reports what it has measured."""
 
 import json
 import pathlib
 
 import keras
 import tensorflow as tf
-from absl import app
-from absl import flags
 from absl import logging
 
 from examples import data
-from examples import landscape_figures as figures
-from examples import landscape_report as report
 from examples import runs
+from examples.landscape import figures
+from examples.landscape import report
 from keras_sam import landscape as landscapes
 
-# What decides the numbers; --output_dir may be another next time.
-_SETTINGS = (
+# Flags that decide the numbers; --output_dir may be another next time.
+SETTINGS = (
     *("checkpoint", "dataset", "split", "examples", "batch_size", "rho"),
     *("ascent_steps", "draws", "eigenvalues", "products", "grid", "seed"),
 )
@@ -146,50 +127,3 @@ def report_on(settings, output_dir, data_dir=None):
     text = report.table(content)
     report.write(content, settings, folder)
     print(f"\n{text}\n\nSee {folder}/report.html and {folder}/landscape.json")
-
-
-def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown arguments: {argv[1:]}")
-    settings = {name: flags.FLAGS[name].value for name in _SETTINGS}
-    report_on(settings, flags.FLAGS.output_dir, flags.FLAGS.data_dir)
-
-
-def define_flags():
-    """Not when imported: other scripts have flags of the same names."""
-    flags.DEFINE_multi_string(
-        "checkpoint", None, "A .keras file; once or twice."
-    )
-    flags.DEFINE_string("output_dir", None, "Folder of the results.")
-    flags.DEFINE_string("dataset", "digits", "As that of train.py.")
-    flags.DEFINE_string("data_dir", None, "As that of train.py.")
-    flags.DEFINE_enum("split", "train", ["train", "test"], "Which examples.")
-    flags.DEFINE_integer("examples", 1024, "How many of them.", lower_bound=1)
-    flags.DEFINE_integer(
-        "batch_size", 128, "Examples that climb together, m.", lower_bound=1
-    )
-    flags.DEFINE_float("rho", 0.05, "Radius of the climbs.")
-    flags.DEFINE_integer(
-        "ascent_steps", 5, "Steps of the climbs.", lower_bound=1
-    )
-    flags.DEFINE_integer("draws", 20, "Random perturbations.", lower_bound=2)
-    flags.DEFINE_integer("eigenvalues", 5, "How many.", lower_bound=1)
-    flags.DEFINE_integer(
-        "products", 60, "Hessian-vector products for each use.", lower_bound=5
-    )
-    flags.DEFINE_integer(
-        "grid", 25, "Points a side of the random plane.", lower_bound=3
-    )
-    flags.DEFINE_integer("seed", 0, "Of all that is random.", lower_bound=0)
-    flags.mark_flags_as_required(["checkpoint", "output_dir"])
-    flags.register_validator(
-        "checkpoint",
-        lambda paths: not paths or len(set(paths)) == len(paths) <= 2,
-        "must be one file, or two",
-    )
-    flags.register_validator("rho", lambda rho: rho > 0, "must be above 0")
-
-
-if __name__ == "__main__":
-    define_flags()
-    app.run(main)

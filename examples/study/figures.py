@@ -6,7 +6,7 @@ from matplotlib import figure
 from matplotlib import ticker
 
 from examples import paired
-from examples import study_analysis
+from examples.study import analysis
 
 # Okabe and Ito's colours; markers and dashes tell them apart in grey too.
 STYLES = {
@@ -23,7 +23,7 @@ _APART = {"last": 0.98, "matched": 1.02}
 
 def draw(rows, folder):
     """Writes every figure, as PNG and as SVG."""
-    cells = study_analysis.cells(rows)
+    cells = analysis.cells(rows)
     for name, canvas in (
         ("radius", by_radius(cells)),
         ("cost", by_cost(cells)),
@@ -97,9 +97,9 @@ def forest(cells):
     """Every comparison at the chosen radius, with its interval."""
     canvas, panels = _panels(cells, 3.8)
     for cell, axes in zip(cells, panels, strict=True):
-        pairs = study_analysis.comparisons(cell)
+        pairs = analysis.comparisons(cell)
         for height, pair in enumerate(reversed(pairs)):
-            d = study_analysis.difference(cell, pair, study_analysis.CHOSEN)
+            d = analysis.difference(cell, pair, analysis.CHOSEN)
             colour, _, marker = STYLES[pair[0][0]]
             axes.errorbar(
                 d.mean,
@@ -111,7 +111,7 @@ def forest(cells):
                 capsize=2,
             )
         axes.axvline(0, color="#000000", linewidth=0.8)
-        names = [study_analysis.pair_name(pair) for pair in reversed(pairs)]
+        names = [analysis.pair_name(pair) for pair in reversed(pairs)]
         axes.set_yticks(range(len(pairs)), names, fontsize=7)
         axes.set_title(cell.title, fontsize=8)
         axes.set_xlabel("difference of test accuracy (points)")

@@ -5,7 +5,7 @@ import dataclasses
 import pathlib
 
 from examples import runs
-from examples import study_grid
+from examples.study import grid
 
 # What tells runs apart.
 KEY = ("dataset", "model", "noise", "method", "n", "rho", "seed")
@@ -49,8 +49,8 @@ def key(run):
 
 
 def row(run, result):
-    """Returns the row of a run of study_grid.py with its `result.json`."""
-    _, descent, radius = study_grid.METHODS[run.method]
+    """Returns the row of a run of grid.py with its `result.json`."""
+    _, descent, radius = grid.METHODS[run.method]
     last = result["history"][-1]
     return Row(
         **dict(zip(KEY, key(run), strict=True)),

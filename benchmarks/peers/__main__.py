@@ -29,22 +29,22 @@ from absl import app
 from absl import flags
 
 from benchmarks import networks
-from benchmarks import peers_process
-from benchmarks import peers_table
+from benchmarks.peers import process
+from benchmarks.peers import table
 
 FLAGS = flags.FLAGS
 # Name: (interpreter, module, its arguments).
 PEERS = {
-    peers_table.OURS: (sys.executable, "benchmarks.peers_keras", ["graph"]),
-    "keras_sam, XLA": (sys.executable, "benchmarks.peers_keras", ["xla"]),
-    "keras_sam, fused": (sys.executable, "benchmarks.peers_keras", ["fused"]),
+    table.OURS: (sys.executable, "benchmarks.peers.ours", ["graph"]),
+    "keras_sam, XLA": (sys.executable, "benchmarks.peers.ours", ["xla"]),
+    "keras_sam, fused": (sys.executable, "benchmarks.peers.ours", ["fused"]),
     "tf_keras": (
         ".venv-peers-tf_keras/bin/python",
-        "benchmarks.peers_tf_keras",
+        "benchmarks.peers.tf_keras",
         ["graph"],
     ),
-    "PyTorch": (".venv-peers-torch/bin/python", "benchmarks.peers_torch", []),
-    "JAX": (".venv-peers-jax/bin/python", "benchmarks.peers_jax", []),
+    "PyTorch": (".venv-peers-torch/bin/python", "benchmarks.peers.torch", []),
+    "JAX": (".venv-peers-jax/bin/python", "benchmarks.peers.jax", []),
 }
 ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "",
@@ -79,12 +79,12 @@ flags.DEFINE_integer(
 
 
 def measure(network, path):
-    """Returns a list of `peers_process.Peer`, ours first, trained in turns."""
+    """Returns a list of `process.Peer`, ours first, trained in turns."""
     peers = []
     try:
         for name, (python, module, arguments) in PEERS.items():
-            if name in (peers_table.OURS, *FLAGS.peer):
-                peer = peers_process.Peer(name)
+            if name in (table.OURS, *FLAGS.peer):
+                peer = process.Peer(name)
                 peers.append(peer)
                 peer.start(
                     python,
@@ -125,9 +125,9 @@ def main(argv):
             np.savez(path, x=x, y=y)
             measured[network] = measure(network, path)
             print(f"### {network}: {len(x)} examples of {x.shape[1:]}\n")
-            print(f"{peers_table.table(measured[network])}\n", flush=True)
-    print(f"On {len(cores)} cores; {peers_table.versions(measured)}.\n")
-    print(peers_table.targets(measured))
+            print(f"{table.table(measured[network])}\n", flush=True)
+    print(f"On {len(cores)} cores; {table.versions(measured)}.\n")
+    print(table.targets(measured))
 
 
 if __name__ == "__main__":

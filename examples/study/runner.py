@@ -9,7 +9,7 @@ import pathlib
 from examples import data
 from examples import pool
 from examples import runs
-from examples import study_table
+from examples.study import table
 
 # Runs of a process.
 _LIFE = 100
@@ -40,10 +40,10 @@ def run_all(planned, folder):
         RuntimeError: If runs diverged, once all others are there.
     """
     path = folder / "results.csv"
-    found = study_table.read(path) if path.exists() else []
+    found = table.read(path) if path.exists() else []
     rows = {row.key: row for row in found}
     check(planned, rows, path)
-    todo = [run for run in planned if study_table.key(run) not in rows]
+    todo = [run for run in planned if table.key(run) not in rows]
     print(f"{len(rows)} of {len(planned)} runs are in {path}.", flush=True)
     for dataset in sorted({run.dataset for run in todo}):
         data.load(dataset, planned[0].settings.data_dir)  # Prepares it once.
@@ -54,9 +54,9 @@ def run_all(planned, folder):
             failures.append(f"{name}: {outcome!r}")
             print(failures[-1], flush=True)
             continue
-        rows[study_table.key(run)] = row = study_table.row(run, outcome)
-        order = [rows.get(study_table.key(run)) for run in planned]
-        study_table.write(path, filter(None, order))
+        rows[table.key(run)] = row = table.row(run, outcome)
+        order = [rows.get(table.key(run)) for run in planned]
+        table.write(path, filter(None, order))
         print(
             f"{len(rows)}/{len(planned)} {name}: test accuracy "
             f"{row.test_accuracy:.4f}, {row.seconds:.1f} s",
@@ -68,7 +68,7 @@ def run_all(planned, folder):
 
 def check(planned, rows, path):
     """Refuses rows that are not of these runs with these settings."""
-    known = {study_table.key(run): run for run in planned}
+    known = {table.key(run): run for run in planned}
     for key, row in rows.items():
         if key not in known:
             raise ValueError(

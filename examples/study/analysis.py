@@ -6,7 +6,7 @@ import functools
 import numpy as np
 
 from examples import paired
-from examples import study_grid
+from examples.study import grid
 
 CHOSEN = "chosen radius"
 AVERAGE = "mean over radii"
@@ -83,7 +83,7 @@ def _cell(dataset, model, noise, rows):
 
 def _check(cell, seeds, rhos):
     steps = [n for _, n in cell.scores if n > 1]
-    wanted = set(study_grid.arms(sorted(set(steps)), rhos))
+    wanted = set(grid.arms(sorted(set(steps)), rhos))
     missing = [
         f"{method}, n = {n}, rho = {rho}, seed {seed}"
         for method, n, rho in sorted(wanted)
@@ -98,12 +98,12 @@ def _check(cell, seeds, rhos):
 
 
 def comparisons(cell):
-    """Returns pairs of arms, those of `study_grid.COMPARISONS` for each n."""
+    """Returns pairs of arms, those of `grid.COMPARISONS` for each n."""
     steps = sorted({n for _, n in cell.scores if n > 1})
     fixed = {"sgd": 0, "sam": 1}
     pairs = [
         tuple((name, fixed.get(name, n)) for name in pair)
-        for pair in study_grid.COMPARISONS
+        for pair in grid.COMPARISONS
         for n in steps
     ]
     return list(dict.fromkeys(pairs))

@@ -1,10 +1,11 @@
-"""The table and the HTML page of landscape.py."""
+"""The table and the HTML page of what `measurements.py` has measured."""
 
 import base64
 import html
 
-from examples import landscape_figures as figures
-from keras_sam.landscape import _results
+import numpy as np
+
+from examples.landscape import figures
 
 CAPTIONS = {
     "ascent_plane": "The plane of the climb: the first axis along its first "
@@ -48,7 +49,8 @@ def rows(content):
         return [title, *(format(value(k), form) for k in known)]
 
     def mean(name):
-        return lambda k: _results.mean(k["path"][name], k["path"]["sizes"])
+        # Over batches.
+        return lambda k: np.average(k["path"][name], weights=k["path"]["sizes"])
 
     return [
         ["", *map(figures.label, content)],

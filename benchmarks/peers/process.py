@@ -1,4 +1,4 @@
-"""What `peers.py` knows of a library: a process that it asks for times."""
+"""What `__main__.py` knows of a library: a process that it asks for times."""
 
 import contextlib
 import dataclasses
@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 TIMEOUT = 900  # Seconds for an answer; XLA may compile for minutes.
 
 # Seconds before a turn. Threads that look for work stop within milliseconds.
@@ -23,11 +23,11 @@ class Failed(Exception):
 
 
 class Worker:
-    """A process that trains a network in one library, see `peers_worker.py`.
+    """A process that trains a network in one library, see `worker.py`.
 
     Args:
         python: Path of its interpreter, from `ROOT`.
-        module: Name of the module to run, which calls `peers_worker.serve`.
+        module: Name of the module to run, which calls `worker.serve`.
         arguments: Strings, for that.
         environment: Dict of further environment variables.
 

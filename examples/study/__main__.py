@@ -6,11 +6,11 @@ r"""Does multi-step SAM (arXiv:2302.10181) gain from its steps, or from radius?
 
 Trains SGD, SAM (sharpness-aware minimization) and multi-step SAM with the last
 and the mean gradient, at split and at matched radius, over several numbers of
-steps, radii, fractions of wrong labels and seeds: study_grid.py has the grid
-and the comparisons. Every run is one of train.py; flags of train.py that are
-given hold for all runs. `--config=small`, the default, is for two cores;
-`--config=full` is CIFAR-10 and CIFAR-100, which takes GPUs, and
-`--dry_run` says how much of it; `--config=smoke` takes a minute.
+steps, radii, fractions of wrong labels and seeds: grid.py has the grid and the
+comparisons. Every run is one of train.py; flags of train.py that are given hold
+for all runs. `--config=small`, the default, is for two cores; `--config=full`
+is CIFAR-10 and CIFAR-100, which takes GPUs, and `--dry_run` says how much of
+it; `--config=smoke` takes a minute.
 
 The same command continues an interrupted study. `results.csv` has a row for
 each finished run; figures and tables come from it alone (`--only=analyse`).
@@ -24,14 +24,14 @@ from absl import flags
 
 from examples import options
 from examples import pool
-from examples import study_figures
-from examples import study_grid
-from examples import study_report
-from examples import study_runner
-from examples import study_table
+from examples.study import figures
+from examples.study import grid
+from examples.study import report
+from examples.study import runner
+from examples.study import table
 
 FLAGS = flags.FLAGS
-flags.DEFINE_enum("config", "small", list(study_grid.CONFIGS), "What to run.")
+flags.DEFINE_enum("config", "small", list(grid.CONFIGS), "What to run.")
 flags.DEFINE_enum(
     "only", None, ["run", "analyse"], "Only the runs, or only the analysis."
 )
@@ -49,9 +49,9 @@ def main(argv):
     if FLAGS.dry_run:
         return dry_run(planned)
     if FLAGS.only != "analyse":
-        with study_runner.alone(folder):
+        with runner.alone(folder):
             try:
-                study_runner.run_all(planned, folder)
+                runner.run_all(planned, folder)
             except KeyboardInterrupt:
                 print("Interrupted. The same command continues.", flush=True)
                 return 130
@@ -63,13 +63,13 @@ def main(argv):
 def plan(settings):
     """Returns the runs that the command line asks for."""
     given = {name for name in vars(settings) if FLAGS[name].present}
-    refused = [f"--{name}" for name in study_grid.VARIED if name in given]
+    refused = [f"--{name}" for name in grid.VARIED if name in given]
     if refused:
         raise app.UsageError(f"The study itself sets {', '.join(refused)}.")
     if settings.strategy == "multi_worker":
         raise app.UsageError("The runs of a study are of one machine each.")
-    return study_grid.plan(
-        study_grid.CONFIGS[FLAGS.config],
+    return grid.plan(
+        grid.CONFIGS[FLAGS.config],
         settings,
         given,
         pathlib.Path(settings.output_dir) / "runs",
@@ -90,12 +90,12 @@ def analyse(folder):
     path = folder / "results.csv"
     if not path.exists():
         raise FileNotFoundError(f"There is no {path}: run the study first.")
-    rows = study_table.read(path)
-    report = study_report.markdown(rows)
-    (folder / "tables.md").write_text(f"{report}\n")
-    (folder / "differences.csv").write_text(study_report.differences(rows))
-    study_figures.draw(rows, folder)
-    print(report)
+    rows = table.read(path)
+    text = report.markdown(rows)
+    (folder / "tables.md").write_text(f"{text}\n")
+    (folder / "differences.csv").write_text(report.differences(rows))
+    figures.draw(rows, folder)
+    print(text)
     print(f"See {folder}/tables.md and the figures beside it.")
 
 

@@ -1,0 +1,1 @@
+"""Step time in this and in other libraries: `python -m benchmarks.peers`."""

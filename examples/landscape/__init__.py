@@ -1,0 +1,1 @@
+"""The landscape around a network: `python -m examples.landscape`."""

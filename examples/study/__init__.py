@@ -1,0 +1,1 @@
+"""Does multi-step SAM gain from its steps? `python -m examples.study`."""
