@@ -7,6 +7,7 @@ follows them often undoes a change of scale (arXiv:1712.09913).
 import keras
 from keras import ops
 
+from keras_sam import _keras_internals
 from keras_sam import vectors
 
 _layers = keras.layers
@@ -26,13 +27,13 @@ def axes(model, variables):
         variables: List of its Keras variables.
     """
     found = {}
-    for layer in model._flatten_layers():
+    for layer in _keras_internals.layers(model):
         kernels = _kernels(layer)
         if kernels is None:
             continue
-        for attribute, value in vars(layer).items():
+        for attribute, value in _keras_internals.attributes(layer):
             if isinstance(value, keras.Variable):
-                chosen = kernels.get(attribute.lstrip("_"))
+                chosen = kernels.get(attribute)
                 if attribute.startswith("lora_"):
                     chosen = chosen or (-1,)
                 if callable(chosen):

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_sam import _keras_internals
 from keras_sam import _types
 from keras_sam import parts
 from keras_sam._algorithm import method
@@ -178,7 +179,7 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
         learn of it (and are in inference mode).
         """
         del training
-        taken = self.model._call_has_training_arg
+        taken = _keras_internals.takes_training(self.model)
         outputs = self.model(inputs, **({} if taken else {"training": None}))
         self._ensure_memory()
         return outputs
@@ -229,7 +230,9 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
         self._memory.write(
             outcome.memory, outcome.grads if at.loss_scaled else []
         )
-        self._loss_tracker.update_state(outcome.loss, sample_weight=batch.size)
+        _keras_internals.loss_tracker(self).update_state(
+            outcome.loss, sample_weight=batch.size
+        )
         logs = self.compute_metrics(
             batch.x,
             batch.y,
@@ -242,7 +245,7 @@ class SharpnessAwareMinimization(loops.Loops, saving.Saving, tracking.Tracking):
     def metrics(self):
         """The metrics of the wrapper, and those that the inner model holds."""
         # Keras leaves out what a nested model itself holds.
-        return [*super().metrics, *self.model._metrics]
+        return [*super().metrics, *_keras_internals.own_metrics(self.model)]
 
     @property
     def climbs(self):

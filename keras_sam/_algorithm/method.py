@@ -4,6 +4,7 @@ import re
 
 import keras
 
+from keras_sam import _keras_internals
 from keras_sam import _validation
 from keras_sam import parts
 from keras_sam._algorithm import climb
@@ -22,8 +23,7 @@ def model(value):
     if not isinstance(value, keras.Model):
         raise TypeError(f"`model` must be a `keras.Model`. Received: {value!r}")
     for name in _OVERRIDES:
-        module = getattr(getattr(value, name), "__module__", "")
-        if not module.startswith("keras.src."):
+        if not _keras_internals.is_of_keras(getattr(value, name)):
             raise ValueError(
                 f"`model` must leave `{name}` to Keras, since the wrapper "
                 "would not call it; override it in a subclass of "

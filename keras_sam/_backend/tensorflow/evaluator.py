@@ -124,7 +124,8 @@ class Evaluator:
                 y_pred = self._model(batch.x, training=self._training)
                 watched = tape.watched_variables()
                 # Also calls an override that does not take `training`.
-                loss = self._model._compute_loss(
+                loss = _keras_internals.compute_loss(
+                    self._model,
                     x=batch.x,
                     y=batch.y,
                     y_pred=y_pred,
