@@ -95,7 +95,7 @@ def build_symbolically(model: keras.Model, data_batch: Any) -> None:
 
     Args:
         model: Compiled model.
-        data_batch: Batch as `fit` takes it, of which only shapes matter.
+        data_batch: Batch as `fit` takes it. Only its shapes matter.
     """
     _private(model, "_symbolic_build")(data_batch=data_batch)
 
@@ -130,7 +130,7 @@ def set_first_epoch(model: keras.Model, epoch: int | None) -> None:
         model: Model in `fit`.
         epoch: Int. With None or 0 the argument of `fit` decides.
     """
-    _private(model, "_initial_epoch")  # Must exist: to set it proves nothing.
+    _private(model, "_initial_epoch")  # An assignment would not miss it.
     model._initial_epoch = epoch
 
 

@@ -1,4 +1,4 @@
-"""SIGTERM, with which machines are taken back, between two steps."""
+"""SIGTERM, which announces that a machine goes away, between two steps."""
 
 import functools
 import os
@@ -84,16 +84,16 @@ def _preempted() -> None:
 
 
 def _install(handler: _Handler) -> _Handler:
-    """Installs a handler of SIGTERM; returns the one before.
+    """Installs a handler of SIGTERM; returns the earlier one.
 
-    The latter is None if Python has not installed it.
+    The earlier one is None if it was not installed by Python.
     """
     return signal.signal(signal.SIGTERM, handler or signal.SIG_DFL)
 
 
 @functools.cache  # A cluster can be told of a signal only once.
 def _handler(strategy: tf.distribute.Strategy) -> tuple[Any, _Handler]:
-    """Returns TensorFlow's handler of preemptions, and that of the signal.
+    """Returns TensorFlow's handler of preemptions, and its signal handler.
 
     The latter is None on Google's cloud. TensorFlow takes no signal there: with
     GPUs it asks the machine's metadata, without GPUs it does nothing.

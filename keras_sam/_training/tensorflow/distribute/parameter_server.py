@@ -14,11 +14,10 @@ that each example counts once. What that means:
   Meanwhile others may change the weights. A gradient may be applied to newer
   weights than it was evaluated at, and it may be evaluated at some weights from
   before an update and others from after it.
-- Each worker reads its own copy of the data again and again. An epoch is a
-  number of steps of all workers together. A shuffle with a seed is the same on
-  all.
-  For each example to count once, `x` is a function that gives a worker its
-  share: see `Workers.fitting`.
+- Each worker reads its own copy of the data again and again. The steps of an
+  epoch are counted over all workers. A shuffle with a seed is the same on all.
+  Each example counts once if `x` is a function that gives a worker its share:
+  see `Workers.fitting`.
 - The servers add to metrics and to the count of iterations, so no addition is
   lost. All other variables are assigned, as Keras does: if two workers assign a
   momentum, a batch statistic or a constrained weight at once, the last one
