@@ -31,9 +31,9 @@ def axes(model, variables):
         kernels = _kernels(layer)
         if kernels is None:
             continue
-        for attribute, value in vars(layer).items():
+        for attribute, value in _keras_internals.attributes(layer):
             if isinstance(value, keras.Variable):
-                chosen = kernels.get(attribute.lstrip("_"))
+                chosen = kernels.get(attribute)
                 if attribute.startswith("lora_"):
                     chosen = chosen or (-1,)
                 if callable(chosen):

@@ -1,37 +1,328 @@
-"""Every private name of Keras that the library uses."""
+"""The private names of Keras that the library uses, each in one function.
+
+No other file names an attribute of Keras that begins with an underscore, or a
+module of `keras.src`; `tests/layers_test.py` looks for that. Where a docstring
+says "Read in Keras 3.14 and 3.15", the sources of these versions have the name,
+with the meaning that the function gives it. `tests/keras_internals_test.py`
+tests the meaning. A Keras without the name is an error that says so.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_sam import _private_names
+
+_KERAS = _private_names.Package("Keras", "3.14 and 3.15", keras.__version__)
+_private = _KERAS.private
 
 
-def mask(tensor):
-    """Returns the mask that Keras attached to a tensor, or None."""
+# Tensors.
+
+
+def mask(tensor: Any) -> Any:
+    """Returns the mask that Keras attached to a tensor, or None.
+
+    Read in Keras 3.14 and 3.15: `_keras_mask`, which few tensors have.
+    """
     return getattr(tensor, "_keras_mask", None)
 
 
-def set_mask(tensor, value):
-    """Attaches a mask, if it is one, as Keras does."""
+def set_mask(tensor: Any, value: Any) -> None:
+    """Attaches a mask to a tensor, unless the mask is None.
+
+    Read in Keras 3.14 and 3.15: `_keras_mask`.
+    """
     if value is not None:
         tensor._keras_mask = value
 
 
-def is_of_keras(function):
-    """Whether Keras itself defines a function or method."""
-    return getattr(function, "__module__", "").startswith("keras.src.")
+# Layers and models.
 
 
-def loss_tracker(model):
-    """Returns the metric that averages the loss of a compiled model."""
-    return model._loss_tracker
+def layers(model: keras.Model) -> list[keras.Layer]:
+    """Returns a model and all layers in it, nested ones too.
+
+    Read in Keras 3.14 and 3.15: `Layer._flatten_layers`.
+    """
+    return list(_private(model, "_flatten_layers")())
 
 
-def held_metrics(model):
-    """Returns the metrics that a model holds in its attributes."""
-    return model._metrics
+def attributes(layer: keras.Layer) -> Iterable[tuple[str, Any]]:
+    """Returns pairs of an attribute of a layer and its value.
+
+    An attribute that Keras hides behind a property has the public name:
+    `kernel` of `Dense` is an example.
+
+    Read in Keras 3.14 and 3.15: `Dense._kernel`, `Embedding._embeddings`.
+    """
+    return [(name.lstrip("_"), value) for name, value in vars(layer).items()]
 
 
-def takes_training(model):
-    """Whether the `call` of a built model has an argument `training`."""
-    return model._call_has_training_arg
+def own_metrics(layer: keras.Layer) -> list[keras.Metric]:
+    """Returns the metrics that a layer or model holds in its attributes.
+
+    Read in Keras 3.14 and 3.15: `Layer._metrics`.
+    """
+    return _private(layer, "_metrics")
 
 
-def layers(model):
-    """Returns the model and all layers in it, nested ones too."""
-    return list(model._flatten_layers())
+def takes_training(layer: keras.Layer) -> bool:
+    """Whether `call` has an argument `training`.
+
+    Read in Keras 3.14 and 3.15: `Layer._call_has_training_arg`.
+    """
+    return _private(layer, "_call_has_training_arg")
+
+
+def is_of_keras(method: Any) -> bool:
+    """Whether a function or method is defined by Keras itself.
+
+    Read in Keras 3.14 and 3.15: all of Keras is in modules of `keras.src`.
+    """
+    if not keras.Model.fit.__module__.startswith("keras.src."):
+        raise _KERAS.error("the package `keras.src`", "has none")
+    return (getattr(method, "__module__", "") or "").startswith("keras.src.")
+
+
+def build_symbolically(model: keras.Model, data_batch: Any) -> None:
+    """Creates the variables of a compiled model, metrics and optimizer.
+
+    Read in Keras 3.14 and 3.15: `Trainer._symbolic_build`.
+
+    Args:
+        model: Compiled model.
+        data_batch: Batch as `fit` takes it. Only its shapes matter.
+    """
+    _private(model, "_symbolic_build")(data_batch=data_batch)
+
+
+def compute_loss(model: keras.Model, **arguments: Any) -> Any:
+    """Returns the loss of a batch, whatever arguments an override takes.
+
+    Read in Keras 3.14 and 3.15: `Trainer._compute_loss`.
+
+    Args:
+        model: Compiled model.
+        **arguments: Those of `compute_loss`. `training` is left out where an
+            override has no such argument.
+    """
+    return _private(model, "_compute_loss")(**arguments)
+
+
+def loss_tracker(model: keras.Model) -> keras.metrics.Mean:
+    """Returns the metric that averages the loss of a compiled model.
+
+    Read in Keras 3.14 and 3.15: `Trainer._loss_tracker`.
+    """
+    return _private(model, "_loss_tracker")
+
+
+def set_first_epoch(model: keras.Model, epoch: int | None) -> None:
+    """Makes `fit` begin with an epoch, if `on_train_begin` calls this.
+
+    Read in Keras 3.14 and 3.15: `Trainer._initial_epoch`.
+
+    Args:
+        model: Model in `fit`.
+        epoch: Int. With None or 0 the argument of `fit` decides.
+    """
+    _private(model, "_initial_epoch")  # An assignment would not miss it.
+    model._initial_epoch = epoch
+
+
+@_KERAS.overriding(keras.Model)
+class FitHooks(keras.Model):
+    """A model with a method for each private one that Keras's loops call.
+
+    Read in Keras 3.14 and 3.15: `TensorFlowTrainer._maybe_symbolic_build`,
+    `Trainer._get_metrics_result_or_logs`.
+    """
+
+    def build_before_loop(
+        self, iterator: Any = None, data_batch: Any = None
+    ) -> None:
+        """Creates all variables. `fit` and `evaluate` call this first.
+
+        Args:
+            iterator: Keras's iterator over an epoch, or None.
+            data_batch: A batch, where there is no iterator.
+        """
+        super()._maybe_symbolic_build(iterator, data_batch)
+
+    def epoch_logs(self, logs: Any) -> Any:
+        """Returns the logs of an epoch, after all of its steps were called.
+
+        Args:
+            logs: The logs of the last step.
+        """
+        return super()._get_metrics_result_or_logs(logs)
+
+    def _maybe_symbolic_build(
+        self, iterator: Any = None, data_batch: Any = None
+    ) -> None:
+        self.build_before_loop(iterator, data_batch)
+
+    def _get_metrics_result_or_logs(self, logs: Any) -> Any:
+        return self.epoch_logs(logs)
+
+
+# What Keras's loops read.
+
+
+def data_of_epoch(iterator: Any) -> Any:
+    """Returns what Keras's iterator over an epoch reads: data of a strategy.
+
+    Read in Keras 3.14 and 3.15: `TFEpochIterator._get_iterator`.
+    """
+    return _private(iterator, "_get_iterator")()
+
+
+def expect_end(iterator: Any) -> None:
+    """Keeps an iterator over an epoch from warning that the data have ended.
+
+    Read in Keras 3.14 and 3.15: `EpochIterator._interrupted_warning`.
+    """
+    _private(iterator, "_interrupted_warning")
+    iterator._interrupted_warning = lambda: None
+
+
+def holds_dataset(adapter: Any) -> bool:
+    """Whether a data adapter hands on a data set that the user has made.
+
+    Read in Keras 3.14 and 3.15: `TFDatasetAdapter` and `GrainDatasetAdapter`
+    of `keras.src.trainers.data_adapters`.
+    """
+    adapters = _KERAS.module("keras.src.trainers.data_adapters")
+    names = ("TFDatasetAdapter", "GrainDatasetAdapter")
+    return isinstance(
+        adapter, tuple(_private(adapters, name) for name in names)
+    )
+
+
+# Steps of an optimizer.
+
+
+def clip(optimizer: keras.Optimizer, grads: Sequence[Any]) -> list:
+    """Returns gradients, clipped as the optimizer's arguments say.
+
+    Read in Keras 3.14 and 3.15: `BaseOptimizer._clip_gradients`.
+    """
+    return _private(optimizer, "_clip_gradients")(grads)
+
+
+def decay_weights(
+    optimizer: keras.Optimizer, variables: Sequence[keras.Variable]
+) -> None:
+    """Applies the weight decay of an optimizer.
+
+    Read in Keras 3.14 and 3.15: `TFOptimizer._apply_weight_decay`.
+    """
+    _private(optimizer, "_apply_weight_decay")(variables)
+
+
+def update(
+    optimizer: keras.Optimizer,
+    grads: Sequence[Any],
+    variables: Sequence[keras.Variable],
+) -> None:
+    """Moves variables by the rule of an optimizer, and nothing besides.
+
+    Read in Keras 3.14 and 3.15: `TFOptimizer._backend_update_step`.
+    """
+    _private(optimizer, "_backend_update_step")(
+        grads, variables, optimizer.learning_rate
+    )
+
+
+def accumulators(
+    optimizer: keras.Optimizer, variables: Sequence[keras.Variable]
+) -> list[keras.Variable]:
+    """Returns the sum of gradients that an optimizer keeps for each variable.
+
+    Read in Keras 3.14 and 3.15: `BaseOptimizer._accumulated_gradients`,
+    `BaseOptimizer._get_variable_index`.
+    """
+    sums = _private(optimizer, "_accumulated_gradients")
+    index = _private(optimizer, "_get_variable_index")
+    return [sums[index(variable)] for variable in variables]
+
+
+def reset_accumulators(optimizer: keras.Optimizer) -> None:
+    """Sets all sums of gradients to zero.
+
+    Read in Keras 3.14 and 3.15:
+    `BaseOptimizer._backend_reset_gradient_accumulators`.
+    """
+    _private(optimizer, "_backend_reset_gradient_accumulators")()
+
+
+def steps_done(optimizer: keras.Optimizer) -> keras.Variable:
+    """Returns the number of steps, those too that only accumulate gradients.
+
+    Read in Keras 3.14 and 3.15: `BaseOptimizer._iterations`.
+    """
+    return _private(optimizer, "_iterations")
+
+
+def update_averages(optimizer: keras.Optimizer) -> None:
+    """Updates the moving averages of all variables of an optimizer.
+
+    Read in Keras 3.14 and 3.15: `BaseOptimizer._trainable_variables`,
+    `BaseOptimizer._update_model_variables_moving_average`.
+    """
+    _private(optimizer, "_update_model_variables_moving_average")(
+        _private(optimizer, "_trainable_variables")
+    )
+
+
+def averages(
+    optimizer: keras.Optimizer,
+) -> list[tuple[keras.Variable, keras.Variable]]:
+    """Returns pairs of a variable and its moving average.
+
+    Read in Keras 3.14 and 3.15: `BaseOptimizer._trainable_variables`,
+    `BaseOptimizer._model_variables_moving_average`, which has None for a
+    variable that is not averaged.
+    """
+    pairs = zip(
+        _private(optimizer, "_trainable_variables"),
+        _private(optimizer, "_model_variables_moving_average"),
+        strict=True,
+    )
+    return [pair for pair in pairs if pair[1] is not None]
+
+
+def optimizer_hooks(
+    reduce: Callable[[Any], Any],
+    apply: Callable[[keras.Optimizer, list, list], None],
+) -> type:
+    """Returns a mixin that calls functions in place of an optimizer's methods.
+
+    They are functions, since a subclass of an optimizer may have methods of
+    any public name.
+
+    Read in Keras 3.14 and 3.15: `TFOptimizer._all_reduce_sum_gradients`,
+    `BaseOptimizer._backend_apply_gradients`.
+
+    Args:
+        reduce: Function from pairs of a gradient and a variable to such pairs.
+            Keras adds up the gradients of all replicas here.
+        apply: Function of an optimizer, gradients and variables. Keras clips,
+            accumulates, updates and averages here.
+    """
+
+    @_KERAS.overriding(keras.Optimizer)
+    class Hooks:
+        def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+            return reduce(grads_and_vars)
+
+        def _backend_apply_gradients(
+            self, grads: list, trainable_variables: list
+        ) -> None:
+            apply(self, grads, trainable_variables)
+
+    return Hooks

@@ -225,7 +225,7 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
     def metrics(self) -> list[keras.metrics.Metric]:
         """The metrics of the wrapper, and those that the inner model holds."""
         # Keras leaves out what a nested model itself holds.
-        held = _keras_internals.held_metrics(self.model)
+        held = _keras_internals.own_metrics(self.model)
         return [*super().metrics, *held]
 
     @property

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_sam import _keras_internals
 from keras_sam import _registration
 from keras_sam._algorithm import measures
 
@@ -36,7 +37,7 @@ class Tracker(keras.metrics.Metric):
         return dict(zip(measures.NAMES, means, strict=True))
 
 
-class Tracking(keras.Model):
+class Tracking(_keras_internals.FitHooks):
     """A model whose train step shows the means of a tracker, if it has one."""
 
     _climb_metric = None
@@ -68,14 +69,14 @@ class Tracking(keras.Model):
         self._climb_metric.update_state(*measured, sample_weight=size)
         return {**logs, **self._climb_metric.means()}
 
-    def _get_metrics_result_or_logs(self, logs):
+    def epoch_logs(self, logs):
         # The logs of the last step are, on several replicas, means of means;
         # Keras computes them anew if they have the names of its metrics.
         if (
             not set(measures.NAMES) <= set(logs or ())
             or self._climb_metric is None
         ):
-            return super()._get_metrics_result_or_logs(logs)
+            return super().epoch_logs(logs)
         others = {k: v for k, v in logs.items() if k not in measures.NAMES}
-        others = super()._get_metrics_result_or_logs(others)
+        others = super().epoch_logs(others)
         return {**others, **self._climb_metric.means()}

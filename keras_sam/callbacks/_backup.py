@@ -1,11 +1,15 @@
 """The callback that saves a training and takes it up again."""
 
 import numbers
+import os
 import signal
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
 
+from keras_sam import _keras_internals
 from keras_sam._backend import replicas
 from keras_sam._training.tensorflow.backup import checkpoints
 from keras_sam._training.tensorflow.backup import fast_forward
@@ -18,64 +22,71 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     `keras.callbacks.BackupAndRestore` overwrites its only copy in place, from
     every worker, leaves out metrics, and repeats the epoch it was in. Here a
-    backup holds all variables of model, optimizer and metrics, seeds among
-    them; it is written whole or not at all, and by the chief alone.
+    backup holds all variables of model, optimizer and metrics, seeds included.
+    It is written whole or not at all, and by the chief alone.
 
-    A resumed training equals the uninterrupted one to the bit if its data do:
-    an epoch must have the same batches in the same order whenever it is asked
-    for, and the data given to `fit` must begin with the epoch `epoch`, as with
-    Keras's `initial_epoch`. The batches of it that are done are passed over.
-    `fit(shuffle=True)` orders arrays by global seeds, which are not saved. With
-    several replicas the metrics of an epoch resumed in its middle may differ
-    in the last bits, since each goes on with its part of the sums so far.
+    A resumed training equals the uninterrupted one to the bit if its data do.
+    An epoch must have the same batches in the same order whenever it is read,
+    and the data given to `fit` must begin with the epoch `epoch`, as with
+    Keras's `initial_epoch`. The callback passes over the batches of that epoch
+    that are done. `fit(shuffle=True)` orders arrays by global seeds, which are
+    not saved. With several replicas the metrics of an epoch resumed in its
+    middle may differ in the last bits, since each replica goes on with its part
+    of the sums so far.
 
-    Make it the last of the callbacks: what others change before is saved, such
-    as a learning rate. What they remember is not. They see the steps passed
-    over again, with the logs of the last one.
+    The callback must be the last one. It saves what others change before it,
+    such as a learning rate. It does not save what they remember. They see the
+    steps that are passed over again, with the logs of the last one.
 
-    After SIGTERM the step is finished and saved, and `SystemExit(143)` raised
-    (128 + SIGTERM); with several workers on all of them, after a step that
-    they agree on. `fit` on a finished training, or one that a callback has
+    After SIGTERM the callback finishes and saves the step, and raises
+    `SystemExit(143)` (128 + SIGTERM). Several workers all do so, after a step
+    that they agree on. `fit` on a finished training, or one that a callback has
     stopped, runs no step and leaves the weights of its last backup.
 
     Args:
         directory: String or path, where the backups of this one training are,
             the same for all workers.
-        save_freq: "epoch", or an int: a backup also after so many train steps
-            of an epoch (after the execution that reaches them, with
-            `steps_per_execution`).
+        save_freq: "epoch", or an int k: also a backup after every k train
+            steps of an epoch. (With `steps_per_execution`, after the execution
+            that reaches them.)
         max_to_keep: Int, at least 1: the number of backups kept.
 
     Raises:
         ValueError: If the newest backup is damaged, of another model, or not
-            the same on all workers. No variable has changed then (unless it
-            is only that an epoch was begun with other metrics).
+            the same on all workers. No variable has changed then, except where
+            only the metrics differ and an epoch had begun.
     """
 
-    def __init__(self, directory, save_freq="epoch", *, max_to_keep=2):
+    def __init__(
+        self,
+        directory: str | os.PathLike,
+        save_freq: int | str = "epoch",
+        *,
+        max_to_keep: int = 2,
+    ) -> None:
         super().__init__()
         if save_freq != "epoch":
             _check_positive("save_freq", save_freq, '"epoch" or ')
         _check_positive("max_to_keep", max_to_keep)
-        self._save_freq = save_freq
+        self._every = None if save_freq == "epoch" else int(save_freq)
         self._checkpoints = checkpoints.Checkpoints(directory, max_to_keep)
 
     @property
-    def epoch(self):
+    def epoch(self) -> int:
         """The number of epochs finished in the newest backup."""
         return self._checkpoints.progress["epoch"]
 
     @property
-    def step(self):
-        """The number of train steps done in the epoch after."""
+    def step(self) -> int:
+        """The number of train steps done in the epoch after those."""
         return self._checkpoints.progress["step"]
 
     @property
-    def history(self):
+    def history(self) -> list[dict[str, Any]]:
         """The logs of each finished epoch, a list of dicts."""
         return self._checkpoints.progress["history"]
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Any = None) -> None:
         model, strategy = self.model, self.model.distribute_strategy
         if not model.built:
             raise ValueError(
@@ -87,19 +98,21 @@ class BackupAndRestore(keras.callbacks.Callback):
             strategy,
             {"backup": {k: progress[k] for k in ("epoch", "step", "logs")}},
         )
-        self._skip = None
+        self._skip: fast_forward.Skip | None = None
         self._resumes = False
         if self._checkpoints.latest:
             self._restore_state()
-            model._initial_epoch = self.epoch
+            stopped = self._checkpoints.progress["stopped"]
+            _keras_internals.set_first_epoch(
+                model, self.params["epochs"] if stopped else self.epoch
+            )
             self._resumes = self.step > 0
-            if self._checkpoints.progress["stopped"]:
-                model._initial_epoch = self.params["epochs"]
         self._watch = preemption.Watch(strategy)
         self._watch.start()
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self.model._initial_epoch = None  # `fit` has read it.
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        # `fit` has read it.
+        _keras_internals.set_first_epoch(self.model, None)
         self._epoch = epoch
         if not self._resumes:
             return
@@ -118,15 +131,15 @@ class BackupAndRestore(keras.callbacks.Callback):
         )
         self._resumes = False
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self._first = batch
         self._skips = self._skip is not None and self._skip.left > 0
-        if self._skips:
+        if self._skip is not None and self._skips:
             self._skip.install()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         ends = self._watch.due()
-        if self._skips and self._skip.left <= 0:
+        if self._skip is not None and self._skips and self._skip.left <= 0:
             # Once more: other callbacks may have changed a learning rate again.
             self._restore_state()
         if not self._skips and (ends or self._is_due(batch + 1)):
@@ -134,7 +147,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         if ends:
             _exit()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self._skip is not None:
             self._skip.check_end()
             self._skip = None
@@ -142,16 +155,18 @@ class BackupAndRestore(keras.callbacks.Callback):
         if self._watch.due():
             _exit()
 
-    def on_train_end(self, logs=None):
-        self.model._initial_epoch = None
+    def on_train_end(self, logs: Any = None) -> None:
+        _keras_internals.set_first_epoch(self.model, None)
         self._watch.stop()
 
-    def _is_due(self, done):
+    def _is_due(self, done: int) -> bool:
         """Whether the steps from `_first` to `done` reach a multiple."""
-        every = self._save_freq
-        return every != "epoch" and done // every > self._first // every
+        every = self._every
+        return every is not None and done // every > self._first // every
 
-    def _save(self, epoch, step, history, logs=None):
+    def _save(
+        self, epoch: int, step: int, history: list, logs: Any = None
+    ) -> None:
         self._checkpoints.save(
             {
                 "epoch": epoch,
@@ -164,7 +179,7 @@ class BackupAndRestore(keras.callbacks.Callback):
             replicas.is_chief(self.model.distribute_strategy),
         )
 
-    def _restore_state(self):
+    def _restore_state(self) -> None:
         model = self.model
         if model.optimizer is not None and not model.optimizer.built:
             with model.distribute_strategy.scope():
@@ -173,24 +188,24 @@ class BackupAndRestore(keras.callbacks.Callback):
         self._checkpoints.restore("state", _state(model))
 
 
-def _state(model):
+def _state(model: keras.Model) -> list[keras.Variable]:
     """Returns the variables of model and optimizer, each once."""
     optimizer = model.optimizer.variables if model.optimizer else []
     others = {id(v) for v in model.metrics_variables}
-    found = {id(v): v for v in [*model.variables, *optimizer]}
-    return [v for key, v in found.items() if key not in others]
+    own = {id(v): v for v in [*model.variables, *optimizer]}
+    return [v for key, v in own.items() if key not in others]
 
 
-def _metrics(model):
+def _metrics(model: keras.Model) -> list[keras.Variable]:
     return list({id(v): v for v in model.metrics_variables}.values())
 
 
-def _plain(logs):
-    """Returns logs as JSON can hold them."""
+def _plain(logs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Returns logs of floats and lists, which JSON can hold."""
     return {k: np.asarray(v).tolist() for k, v in (logs or {}).items()}
 
 
-def _check_positive(name, value, others=""):
+def _check_positive(name: str, value: Any, others: str = "") -> None:
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not whole or value < 1:
         raise ValueError(
@@ -198,5 +213,5 @@ def _check_positive(name, value, others=""):
         )
 
 
-def _exit():
+def _exit() -> None:
     raise SystemExit(128 + signal.SIGTERM)

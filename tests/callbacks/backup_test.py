@@ -709,7 +709,7 @@ def test_workers_that_no_signal_reaches(monkeypatch, received):
     class Strategy:
         cluster_resolver = None
 
-    monkeypatch.setattr(preemption.cluster, "tasks", lambda strategy: [0, 1])
+    monkeypatch.setattr(preemption.replicas, "tasks", lambda strategy: [0, 1])
     monkeypatch.setattr(
         tf.distribute.experimental, "PreemptionCheckpointHandler", Handler
     )

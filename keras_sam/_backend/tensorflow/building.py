@@ -4,18 +4,20 @@ import keras
 import tensorflow as tf
 from keras import tree
 
+from keras_sam import _keras_internals
+
 
 def build(model, data, optimizer=True):
     """Creates all variables of a compiled model, from the shapes of `data`.
 
-    None can be created in an `Evaluator`. Keras itself calls `_symbolic_build`
+    None can be created in an `Evaluator`. Keras itself builds symbolically
     before stateless train steps, on other backends. Without `optimizer` that
     one is left alone, where no symbolic call is needed.
 
     Raises:
         ValueError: If a layer compiles its own `call`.
     """
-    layers = list(model._flatten_layers())
+    layers = _keras_internals.layers(model)
     _, y, _ = keras.utils.unpack_x_y_sample_weight(data)
     if (
         tf.executing_eagerly()
@@ -26,7 +28,7 @@ def build(model, data, optimizer=True):
         if optimizer and not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
     else:
-        model._symbolic_build(data_batch=data)
+        _keras_internals.build_symbolically(model, data)
     for layer in layers:
         if isinstance(layer.call, tf.types.experimental.PolymorphicFunction):
             raise ValueError(

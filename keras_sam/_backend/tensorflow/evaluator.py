@@ -129,7 +129,8 @@ class Evaluator:
                 y_pred = self.model(batch.x, training=self._training)
                 watched = tape.watched_variables()
                 # Also calls an override that does not take `training`.
-                loss = self.model._compute_loss(
+                loss = _keras_internals.compute_loss(
+                    self.model,
                     x=batch.x,
                     y=batch.y,
                     y_pred=y_pred,

@@ -6,6 +6,8 @@ import keras
 import tensorflow as tf
 from keras import tree
 
+from keras_sam import _keras_internals
+
 
 def of_examples(model, y_pred, batch):
     """Returns the loss of each example, up to an addend common to all.
@@ -29,7 +31,8 @@ def of_examples(model, y_pred, batch):
     scope = keras.StatelessScope([(v, v.value) for v in model.variables])
     with tf.GradientTape() as tape, scope:
         tape.watch(share)
-        loss = model._compute_loss(
+        loss = _keras_internals.compute_loss(
+            model,
             x=batch.x,
             y=batch.y,
             y_pred=y_pred,

@@ -1,61 +1,68 @@
 """What Keras's loops call, and ours instead where Keras's own fails."""
 
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
 from keras import tree
 
+from keras_sam import _keras_internals
 from keras_sam._backend import building
 from keras_sam._training.tensorflow.distribute import agreement
 from keras_sam._training.tensorflow.distribute import feeding
 from keras_sam._training.tensorflow.distribute import fingerprint
 
 
-def _like(method):
-    """Gives a method the signature of Keras's."""
+def _like(method: Callable) -> Callable[[Callable], Callable]:
+    """Returns a decorator that gives a method the signature of Keras's."""
 
-    def decorate(own):
+    def decorate(own: Any) -> Any:
         own.__signature__ = inspect.signature(method)
         return own
 
     return decorate
 
 
-class Loops(keras.Model):
+class Loops(_keras_internals.FitHooks):
     """Runs Keras's `fit`, `evaluate` and `predict` under any strategy.
 
-    On one replica nothing is added to Keras. Before several workers run a loop
-    they compare what they are about to do.
+    On one replica Keras's loops run as they are. Several workers compare what
+    they are about to do before they run a loop.
     """
 
-    # Those of parameter servers; set once the model has its arguments.
-    _workers = None
+    # The workers of parameter servers, or None. Keras sets the functions.
+    _workers: Any = None
+    train_function: Any
+    test_function: Any
 
     @_like(keras.Model.fit)
-    def fit(self, x=None, *args, **kwargs):
+    def fit(
+        self, x: Any = None, *args: Any, **kwargs: Any
+    ) -> keras.callbacks.History:
         """Trains, as `keras.Model.fit` does, under any strategy."""
-        given = feeding.check_fit(self, (x, *args), kwargs)
-        agreement.agree(self.distribute_strategy, {"fit": given})
+        numbers = feeding.check_fit(self, (x, *args), kwargs)
+        agreement.agree(self.distribute_strategy, {"fit": numbers})
         if self._workers is None:
             return super().fit(x, *args, **kwargs)
         with self._workers.fitting(self, x) as data:
             return super().fit(data, *args, **kwargs)
 
     @_like(keras.Model.predict)
-    def predict(self, x, *args, **kwargs):
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Returns outputs, as `keras.Model.predict` does."""
         feeding.check_predict(self, x)
         return super().predict(x, *args, **kwargs)
 
     @property
-    def distribute_strategy(self):
+    def distribute_strategy(self) -> tf.distribute.Strategy:
         """The strategy that Keras's loops run under."""
         if self._workers is None:
             return super().distribute_strategy
         return self._workers.strategy_of_coordinator()
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> None:
         """Makes what `fit` calls: Keras's, unless that fails."""
         if self._workers is not None:
             self.train_function = self._workers.train_function(
@@ -66,23 +73,29 @@ class Loops(keras.Model):
                 self.train_function = function(self, self.train_step)
             else:
                 super().make_train_function(force)
-                self.train_function = _built_before(self, self.train_function)
+                if _can_build_first(self):
+                    self.train_function = _BuildFirst(self, self.train_function)
 
-    def make_test_function(self, force=False):
+    def make_test_function(self, force: bool = False) -> None:
         """Makes what `evaluate` calls: Keras's, unless that fails."""
         if not _needs_function(self):
             super().make_test_function(force)
         elif self.test_function is None or force:
             self.test_function = function(self, self.test_step)
 
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        # Keras calls this first in `fit` and `evaluate`. Its own fails on the
-        # batches of several workers, if they are not one tensor.
+    def build_before_loop(
+        self, iterator: Any = None, data_batch: Any = None
+    ) -> None:
+        """Creates all variables; Keras calls this first in a loop.
+
+        Keras's own method fails on the batches of several workers, unless a
+        batch is one tensor.
+        """
         strategy = self.distribute_strategy
         if self._workers is not None:
             self._workers.build(self, iterator, data_batch)
         elif strategy.num_replicas_in_sync == 1:
-            super()._maybe_symbolic_build(iterator, data_batch)
+            super().build_before_loop(iterator, data_batch)
         else:
             if iterator is not None:
                 agreement.agree(
@@ -96,50 +109,60 @@ class Loops(keras.Model):
             with strategy.scope():
                 building.build(self, feeding.part(strategy, data_batch))
 
-    def _get_metrics_result_or_logs(self, logs):
-        # Keras calls this when the steps of an epoch are called.
+    def epoch_logs(self, logs: Any) -> Any:
+        """Returns the logs of an epoch, whose steps may still be under way."""
         if self._workers is not None:
             logs = self._workers.finish(logs)
-        return super()._get_metrics_result_or_logs(logs)
+        return super().epoch_logs(logs)
 
 
-def _built_before(model, train):
-    """Returns a train function that is called once all variables exist.
+def _can_build_first(model: Loops) -> bool:
+    """Whether batches, as the train function gets them, say what to build.
 
-    TensorFlow traces twice what creates some.
+    A train step of the user's may make something else of the data. With
+    several replicas all variables exist before the train function is made.
     """
-    # A train step of the user's may make something else of the data, and with
-    # several replicas all is built before.
-    waits = (
+    return (
         not model.run_eagerly
         and type(model).train_step.__module__.startswith("keras_sam.")
         and model.distribute_strategy.num_replicas_in_sync == 1
     )
 
-    def function(iterator):
-        nonlocal waits
-        if waits:
-            waits = False
-            _build(model, getattr(iterator, "element_spec", None))
-        return train(iterator)
 
-    return function
+class _BuildFirst:
+    """A train function that creates all variables before its first call.
+
+    TensorFlow traces a function twice if it creates variables.
+    """
+
+    def __init__(self, model: Loops, train: Callable[[Any], Any]) -> None:
+        self._model = model
+        self._train = train
+        self._built = False
+
+    def __call__(self, iterator: Any) -> Any:
+        if not self._built:
+            self._built = True
+            _build(self._model, getattr(iterator, "element_spec", None))
+        return self._train(iterator)
 
 
-def _build(model, spec):
-    """Creates all variables, if the specs of the data tell of its shapes."""
+def _build(model: Loops, spec: Any) -> None:
+    """Creates all variables, if the specs of the data have shapes."""
     if spec is not None and all(
         isinstance(s, tf.TensorSpec) and s.shape.rank is not None
         for s in tree.flatten(spec)
     ):
         with model.distribute_strategy.scope():
-            model._symbolic_build(data_batch=spec)
+            _keras_internals.build_symbolically(model, spec)
 
 
-def function(model, step):
+def function(
+    model: keras.Model, step: Callable[[Any], Any]
+) -> Callable[[Any], Any]:
     """Returns a function from an iterator of batches to logs.
 
-    It calls as many steps as `steps_per_execution` says one by one.
+    It calls `steps_per_execution` steps, one by one.
 
     Args:
         model: `keras.Model` on several replicas.
@@ -147,7 +170,7 @@ def function(model, step):
     """
     strategy = model.distribute_strategy
 
-    def one_step(data):
+    def one_step(data: Any) -> Any:
         logs = strategy.run(step, args=(data,))
         return tree.map_structure(
             lambda log: strategy.reduce("MEAN", log, axis=None), logs
@@ -156,7 +179,7 @@ def function(model, step):
     if not model.run_eagerly:
         one_step = tf.function(one_step, reduce_retracing=True, autograph=False)
 
-    def steps(iterator):
+    def steps(iterator: Any) -> Any:
         logs = None
         for _ in range(model.steps_per_execution):
             try:
@@ -171,12 +194,13 @@ def function(model, step):
     return steps
 
 
-def _needs_function(model):
+def _needs_function(model: keras.Model) -> bool:
     """Whether the function that Keras makes of a step fails.
 
-    On several replicas it does with `steps_per_execution`, which puts
-    collectives in a loop of the graph, and with `jit_compile`, which compiles
-    them; with several workers, where it averages scalars over an axis.
+    On several replicas it fails with `steps_per_execution`, which puts
+    collectives into a loop of the graph, and with `jit_compile`, which
+    compiles collectives. With several workers it fails where it averages
+    scalars over an axis.
     """
     strategy = model.distribute_strategy
     return strategy.num_replicas_in_sync > 1 and (

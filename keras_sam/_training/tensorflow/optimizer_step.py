@@ -1,37 +1,46 @@
 """The optimizer's step on gradients that are already those of all replicas.
 
-Keras clips gradients, and looks for overflows, on each replica and adds up
-last. Both belong after it: the sum of clipped gradients is longer than the clip
-norm, and an overflow on one replica must be seen by all. And Keras puts what
-replicas do together into conditionals, which fails, for
-`gradient_accumulation_steps` and `ema_overwrite_frequency`.
+Keras clips gradients, and looks for overflows, on each replica, and adds up
+last. Both must come after the sum: the sum of clipped gradients is longer than
+the clip norm, and all replicas must see an overflow on one of them. And for
+`gradient_accumulation_steps` and `ema_overwrite_frequency` Keras puts what
+replicas do together into conditionals, which fails.
 """
 
 import functools
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_sam import _keras_internals
 from keras_sam import vectors
 from keras_sam._backend import replicas
 
 
-def apply(optimizer, grads_and_variables, corrections=()):
+def apply(
+    optimizer: keras.Optimizer,
+    grads_and_variables: Iterable[tuple[Any, keras.Variable]],
+    corrections: Iterable[tuple[Any, keras.Variable]] = (),
+) -> None:
     """Calls `optimizer.apply_gradients`, but never sums over replicas.
 
     Args:
         optimizer: Keras optimizer, built.
-        grads_and_variables: List of (tensor or None, Keras variable); the
-            tensors are the same on all replicas.
-        corrections: List of (tensor, Keras variable), likewise: what moves
-            the variables besides, over minus the learning rate.
+        grads_and_variables: Pairs of a tensor or None and a Keras variable.
+            The tensors must be the same on all replicas.
+        corrections: Pairs of a tensor and a Keras variable, likewise. The
+            variable also moves by minus the learning rate times the tensor.
     """
     for correction, variable in corrections:
         # Before the optimizer, which averages and constrains what comes out.
         move = vectors.scale(optimizer.learning_rate, [correction])[0]
         if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            # After an overflow it skips the step; so is this.
+            # The optimizer skips the step after an overflow; so is this move.
             move = ops.where(vectors.all_finite([correction]), move, 0)
         variable.assign_sub(move)
     if replicas.count() > 1:
@@ -39,8 +48,8 @@ def apply(optimizer, grads_and_variables, corrections=()):
     optimizer.apply_gradients(grads_and_variables)
 
 
-def check(optimizer):
-    """Checks that weights may also move past an optimizer, by its rate.
+def check(optimizer: keras.Optimizer) -> None:
+    """Checks that weights may move by an optimizer's rate besides its steps.
 
     Raises:
         ValueError: If it accumulates gradients or has not one learning rate.
@@ -63,18 +72,19 @@ def check(optimizer):
         )
 
 
-def _aggregated(optimizer):
+def _aggregated(optimizer: keras.Optimizer) -> keras.Optimizer:
     """Returns an optimizer with the same state that takes aggregated gradients.
 
-    It shares all attributes with the user's, which keeps its class, by which it
-    is saved.
+    It shares all attributes with the user's optimizer, which keeps its class:
+    a model is saved with the class of its optimizer.
     """
-    view = object.__new__(_view_class(type(optimizer), _holders(optimizer)))
+    kind: Any = type(optimizer)
+    view = object.__new__(_view_class(kind, _holders(optimizer)))
     object.__setattr__(view, "__dict__", vars(optimizer))
     return view
 
 
-def _holders(optimizer):
+def _holders(optimizer: keras.Optimizer) -> tuple[str, ...]:
     """Returns the names of the attributes that hold other optimizers."""
     return tuple(
         name
@@ -84,11 +94,11 @@ def _holders(optimizer):
 
 
 @functools.cache
-def _view_class(kind, holders):
-    """Returns a subclass, for which held optimizers are aggregated as well."""
+def _view_class(kind: Any, holders: tuple[str, ...]) -> Any:
+    """Returns a subclass whose held optimizers are aggregated, too."""
 
-    def held(name):
-        def get(view):
+    def held(name: str) -> property:
+        def get(view: Any) -> Any:
             value = vars(view)[name]
             views = [
                 _aggregated(v) if isinstance(v, keras.Optimizer) else v
@@ -102,79 +112,84 @@ def _view_class(kind, holders):
     return type(kind.__name__, (_Aggregated, kind), members)
 
 
-def _listed(value):
+def _listed(value: Any) -> Sequence[Any]:
     return value if isinstance(value, (list, tuple)) else [value]
 
 
-class _Aggregated:
-    """Overrides what `BaseOptimizer` leaves to backends, as of Keras 3.15."""
+def _step(
+    optimizer: keras.Optimizer, grads: list, variables: list[keras.Variable]
+) -> None:
+    """Does what Keras's optimizers do once gradients are not scaled."""
+    if optimizer.gradient_accumulation_steps:
+        _accumulate(optimizer, grads, variables)
+    else:
+        _update(optimizer, grads, variables)
+    if optimizer.use_ema:
+        _keras_internals.update_averages(optimizer)
+    if optimizer.use_ema and optimizer.ema_overwrite_frequency:
+        _cond(
+            (optimizer.iterations + 1) % optimizer.ema_overwrite_frequency == 0,
+            lambda: _overwrite_with_averages(optimizer),
+            lambda: None,
+        )
 
-    def _all_reduce_sum_gradients(self, grads_and_vars):
-        return grads_and_vars
 
-    def _backend_apply_gradients(self, grads, trainable_variables):
-        if self.gradient_accumulation_steps:
-            self._accumulate(grads, trainable_variables)
-        else:
-            self._update(grads, trainable_variables)
-        if self.use_ema:
-            trained = self._trainable_variables
-            self._update_model_variables_moving_average(trained)
-        if self.use_ema and self.ema_overwrite_frequency:
-            _cond(
-                (self.iterations + 1) % self.ema_overwrite_frequency == 0,
-                lambda: self._overwrite_with_average(trained),
-                lambda: None,
-            )
+def _update(
+    optimizer: keras.Optimizer, grads: list, variables: list[keras.Variable]
+) -> None:
+    grads = _keras_internals.clip(optimizer, grads)
+    _keras_internals.decay_weights(optimizer, variables)
+    _keras_internals.update(optimizer, grads, variables)
 
-    def _update(self, grads, variables):
-        grads = self._clip_gradients(grads)
-        self._apply_weight_decay(variables)
-        self._backend_update_step(grads, variables, self.learning_rate)
 
-    def _accumulate(self, grads, variables):
-        """Updates with the mean of some steps, the last of which is this."""
-        steps = self.gradient_accumulation_steps
-        sums = [
-            self._accumulated_gradients[self._get_variable_index(variable)]
-            for variable in variables
+def _accumulate(
+    optimizer: keras.Optimizer, grads: list, variables: list[keras.Variable]
+) -> None:
+    """Updates in the last of some steps, with the mean of their gradients."""
+    steps = optimizer.gradient_accumulation_steps
+    sums = _keras_internals.accumulators(optimizer, variables)
+
+    def update(*grads: Any) -> None:
+        means = [
+            (grad + total) / steps
+            for grad, total in zip(grads, sums, strict=True)
         ]
+        _update(optimizer, means, variables)
+        _keras_internals.reset_accumulators(optimizer)
 
-        def update(*grads):
-            means = [
-                (grad + total) / steps
-                for grad, total in zip(grads, sums, strict=True)
-            ]
-            self._update(means, variables)
-            self._backend_reset_gradient_accumulators()
+    def accumulate(*grads: Any) -> None:
+        for grad, total in zip(grads, sums, strict=True):
+            total.assign_add(grad)
 
-        def accumulate(*grads):
-            for grad, total in zip(grads, sums, strict=True):
-                total.assign_add(grad)
-
-        due = (self._iterations + 1) % steps == 0
-        _cond(due, update, accumulate, *grads)
-
-    def _overwrite_with_average(self, variables):
-        averages = self._model_variables_moving_average
-        for variable, average in zip(variables, averages, strict=True):
-            if average is not None:
-                variable.assign(average.value)
+    due = (_keras_internals.steps_done(optimizer) + 1) % steps == 0
+    _cond(due, update, accumulate, *grads)
 
 
-def _cond(predicate, true, false, *arguments):
+def _overwrite_with_averages(optimizer: keras.Optimizer) -> None:
+    for variable, average in _keras_internals.averages(optimizer):
+        variable.assign(average.value)
+
+
+def _cond(
+    predicate: Any,
+    true: Callable[..., None],
+    false: Callable[..., None],
+    *arguments: Any,
+) -> None:
     """Runs one of two functions, in which replicas may call on each other.
 
     Such a function cannot be a branch of a conditional of one replica, unless
     all replicas are one program, as on a TPU. But all replicas together can
-    choose first, and then run it each.
+    choose first, and then run the function each.
     """
     if isinstance(replicas.current(), tf.distribute.TPUStrategy):
         tf.cond(predicate, lambda: true(*arguments), lambda: false(*arguments))
         return
 
-    def choose(strategy, predicate, *arguments):
-        def each(function):
+    def choose(
+        strategy: tf.distribute.Strategy, predicate: Any, *arguments: Any
+    ) -> None:
+        def each(function: Callable[..., None]) -> None:
             strategy.extended.call_for_each_replica(function, args=arguments)
 
         first = strategy.experimental_local_results(predicate)[0]
@@ -182,3 +197,8 @@ def _cond(predicate, true, false, *arguments):
 
     context = tf.distribute.get_replica_context()
     context.merge_call(choose, args=(predicate, *arguments))
+
+
+_Aggregated = _keras_internals.optimizer_hooks(
+    reduce=lambda grads_and_variables: grads_and_variables, apply=_step
+)

@@ -1,9 +1,10 @@
 """Checkpoints of a training in a directory: written whole, read with care.
 
 TensorFlow's `CheckpointManager` writes a checkpoint aside and then replaces
-the file `checkpoint`, which names it, in one piece. What is added here: where
-the training is and what the variables are ride along, so that a checkpoint of
-another model, or a damaged one, is refused before any variable changes.
+the file `checkpoint`, which names it, in one piece. Here a checkpoint also
+holds the progress of the training and a description of the variables. A
+checkpoint of another model, or a damaged one, is refused before any variable
+changes.
 """
 
 import itertools
@@ -11,24 +12,28 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
 
+import keras
 import tensorflow as tf
 
 _PROGRESS = "progress/.ATTRIBUTES/py_state"
 _SHOWN = 3  # Differences in a message.
-_START = {"epoch": 0, "step": 0, "logs": {}, "history": []}
+_START: dict[str, Any] = {"epoch": 0, "step": 0, "logs": {}, "history": []}
 
 
 class _Progress(tf.train.experimental.PythonState):
     """A dict that a checkpoint holds as JSON."""
 
-    def __init__(self, content):
+    def __init__(self, content: dict[str, Any]) -> None:
         self.content = content
 
-    def serialize(self):
+    def serialize(self) -> str:
         return json.dumps(self.content)
 
-    def deserialize(self, string_value):
+    def deserialize(self, string_value: str) -> None:
         self.content = json.loads(string_value)
 
 
@@ -41,21 +46,22 @@ class Checkpoints:
 
     Attributes:
         latest: String, the path of the newest checkpoint, or None.
-        progress: Dict that came with it: the epochs finished, the steps done
-            in the next one, the logs of the last step, and of each epoch.
+        progress: Dict that the newest checkpoint holds: the epochs finished,
+            the steps done in the next epoch, the logs of the last step, and the
+            logs of each epoch.
 
     Raises:
         ValueError: If the newest checkpoint is damaged or none of ours.
     """
 
-    def __init__(self, directory, max_to_keep):
+    def __init__(self, directory: str | os.PathLike, max_to_keep: int) -> None:
         self._directory = os.fspath(directory)
         self._max_to_keep = max_to_keep
         self.latest = self._newest()
         self.progress = self._read(self.latest) if self.latest else _START
 
-    def check(self, kind, variables):
-        """Raises ValueError unless variables are those of the newest one.
+    def check(self, kind: str, variables: Sequence[keras.Variable]) -> None:
+        """Raises ValueError unless the newest checkpoint is of the variables.
 
         Args:
             kind: String, the name under which they were saved.
@@ -78,12 +84,13 @@ class Checkpoints:
                 + f" ({len(differing)} in all)"
             )
 
-    def verify(self):
-        """Raises ValueError unless every byte of the newest one is good."""
-        self._read(self.latest, all_tensors=True)
+    def verify(self) -> None:
+        """Raises ValueError if a byte of the newest checkpoint is damaged."""
+        if self.latest:
+            self._read(self.latest, all_tensors=True)
 
-    def restore(self, kind, variables):
-        """Assigns the newest checkpoint's values.
+    def restore(self, kind: str, variables: Sequence[keras.Variable]) -> None:
+        """Assigns the values in the newest checkpoint to variables.
 
         Args:
             kind: String, the name under which they were saved.
@@ -94,17 +101,22 @@ class Checkpoints:
         status = checkpoint.restore(self.latest).expect_partial()
         status.assert_existing_objects_matched()
 
-    def save(self, progress, variables, chief=True):
+    def save(
+        self,
+        progress: Mapping[str, Any],
+        variables: Mapping[str, Sequence[keras.Variable]],
+        chief: bool = True,
+    ) -> None:
         """Writes a checkpoint, then deletes old ones.
 
-        Several workers call it together, since some variables are read by all
-        of them at once.
+        Several workers must call it together: some variables can only be read
+        by all of them at once.
 
         Args:
-            progress: Dict for JSON, with what the attribute has.
+            progress: Dict that JSON can hold, with what the attribute has.
             variables: Dict from a kind to a list of Keras variables.
-            chief: Bool. The others write to a place of their own, and delete
-                it.
+            chief: Bool. The other workers write to a place of their own, and
+                delete it.
         """
         progress = {
             **progress,
@@ -126,7 +138,7 @@ class Checkpoints:
         self.latest = os.path.join(self._directory, f"ckpt-{number}")
         self.progress = progress
 
-    def _newest(self):
+    def _newest(self) -> str | None:
         """Returns the path of the checkpoint that the state file names."""
         try:
             state = tf.train.get_checkpoint_state(self._directory)
@@ -142,18 +154,18 @@ class Checkpoints:
             )
         return None
 
-    def _read(self, path, all_tensors=False):
+    def _read(self, path: str, all_tensors: bool = False) -> dict[str, Any]:
         """Returns the progress in a checkpoint."""
         try:
             return _read(path, all_tensors)
-        except Exception as error:  # TensorFlow raises all sorts.
+        except Exception as error:  # TensorFlow raises errors of many types.
             raise ValueError(
                 f"{path}, the newest backup in {self._directory}, is damaged "
                 "or not one of keras_sam.BackupAndRestore. "
                 f"{self._others(path)} Received: {error}"
             ) from error
 
-    def _others(self, damaged):
+    def _others(self, damaged: str) -> str:
         """Says which checkpoints are good, and how to go on from one."""
         state = tf.train.get_checkpoint_state(self._directory)
         good = []
@@ -174,28 +186,28 @@ class Checkpoints:
         )
 
 
-def _read(path, all_tensors):
+def _read(path: str, all_tensors: bool) -> dict[str, Any]:
     reader = tf.train.load_checkpoint(path)
     progress = json.loads(reader.get_tensor(_PROGRESS))
     if all_tensors:
         for key in reader.get_variable_to_shape_map():
-            reader.get_tensor(key)  # Looks at its checksum.
+            reader.get_tensor(key)  # Checks its checksum.
     return progress
 
 
-def _pointer(name):
+def _pointer(name: str) -> str:
     return f'model_checkpoint_path: "{name}"'
 
 
-def _values(variables):
+def _values(variables: Sequence[keras.Variable]) -> list:
     return [variable.value for variable in variables]
 
 
-def _described(variables):
-    """Returns [path, dtype, shape] of each, for JSON.
+def _described(variables: Sequence[keras.Variable]) -> list[list]:
+    """Returns [path, dtype, shape] of each variable, for JSON.
 
-    Without the numbers of names such as dense_1, which tell how many layers
-    the process made before.
+    Paths are without the numbers in names such as dense_1, which say how many
+    layers the process has made before.
     """
     return [
         [re.sub(r"_\d+(?![^_/])", "", v.path), str(v.dtype), list(v.shape)]
@@ -203,7 +215,7 @@ def _described(variables):
     ]
 
 
-def _text(description):
+def _text(description: Sequence | None) -> str:
     if description is None:
         return "nothing"
     path, dtype, shape = description

@@ -1,21 +1,28 @@
 """Steps of `fit` that pass over batches instead of training on them."""
 
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
+
+import keras
 import tensorflow as tf
 from keras import tree
+
+from keras_sam import _keras_internals
 
 
 class Skip:
     """Stands in for a model's train function for one call after `install`.
 
-    `fit` looks the function up at each call, counts the steps as ever, and so
-    keeps the iterator, which alone is advanced.
+    `fit` looks the train function up at each call and counts the steps as ever.
+    Only its iterator is advanced.
 
     Args:
         model: `keras.Model` in `fit`.
         steps: Int, how many train steps to pass over.
-        logs: Dict, what `fit` is told of them.
-        restore: Function without arguments that restores the metrics, called
-            once they are built.
+        logs: Dict, what `fit` gets as the logs of these steps.
+        restore: Function without arguments that restores the metrics. It is
+            called once they are built.
 
     Attributes:
         left: Int, the steps still to pass over.
@@ -24,7 +31,13 @@ class Skip:
         ValueError: If `steps_per_execution` does not fit.
     """
 
-    def __init__(self, model, steps, logs, restore):
+    def __init__(
+        self,
+        model: keras.Model,
+        steps: int,
+        logs: Mapping[str, Any],
+        restore: Callable[[], None],
+    ) -> None:
         if steps % model.steps_per_execution:
             raise ValueError(
                 f"The backup is of step {steps} of an epoch, which must be a "
@@ -37,14 +50,14 @@ class Skip:
         self._logs = logs
         self._restore = restore
 
-    def install(self):
-        """Makes the next call of the train function one of this."""
+    def install(self) -> None:
+        """Makes this the train function, for one call."""
         self._train = self._model.train_function
         self._model.train_function = self
 
-    def __call__(self, iterator):
+    def __call__(self, iterator: Any) -> Mapping[str, Any]:
         """Advances an iterator by the batches of one execution."""
-        # First of all: nothing that fails may leave this behind.
+        # First of all: an error below must not leave this installed.
         self._model.train_function = self._train
         for number in range(self._model.steps_per_execution):
             batch = next(iterator, None)
@@ -58,7 +71,7 @@ class Skip:
         self.left -= self._model.steps_per_execution
         return self._logs
 
-    def check_end(self):
+    def check_end(self) -> None:
         """Raises ValueError if the data ended before all was passed over."""
         if self.left:
             raise ValueError(
@@ -68,15 +81,15 @@ class Skip:
             )
 
 
-def _build(model, batch):
+def _build(model: keras.Model, batch: Any) -> None:
     """Creates the variables of metrics that come with the first step."""
     strategy = model.distribute_strategy
 
-    def part(value):
+    def part(value: Any) -> Any:
         missing = isinstance(value, tf.experimental.Optional)
         return strategy.experimental_local_results(None if missing else value)
 
     with strategy.scope():
-        model._symbolic_build(
-            data_batch=tree.map_structure(lambda v: part(v)[0], batch)
+        _keras_internals.build_symbolically(
+            model, tree.map_structure(lambda v: part(v)[0], batch)
         )

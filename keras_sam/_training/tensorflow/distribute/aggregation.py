@@ -1,22 +1,28 @@
 """The mean of outcomes over replicas."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import tensorflow as tf
 from keras import tree
 
 from keras_sam._backend import replicas
 
 
-def aggregate(outcome, statistics, size, synced):
+def aggregate(
+    outcome: Any, statistics: Sequence[int], size: Any, synced: bool
+) -> Any:
     """Returns the mean of outcomes over replicas.
 
-    One collective moves all that is of one type. The mean is that over the
-    parts of a batch, but for loss and outputs, which metrics add up later.
+    One collective moves all tensors of a type. The mean is the one over the
+    parts of a batch. Loss and outputs stay: metrics add them up later.
     Statistics are weighted by size, so that a replica without examples counts
-    for nothing. (Keras keeps those of each replica apart, and saves the
-    first's.)
+    for nothing. (Keras has statistics for each replica, and saves the first
+    replica's.)
 
     Args:
-        outcome: `splits.Outcome` of this replica.
+        outcome: Outcome of this replica, a `NamedTuple` with the fields
+            `grads`, `correction`, `memory` and `state`.
         statistics: Indices of the state that is averaged.
         size: Number of examples on this replica.
         synced: Whether gradients and memory are the same on all replicas.
@@ -49,9 +55,9 @@ def aggregate(outcome, statistics, size, synced):
     )
 
 
-def _over_replicas(total):
+def _over_replicas(total: tf.Tensor) -> tf.Tensor:
     return total / replicas.count() if total.dtype.is_floating else total
 
 
-def _wide(tensor):
+def _wide(tensor: tf.Tensor) -> tf.Tensor:
     return tf.cast(tensor, "float32") if tensor.dtype.size < 4 else tensor

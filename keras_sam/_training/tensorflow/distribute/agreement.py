@@ -2,8 +2,8 @@
 
 Workers that do not agree on the model, or on the steps, wait for each other in
 collectives, at worst for ever, or quietly train something else. `agree` looks
-first. It goes through the key-value store of TensorFlow's coordination service:
-a collective would not do, since TensorFlow numbers those as they come, so that
+first. It goes through the key-value store of TensorFlow's coordination service.
+A collective would not do: TensorFlow numbers collectives as they come, so that
 workers which have already created different variables exchange the wrong ones.
 """
 
@@ -14,32 +14,43 @@ import logging
 import os
 import tempfile
 import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.eager import context  # Nothing public has the store.
 
 from keras_sam._backend import replicas
+from keras_sam._training.tensorflow import tensorflow_internals
 
 _LOG = logging.getLogger(__name__)
-_PATIENCE = 10  # Seconds after which to say who is missing, again and again.
+_PATIENCE = 10  # Seconds until a worker that is missing is logged once more.
 _LONGEST = 200  # Characters of a value in an error.
 _MANY = 10  # Values in an error.
 _NOTHING = {"": ""}  # Equals no leaf.
 
+_Task = tuple[str, int]  # The type of a task and its index.
+
 _calls = itertools.count()
 
 
-def agree(strategy, facts, seconds=600):
+def agree(
+    strategy: tf.distribute.Strategy,
+    facts: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
+    seconds: float = 600,
+) -> None:
     """Compares facts between the workers of a strategy; also a barrier.
 
-    Every worker calls this, equally often. It takes milliseconds where there
-    are several, and returns at once where there are not.
+    Every worker must call this, equally often. It takes milliseconds where
+    there are several workers, and returns at once where there are not.
 
     Args:
         strategy: `tf.distribute.Strategy`.
-        facts: Dict from names to values of which JSON can be made, or a
-            function that returns it. Of nested values an error names the parts
-            that differ.
+        facts: Dict from names to values that JSON can hold, or a function that
+            returns such a dict. Of nested values an error names the parts that
+            differ.
         seconds: Number, how long to wait for the others.
 
     Raises:
@@ -47,19 +58,23 @@ def agree(strategy, facts, seconds=600):
         TimeoutError: If another worker does not call this in time.
         RuntimeError: If another worker is lost.
     """
-    told = {
-        task: dict(_leaves(said))
-        for task, said in exchange(strategy, facts, seconds).items()
+    facts_by_task = {
+        task: dict(_leaves(theirs))
+        for task, theirs in exchange(strategy, facts, seconds).items()
     }
-    differing = _differing(told)
+    differing = _differing(facts_by_task)
     if differing:
-        raise ValueError(_message(differing, told, replicas.here(strategy)))
+        raise ValueError(
+            _message(differing, facts_by_task, replicas.here(strategy))
+        )
 
 
-def exchange(strategy, facts, seconds=600):
-    """Returns {task: what it says}, the same on all workers.
+def exchange(
+    strategy: tf.distribute.Strategy, facts: Any, seconds: float = 600
+) -> dict[_Task, Any]:
+    """Returns the facts of each task, the same dict on all workers.
 
-    See `agree`. `{}` where there are not several workers.
+    See `agree`. The dict is empty where there are not several workers.
     """
     others = replicas.tasks(strategy)
     if len(others) < 2:
@@ -67,30 +82,32 @@ def exchange(strategy, facts, seconds=600):
     me = replicas.here(strategy)
     number = next(_calls)
     deadline = time.monotonic() + seconds
-    store = context.context()
-    said = json.dumps(facts() if callable(facts) else facts)
-    store.set_config_key_value(_key(number, me), said)
-    told = _read(number, others, strategy, deadline)
+    text = json.dumps(facts() if callable(facts) else facts)
+    tensorflow_internals.write(_key(number, me), text)
+    texts = _read(number, others, strategy, deadline)
     # The store lives in the first worker, which must not leave before the
     # others have read it.
-    store.set_config_key_value(_key(number, me, "read"), "")
+    tensorflow_internals.write(_key(number, me, "read"), "")
     if me == others[0]:
         _read(number, others, strategy, deadline, "read")
     if number:
-        # All are here, so all have read what was said the last time.
-        for last in (_key(number - 1, me), _key(number - 1, me, "read")):
-            store.delete_config_key_value(last)
-    return {task: json.loads(text) for task, text in told.items()}
+        # All workers are here, so all have read the facts of the last call.
+        for key in (_key(number - 1, me), _key(number - 1, me, "read")):
+            tensorflow_internals.delete(key)
+    return {task: json.loads(text) for task, text in texts.items()}
 
 
 @contextlib.contextmanager
-def writing(strategy, path):
+def writing(
+    strategy: tf.distribute.Strategy, path: str | os.PathLike
+) -> Iterator[str | os.PathLike]:
     """Gives each worker a place to write what is one file for all of them.
 
-    All workers write, since reading variables may need all of them; where the
-    path is the same for all, those but the first write to a temporary folder.
-    None leaves before all have written. A disk that workers do not share holds
-    the file on the first worker's machine only.
+    All workers write, since reading variables may need all of them. Where the
+    path is the same for all, only the first worker writes there; the others
+    write to a temporary folder. No worker leaves before all have written. A
+    disk that workers do not share holds the file on the first worker's machine
+    only.
 
     Args:
         strategy: `tf.distribute.Strategy`.
@@ -114,42 +131,48 @@ def writing(strategy, path):
         except Exception as error:
             exchange(strategy, repr(error))
             raise
-        told = exchange(strategy, None)
-    failed = {task: failure for task, failure in told.items() if failure}
+        outcomes = exchange(strategy, None)
+    failed = {task: failure for task, failure in outcomes.items() if failure}
     if failed:
         raise RuntimeError(f"Writing has failed elsewhere. Received: {failed}")
 
 
-def _key(number, task, kind="facts"):
+def _key(number: int, task: _Task, kind: str = "facts") -> str:
     return f"keras_sam/{number}/{kind}/{task[0]}/{task[1]}"
 
 
-def _read(number, others, strategy, deadline, kind="facts"):
-    """Returns what each task has written, once all have."""
-    found = {}
+def _read(
+    number: int,
+    others: Sequence[_Task],
+    strategy: tf.distribute.Strategy,
+    deadline: float,
+    kind: str = "facts",
+) -> dict[_Task, str]:
+    """Returns the text of each task, once all have written theirs."""
+    texts = {}
     for task in others:
-        while task not in found:
+        while task not in texts:
             left = min(_PATIENCE, deadline - time.monotonic())
             try:
-                found[task] = context.context().get_config_key_value(
-                    _key(number, task, kind),
-                    # 0 would be for ever.
-                    timeout_in_ms=max(1, int(1000 * left)),
+                texts[task] = tensorflow_internals.read(
+                    _key(number, task, kind), max(1, int(1000 * left))
                 )
             except tf.errors.DeadlineExceededError:
                 _complain(task, strategy, late=time.monotonic() >= deadline)
-    return found
+    return texts
 
 
-def _complain(task, strategy, late):
+def _complain(
+    task: _Task, strategy: tf.distribute.Strategy, late: bool
+) -> None:
     """Logs that a task is missing, or raises if it will not come."""
     address = strategy.cluster_resolver.cluster_spec().task_address(*task)
     name = f"{task[0]} {task[1]} at {address}"
-    state = context.context().get_task_states([(task[0], task[1] + 1)])[-1]
-    if state is not None:
+    failure = tensorflow_internals.failure(*task)
+    if failure is not None:
         raise RuntimeError(
             f"Lost {name} while waiting for it. See the log of that worker"
-        ) from state
+        ) from failure
     if late:
         raise TimeoutError(
             f"Gave up waiting for {name}, which has not come as far as this "
@@ -159,8 +182,8 @@ def _complain(task, strategy, late):
     _LOG.warning("Still waiting for %s", name)
 
 
-def _leaves(value, name=""):
-    """Yields (dotted name, value) of all that is nested in a value."""
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields a dotted name and a value for all that is nested in a value."""
     if not isinstance(value, (dict, list)) or not value:
         yield name, value
         return
@@ -169,24 +192,34 @@ def _leaves(value, name=""):
         yield from _leaves(part, f"{name}.{key}" if name else str(key))
 
 
-def _differing(told):
+def _differing(facts_by_task: Mapping[_Task, Mapping[str, Any]]) -> list[str]:
     """Returns the names of the facts that are not the same for all tasks."""
-    names = {name: None for facts in told.values() for name in facts}
+    names = {name: None for facts in facts_by_task.values() for name in facts}
     return [
         name
         for name in names
-        # Text, which tells 1 from True, and does not mind what is no number.
-        if len({json.dumps(f.get(name, _NOTHING)) for f in told.values()}) > 1
+        # As text 1 differs from True, and a NaN equals another one.
+        if len(
+            {
+                json.dumps(facts.get(name, _NOTHING))
+                for facts in facts_by_task.values()
+            }
+        )
+        > 1
     ]
 
 
-def _message(differing, told, me):
+def _message(
+    differing: Sequence[str],
+    facts_by_task: Mapping[_Task, Mapping[str, Any]],
+    me: _Task,
+) -> str:
     lines = [
         f"  {name}: "
         + "; ".join(
             f"{_short(facts[name]) if name in facts else 'nothing'} on "
             f"{task[0]} {task[1]}{' (this one)' if task == me else ''}"
-            for task, facts in told.items()
+            for task, facts in facts_by_task.items()
         )
         for name in differing[:_MANY]
     ]
@@ -197,6 +230,6 @@ def _message(differing, told, me):
     )
 
 
-def _short(value):
+def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -1,42 +1,49 @@
-"""What several replicas, and several workers, are fed by Keras's loops."""
+"""What Keras's loops feed to several replicas, and to several workers."""
 
 import inspect
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
 from keras import tree
 
+from keras_sam import _keras_internals
 from keras_sam._backend import replicas
 from keras_sam._training.tensorflow.distribute import agreement
 
 
-def check_fit(model, args, kwargs):
+def check_fit(
+    model: keras.Model, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> dict[str, int | float]:
     """Returns the numbers among the arguments of `fit`, by name.
 
     Raises:
-        ValueError: If batches are known to be smaller than the replicas are
-            many. (Not if the last one is: then some replicas get no example.)
+        ValueError: If the known size of a batch is less than the number of
+            replicas. (The last batch may be smaller: then some replicas get no
+            example.)
     """
-    replicas = model.distribute_strategy.num_replicas_in_sync
-    if replicas == 1:
+    count = model.distribute_strategy.num_replicas_in_sync
+    if count == 1:
         return {}
     signature = inspect.signature(keras.Model.fit).bind(model, *args, **kwargs)
     signature.apply_defaults()
-    given = signature.arguments
-    size = given["batch_size"]
-    if isinstance(given["x"], tf.data.Dataset):
+    arguments = signature.arguments
+    size = arguments["batch_size"]
+    if isinstance(arguments["x"], tf.data.Dataset):
         shapes = [
             spec.shape
-            for spec in tree.flatten(given["x"].element_spec)
+            for spec in tree.flatten(arguments["x"].element_spec)
             if isinstance(spec, tf.TensorSpec)
         ]
         size = shapes[0][0] if shapes and shapes[0].rank else None
-    if size is not None and size < replicas:
+    if size is not None and size < count:
         raise ValueError(
             "A batch is split among the replicas, so it must hold an example "
-            f"for each of the {replicas}. Received: a batch of {size}"
+            f"for each of the {count}. Received: a batch of {size}"
         )
-    numbers = {**given, **(given["class_weight"] or {})}
+    numbers = {**arguments, **(arguments["class_weight"] or {})}
     return {
         str(name): value
         for name, value in numbers.items()
@@ -44,7 +51,7 @@ def check_fit(model, args, kwargs):
     }
 
 
-def check_predict(model, x):
+def check_predict(model: keras.Model, x: Any) -> None:
     """Raises ValueError if several workers would not predict all of `x`."""
     if (
         len(replicas.tasks(model.distribute_strategy)) > 1
@@ -59,33 +66,39 @@ def check_predict(model, x):
         )
 
 
-def even_steps(strategy, iterator):
+def even_steps(strategy: tf.distribute.Strategy, iterator: Any) -> None:
     """Lets all workers take the same steps, with all of their data.
 
-    Keras stops at the number of batches of the worker's data set, which is not
-    that of the workers' parts of it, nor the same for all where each has its
-    own. Instead all go on until no worker has any data left: meanwhile
-    TensorFlow gives the others empty batches.
+    Keras stops at the number of batches of the worker's data set. The workers'
+    parts of a data set have other numbers of batches, and where each worker has
+    its own data set, the numbers may differ. Here all workers go on until none
+    has any data left. Meanwhile TensorFlow gives empty batches to those whose
+    data have ended.
+
+    Args:
+        strategy: `tf.distribute.Strategy`.
+        iterator: Keras's iterator over an epoch.
     """
     adapter = iterator.data_adapter
     if isinstance(adapter, _Endless):
-        return  # Validation, in every epoch.
-    told = agreement.exchange(strategy, adapter.num_batches)
-    if len(set(told.values())) > 1 or (told and hasattr(adapter, "_dataset")):
+        return  # Validation data, which come by in every epoch.
+    numbers = agreement.exchange(strategy, adapter.num_batches)
+    if len(set(numbers.values())) > 1 or (
+        numbers and _keras_internals.holds_dataset(adapter)
+    ):
         iterator.data_adapter = _Endless(adapter)
         if not iterator.steps_per_epoch:
-            # Data that end are no surprise, of which Keras warns.
-            iterator._interrupted_warning = lambda: None
+            _keras_internals.expect_end(iterator)
         iterator.reset()
 
 
-def first(iterator):
+def first(iterator: Any) -> Any:
     """Returns the first batch of Keras's iterator over an epoch."""
     _, _, batches = next(iter(iterator))
     return next(batches)
 
 
-def part(strategy, batch):
+def part(strategy: tf.distribute.Strategy, batch: Any) -> Any:
     """Returns the part of a batch that the first replica here has."""
     return tree.map_structure(
         lambda value: strategy.experimental_local_results(value)[0], batch
@@ -97,8 +110,8 @@ class _Endless:
 
     num_batches = None
 
-    def __init__(self, adapter):
+    def __init__(self, adapter: Any) -> None:
         self._adapter = adapter
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._adapter, name)

@@ -1,15 +1,19 @@
-"""What all workers must have in common, as values of JSON, for `cluster`."""
+"""What all workers must have in common, as JSON, for `agreement.agree`."""
 
 import json
 import sys
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 
-def of_wrapper(model, arguments):
-    """Returns facts that are known when a model is wrapped.
+def of_wrapper(
+    model: keras.Model, arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns the facts that are known when a model is wrapped.
 
     Args:
         model: The inner model, built or not.
@@ -27,8 +31,8 @@ def of_wrapper(model, arguments):
     }
 
 
-def of_training(model, steps):
-    """Returns facts that are known when a compiled model is run.
+def of_training(model: keras.Model, steps: int | None) -> dict[str, Any]:
+    """Returns the facts that are known when a compiled model is run.
 
     Args:
         model: The wrapper.
@@ -42,15 +46,15 @@ def of_training(model, steps):
     }
 
 
-def _variables(model):
+def _variables(model: keras.Model) -> dict[str, str]:
     return {
         v.path: f"{v.dtype}{list(v.shape)}, trainable={v.trainable}"
         for v in model.variables
     }
 
 
-def _plain(value):
-    """Returns JSON of the Keras config of a value; its type if it has none."""
+def _plain(value: Any) -> Any:
+    """Returns the Keras config of a value as JSON; its type if it has none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Nothing is going to be loaded.
@@ -60,8 +64,8 @@ def _plain(value):
     return json.loads(json.dumps(_comparable(config), default=_name))
 
 
-def _comparable(config):
-    """Leaves out what may differ: seeds, since states come from the chief."""
+def _comparable(config: Any) -> Any:
+    """Returns a config without seeds, whose states come from the chief."""
     if isinstance(config, (list, tuple)):
         return [_comparable(value) for value in config]
     if not isinstance(config, dict):
@@ -75,7 +79,7 @@ def _comparable(config):
     }
 
 
-def _name(value):
+def _name(value: Any) -> str:
     # Not `repr`, which may hold an address.
     named = value if hasattr(value, "__qualname__") else type(value)
     return f"{named.__module__}.{named.__qualname__}"

@@ -6,40 +6,48 @@ next batch of its own copy of the data, with variables of the parameter servers.
 `evaluate` and `predict` run on the coordinator alone and read the variables, so
 that each example counts once. What that means:
 
-- Training is asynchronous, hence not reproducible with several workers; with
-  one worker it is sequential and equals a single device.
+- Training with several workers is asynchronous, and not reproducible. Training
+  with one worker is sequential and equals a single device.
 - A step reads each weight once, when it begins, and evaluates all points of its
   climb from these values. No perturbed weight ever leaves the worker: servers
   see the updates of the optimizer, of state and of metrics, and nothing else.
-  Meanwhile others may change the weights: a gradient may be of older ones than
-  it is applied to, and of some weights before and of others after an update.
-- Each worker reads its own copy of the data again and again, and an epoch is so
-  many steps of all workers together. A shuffle with a seed is the same on all.
-  For each example to count once, `x` is a function that gives a worker its
-  share: see `Workers.fitting`.
-- Metrics and the count of iterations are added to on the servers, so none is
-  lost. All other variables are assigned, as Keras does: of two workers that
-  assign a momentum, a batch statistic or a constrained weight at once, the last
-  one counts.
+  Meanwhile others may change the weights. A gradient may be applied to newer
+  weights than it was evaluated at, and it may be evaluated at some weights from
+  before an update and others from after it.
+- Each worker reads its own copy of the data again and again. The steps of an
+  epoch are counted over all workers. A shuffle with a seed is the same on all.
+  Each example counts once if `x` is a function that gives a worker its share:
+  see `Workers.fitting`.
+- The servers add to metrics and to the count of iterations, so no addition is
+  lost. All other variables are assigned, as Keras does: if two workers assign a
+  momentum, a batch statistic or a constrained weight at once, the last one
+  counts.
 - `fit` keeps few steps ahead of the workers and waits for all of them at the
   end of an epoch, before it reads metrics, validates, or calls callbacks. A
   callback sees in `on_train_batch_end` the logs of an earlier step, at first
-  none, and must not expect the weights to stand still there.
+  none. The weights may change while the callback runs.
 - A worker that dies may come back; until then the others do its steps. Its copy
-  of the data begins anew. The step that it died in is done again, though its
-  updates may have arrived in part. A dead parameter server ends the training.
+  of the data begins anew. The step in which it died is done again, although
+  its updates may have arrived in part. A dead parameter server ends the
+  training.
 """
 
 import contextlib
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from keras_sam import _keras_internals
+from keras_sam._training.tensorflow import tensorflow_internals
 from keras_sam._training.tensorflow.distribute import step_queue
 
 
-def workers(model):
-    """Returns the `Workers` of a model, None under any other strategy.
+def workers(model: Any) -> "Workers | None":
+    """Returns the `Workers` of a model, or None under any other strategy.
 
     Args:
         model: Wrapper under construction, in the scope of its strategy.
@@ -55,11 +63,11 @@ def workers(model):
             "`sync_perturbations` must be False under ParameterServerStrategy, "
             "whose workers never wait for each other. Received: True"
         )
-    if strategy.extended._variable_partitioner is not None:
+    partitioner = tensorflow_internals.variable_partitioner(strategy)
+    if partitioner is not None:
         raise ValueError(
             "ParameterServerStrategy must have no `variable_partitioner`: "
-            "Keras keeps each variable whole. Received: "
-            f"{strategy.extended._variable_partitioner!r}"
+            f"Keras keeps each variable whole. Received: {partitioner!r}"
         )
     if strategy.num_replicas_in_sync > 1:
         raise ValueError(
@@ -78,16 +86,19 @@ class Workers:
         strategy: The `ParameterServerStrategy` of the model.
     """
 
-    def __init__(self, strategy):
+    def __init__(self, strategy: tf.distribute.ParameterServerStrategy) -> None:
         self._strategy = strategy
-        self._function = self._given = None
-        self._data = self._steps_per_epoch = self._schedule = None
+        self._function: Callable[[], tf.data.Dataset] | None = None
+        self._schedule: step_queue.Schedule | None = None
+        self._x: Any = None
+        self._data: Any = None
+        self._steps_per_epoch: int | None = None
 
-    def strategy_of_coordinator(self):
+    def strategy_of_coordinator(self) -> tf.distribute.Strategy:
         """Returns the strategy that Keras's loops run under: the default one.
 
         Raises:
-            ValueError: Within the scope of another one.
+            ValueError: Within the scope of another strategy.
         """
         if tf.distribute.has_strategy():
             raise ValueError(
@@ -97,41 +108,45 @@ class Workers:
         return tf.distribute.get_strategy()
 
     @contextlib.contextmanager
-    def fitting(self, model, x):
-        """Surrounds Keras's `fit`; gives the data for it.
+    def fitting(self, model: keras.Model, x: Any) -> Iterator[Any]:
+        """Surrounds Keras's `fit`; yields the data for it.
 
         Afterwards, also after an error, no step is under way.
 
         Args:
             model: Compiled `keras.Model`.
-            x: As for `fit`, or a function that returns a `tf.data.Dataset`
-                given a `tf.distribute.InputContext`, which has the number of
-                workers and the index of one. It is traced here, and run on
+            x: As for `fit`, or a function from a `tf.distribute.InputContext`
+                to a `tf.data.Dataset`. The context has the number of workers
+                and the index of one. The function is traced here, and run on
                 each worker.
         """
-        self._given = x
+        self._x = x
         if callable(x):
             self._function = self._of_worker(x)
             # For Keras, which takes its shapes; nobody ever reads it.
-            self._given = tf.data.Dataset.range(1).flat_map(
+            self._x = tf.data.Dataset.range(1).flat_map(
                 lambda _: x(self._context(0))
             )
         try:
-            yield self._given
+            yield self._x
         finally:
             ended, self._schedule = self._schedule, None
-            self._function = self._given = self._data = None
+            self._function = self._x = self._data = None
             if ended is not None:
                 ended.drain()
 
-    def _of_worker(self, function):
+    def _of_worker(
+        self, function: Callable[[Any], tf.data.Dataset]
+    ) -> Callable[[], tf.data.Dataset]:
         index = tf.distribute.coordinator.experimental_get_current_worker_index
         return lambda: function(self._context(index())).repeat()
 
-    def _context(self, index):
-        return tf.distribute.InputContext(self._strategy._num_workers, index)
+    def _context(self, index: Any) -> tf.distribute.InputContext:
+        return tf.distribute.InputContext(
+            tensorflow_internals.number_of_workers(self._strategy), index
+        )
 
-    def build(self, model, iterator, batch):
+    def build(self, model: keras.Model, iterator: Any, batch: Any) -> None:
         """Creates all variables, on the servers, before a worker needs them.
 
         Args:
@@ -145,18 +160,20 @@ class Workers:
         _check(model)
         self._data = None
         if iterator is not None:
-            self._data = iterator._get_iterator()
+            self._data = _keras_internals.data_of_epoch(iterator)
             self._steps_per_epoch = iterator.num_batches
             batch = self._data.element_spec
         with self._strategy.scope():
-            model._symbolic_build(data_batch=batch)
+            _keras_internals.build_symbolically(model, batch)
 
-    def train_function(self, model, last):
+    def train_function(
+        self, model: keras.Model, last: step_queue.Schedule | None
+    ) -> step_queue.Schedule:
         """Returns what `fit` calls for a step, or for several.
 
         Args:
             model: Compiled `keras.Model`, built.
-            last: What this has returned for the same model before, or None.
+            last: What the last call returned for the same model, or None.
 
         Raises:
             ValueError: If workers cannot train on the data.
@@ -180,7 +197,7 @@ class Workers:
                 "`steps_per_epoch` must be given where the length of `x` is "
                 "not known. Received: None"
             )
-        if self._function is not None and self._data is not self._given:
+        if self._function is not None and self._data is not self._x:
             raise ValueError(
                 "`class_weight` must be None where `x` is a function under "
                 "ParameterServerStrategy: let the function return sample "
@@ -197,7 +214,7 @@ class Workers:
         )
         return self._schedule
 
-    def finish(self, logs):
+    def finish(self, logs: Any) -> Any:
         """Waits for all steps; returns the logs of the last one.
 
         Args:
@@ -206,10 +223,10 @@ class Workers:
         return self._schedule.finish(logs) if self._schedule else logs
 
 
-def _calls_python(dataset):
+def _calls_python(dataset: tf.data.Dataset) -> bool:
     """Whether Python runs when a dataset is read.
 
-    A worker would call the coordinator back, which may be waiting for it.
+    A worker would call the coordinator, which may be waiting for the worker.
     """
     graph = tf.compat.v1.GraphDef.FromString(
         tf.raw_ops.DatasetToGraphV2(
@@ -222,7 +239,7 @@ def _calls_python(dataset):
     return any("PyFunc" in node.op for node in nodes)
 
 
-def _check(model):
+def _check(model: keras.Model) -> None:
     """Raises ValueError if workers cannot train a compiled model."""
     if model.run_eagerly:
         raise ValueError(
@@ -253,7 +270,8 @@ def _check(model):
     _check_servers_hold([*model.variables, *optimizer.variables])
 
 
-def _check_servers_hold(variables):
+def _check_servers_hold(variables: Iterable[keras.Variable]) -> None:
+    """Raises ValueError if a variable is not on a parameter server."""
     for variable in variables:
         if "/job:ps" not in variable.value.device:
             raise ValueError(

@@ -1,5 +1,6 @@
 """Which strategies a model may be trained under."""
 
+import keras
 import tensorflow as tf
 
 from keras_sam._backend import replicas
@@ -13,12 +14,12 @@ SUPPORTED = (
 )
 
 
-def check(model):
+def check(model: keras.Model) -> None:
     """Checks that a model may be wrapped under the present strategy.
 
     Raises:
-        ValueError: If the strategy is not supported, or the model was made in
-            another one.
+        ValueError: If the strategy is not supported, or the model was made
+            under another strategy.
     """
     here = replicas.current()
     if tf.distribute.has_strategy() and not isinstance(here, SUPPORTED):
@@ -27,7 +28,7 @@ def check(model):
             "Strategies of `tf.distribute` that can be trained under are "
             f"{names}. Received: {type(here).__name__}"
         )
-    # A variable without the attribute is on one device, in any strategy.
+    # A variable without the attribute is on one device, under any strategy.
     homes = [model.distribute_strategy] + [
         getattr(
             v.value,
@@ -45,5 +46,5 @@ def check(model):
             )
 
 
-def _name(strategy):
+def _name(strategy: tf.distribute.Strategy | None) -> str:
     return "no strategy" if strategy is None else type(strategy).__name__

@@ -1,0 +1,119 @@
+"""The private names of TensorFlow that the library uses, one a function.
+
+No other file names an attribute of TensorFlow that begins with an underscore,
+or a module of `tensorflow.python`; `tests/layers_test.py` looks for that. Where
+a docstring says "Read in TensorFlow 2.18 and 2.21", the sources of these
+versions have the name, with the meaning that the function gives it.
+`tests/tensorflow_internals_test.py` tests the meaning. A TensorFlow without the
+name is an error that says so.
+"""
+
+from typing import Any
+
+import tensorflow as tf
+
+from keras_sam import _private_names
+
+_TENSORFLOW = _private_names.Package(
+    "TensorFlow", "2.18 and 2.21", tf.__version__
+)
+_private = _TENSORFLOW.private
+
+
+# The key-value store of the coordination service, which lives in the first
+# worker of a cluster. Nothing public has it.
+
+
+def _service() -> Any:
+    context = _TENSORFLOW.module("tensorflow.python.eager.context")
+    return _private(context, "context")()
+
+
+def write(key: str, text: str) -> None:
+    """Writes a text into the store, under a key that must be new.
+
+    Read in TensorFlow 2.18 and 2.21: `Context.set_config_key_value` of
+    `tensorflow.python.eager.context`.
+    """
+    _private(_service(), "set_config_key_value")(key, text)
+
+
+def read(key: str, milliseconds: int) -> str:
+    """Returns the text under a key, once it is there.
+
+    Read in TensorFlow 2.18 and 2.21: `Context.get_config_key_value` of
+    `tensorflow.python.eager.context`.
+
+    Args:
+        key: String.
+        milliseconds: Int, at least 1, how long to wait. (0 is for ever.)
+
+    Raises:
+        tf.errors.DeadlineExceededError: If it is not there in time.
+    """
+    return _private(_service(), "get_config_key_value")(
+        key, timeout_in_ms=milliseconds
+    )
+
+
+def delete(key: str) -> None:
+    """Deletes a key from the store.
+
+    Read in TensorFlow 2.18 and 2.21: `Context.delete_config_key_value` of
+    `tensorflow.python.eager.context`.
+    """
+    _private(_service(), "delete_config_key_value")(key)
+
+
+def failure(job: str, index: int) -> Exception | None:
+    """Returns the error of a task that is lost, None while it lives.
+
+    Read in TensorFlow 2.18 and 2.21: `Context.get_task_states` of
+    `tensorflow.python.eager.context`. It takes a job and a number of tasks, and
+    returns None or an error for each task.
+    """
+    return _private(_service(), "get_task_states")([(job, index + 1)])[-1]
+
+
+# `ParameterServerStrategy`.
+
+
+def variable_partitioner(strategy: tf.distribute.Strategy) -> Any:
+    """Returns the `variable_partitioner` of a strategy, or None.
+
+    Read in TensorFlow 2.18 and 2.21:
+    `ParameterServerStrategyV2Extended._variable_partitioner`.
+    """
+    return _private(strategy.extended, "_variable_partitioner")
+
+
+def number_of_workers(strategy: tf.distribute.Strategy) -> int:
+    """Returns the number of workers in the cluster of a strategy.
+
+    Read in TensorFlow 2.18 and 2.21: `ParameterServerStrategyV2._num_workers`.
+    """
+    return _private(strategy, "_num_workers")
+
+
+def wait(
+    remote: tf.distribute.experimental.coordinator.RemoteValue, seconds: float
+) -> bool:
+    """Waits for a scheduled function; returns whether it has ended in time.
+
+    Read in TensorFlow 2.18 and 2.21:
+    `RemoteValueImpl._status_available_event`, which is also set where the
+    function has failed.
+    """
+    return _private(remote, "_status_available_event").wait(seconds)
+
+
+def is_worker_failure(error: Exception) -> bool:
+    """Whether an error says that a worker has died, and no server.
+
+    Read in TensorFlow 2.18 and 2.21: `_is_worker_failure` of
+    `tensorflow.python.distribute.coordinator.cluster_coordinator`.
+    """
+    coordinator = _TENSORFLOW.module(
+        "tensorflow.python.distribute.coordinator.cluster_coordinator"
+    )
+    return _private(coordinator, "_is_worker_failure")(error)

@@ -1,0 +1,433 @@
+"""What the private names of Keras mean, each as the library takes it."""
+
+import sys
+import types
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+from keras_sam import _keras_internals
+from keras_sam import _private_names
+from tests.support import testing
+
+
+def compiled(optimizer="sgd", net=None, **compiling):
+    model = net or testing.dense_net()
+    model.compile(optimizer, testing.cross_entropy(), **compiling)
+    return model
+
+
+def built(**arguments):
+    """Returns an optimizer of one variable, [1, 2], and the variable."""
+    variable = keras.Variable([1.0, 2.0])
+    optimizer = keras.optimizers.SGD(0.5, **arguments)
+    optimizer.build([variable])
+    return optimizer, variable
+
+
+# A version without a name.
+
+
+@pytest.fixture
+def package():
+    return _private_names.Package("Keras", "3.14", "9.9")
+
+
+def test_a_missing_attribute_is_a_sentence(package):
+    for owner, name in (
+        (keras.Model, "Model._gone"),
+        (keras.optimizers.SGD(), "SGD._gone"),
+        (types.ModuleType("there"), "there._gone"),
+    ):
+        with pytest.raises(RuntimeError) as caught:
+            package.private(owner, "_gone")
+        assert str(caught.value) == (
+            f"keras_sam uses `{name}`, which is private to Keras and was read "
+            "in Keras 3.14. Keras 9.9, which is installed, has none. Install "
+            "a version that was read, or report the installed one to keras_sam"
+        )
+
+
+def test_a_missing_module_is_a_sentence(package):
+    with pytest.raises(RuntimeError, match="uses `keras.src.gone`, .* none"):
+        package.module("keras.src.gone")
+
+
+class Theirs:
+    def _method(self, iterator):
+        pass
+
+
+def test_an_override_of_nothing_is_a_sentence(package):
+    class Ours:
+        def _gone(self):
+            pass
+
+    with pytest.raises(RuntimeError, match="uses `Theirs._gone`"):
+        package.overriding(Theirs)(Ours)
+
+
+def test_an_override_with_other_parameters_is_a_sentence(package):
+    class Ours:
+        def _method(self):
+            pass
+
+    with pytest.raises(RuntimeError, match=r"has `_method\(self, iterator\)`"):
+        package.overriding(Theirs)(Ours)
+
+
+def test_an_override_with_the_same_parameters(package):
+    class Ours:
+        def _method(self, iterator):
+            pass
+
+        def other(self):
+            pass
+
+    assert package.overriding(Theirs)(Ours) is Ours
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        ("layers", ()),
+        ("own_metrics", ()),
+        ("takes_training", ()),
+        ("build_symbolically", (None,)),
+        ("compute_loss", ()),
+        ("loss_tracker", ()),
+        ("set_first_epoch", (1,)),
+        ("data_of_epoch", ()),
+        ("expect_end", ()),
+        ("clip", ([],)),
+        ("decay_weights", ([],)),
+        ("update", ([], [])),
+        ("accumulators", ([],)),
+        ("reset_accumulators", ()),
+        ("steps_done", ()),
+        ("update_averages", ()),
+        ("averages", ()),
+    ],
+)
+def test_each_function_says_what_is_missing(function, arguments):
+    with pytest.raises(RuntimeError, match=r"uses `SimpleNamespace\._"):
+        getattr(_keras_internals, function)(
+            types.SimpleNamespace(learning_rate=1.0), *arguments
+        )
+
+
+# Tensors, layers and models.
+
+
+def test_mask():
+    tokens = tf.constant([[1, 2, 0]])
+    embedded = keras.layers.Embedding(3, 2, mask_zero=True)(tokens)
+    mask = _keras_internals.mask(embedded)
+    np.testing.assert_array_equal(mask, [[True, True, False]])
+    assert _keras_internals.mask(tokens) is None
+
+
+def test_set_mask():
+    sequence, last = tf.constant([[[1.0], [5.0]]]), keras.layers.LSTM(1)
+    whole = last(sequence)
+    _keras_internals.set_mask(sequence, None)
+    np.testing.assert_array_equal(last(sequence), whole)
+    _keras_internals.set_mask(sequence, tf.constant([[True, False]]))
+    np.testing.assert_allclose(last(sequence), last(sequence[:, :1]))
+    assert not np.allclose(last(sequence), whole)
+
+
+def test_layers():
+    inner = keras.Sequential([keras.layers.Dense(2)])
+    outer = keras.Sequential([inner, keras.layers.Dense(3)])
+    found = _keras_internals.layers(outer)
+    assert len(found) == 4
+    assert {id(layer) for layer in found} == {
+        id(layer) for layer in (outer, inner, *inner.layers, outer.layers[1])
+    }
+
+
+@pytest.mark.parametrize(
+    ("layer", "name"),
+    [
+        (keras.layers.Dense(2), "kernel"),
+        (keras.layers.Conv1D(2, 2), "kernel"),
+        (keras.layers.EinsumDense("abc,cd->abd", (None, 2)), "kernel"),
+        (keras.layers.Embedding(3, 2), "embeddings"),
+    ],
+)
+def test_attributes(layer, name):
+    layer.build((None, 4, 3))
+    assert dict(_keras_internals.attributes(layer))[name] is getattr(
+        layer, name
+    )
+
+
+def test_own_metrics():
+    model = testing.dense_net()
+    metric = model.shown = keras.metrics.Mean()
+    assert _keras_internals.own_metrics(model) == [metric]
+    model.compile("sgd", "mse", metrics=["mae"])
+    assert _keras_internals.own_metrics(model) == [metric]
+
+
+class Recording(keras.layers.Layer):
+    """Records whether its calls are of numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.eager = []
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], 3))
+
+    def call(self, x):
+        self.eager.append(tf.executing_eagerly())
+        return x @ self.kernel
+
+
+def test_takes_training():
+    assert _keras_internals.takes_training(keras.layers.Dropout(0.5))
+    assert not _keras_internals.takes_training(Recording())
+
+
+def test_is_of_keras(monkeypatch):
+    class Own(keras.Model):
+        def compute_loss(self, **arguments):
+            pass
+
+    assert _keras_internals.is_of_keras(Own().train_step)
+    assert not _keras_internals.is_of_keras(Own().compute_loss)
+    assert not _keras_internals.is_of_keras(None)
+    monkeypatch.setattr(keras.Model.fit, "__module__", "elsewhere")
+    with pytest.raises(RuntimeError, match="uses the package `keras.src`"):
+        _keras_internals.is_of_keras(Own().train_step)
+
+
+def test_build_symbolically():
+    layer = Recording()
+    model = compiled("adam", keras.Sequential([layer]), metrics=["accuracy"])
+    _keras_internals.build_symbolically(
+        model, (tf.TensorSpec((8, 6)), tf.TensorSpec(8, tf.int64))
+    )
+    assert layer.eager and not any(layer.eager)
+    assert layer.built and model.optimizer.built
+    # Total and count, of the loss and of the accuracy.
+    assert len(model.metrics_variables) == 4
+
+
+@pytest.mark.parametrize("takes", [True, False])
+def test_compute_loss(takes):
+    class Own(keras.Sequential):
+        if takes:
+
+            def compute_loss(
+                self,
+                x=None,
+                y=None,
+                y_pred=None,
+                sample_weight=None,
+                training=True,
+            ):
+                return y_pred + training
+
+        else:
+
+            def compute_loss(
+                self, x=None, y=None, y_pred=None, sample_weight=None
+            ):
+                return y_pred + 4
+
+    loss = _keras_internals.compute_loss(
+        Own(), x=0, y=0, y_pred=1, sample_weight=None, training=True
+    )
+    assert loss == (2 if takes else 5)
+
+
+def test_loss_tracker():
+    model = compiled()
+    tracker = _keras_internals.loss_tracker(model)
+    assert tracker is model.metrics[0] and tracker.name == "loss"
+    tracker.update_state(3.0)
+    assert model.get_metrics_result()["loss"] == 3.0
+
+
+@pytest.mark.parametrize(("first", "epochs"), [(2, [2]), (None, [0, 1, 2])])
+def test_set_first_epoch(first, epochs):
+    begun = []
+    callback = keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: _keras_internals.set_first_epoch(
+            model, first
+        ),
+        on_epoch_begin=lambda epoch, logs: begun.append(epoch),
+    )
+    model = compiled(run_eagerly=True)
+    x, y = testing.data(8)
+    model.fit(x, y, epochs=3, verbose=0, callbacks=[callback])
+    assert begun == epochs
+
+
+def test_fit_hooks():
+    calls = []
+
+    class Hooked(_keras_internals.FitHooks):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(3)
+
+        def call(self, x):
+            calls.append("call")
+            return self.dense(x)
+
+        def build_before_loop(self, iterator=None, data_batch=None):
+            assert (iterator is None) != (data_batch is None)
+            calls.append("build")
+            super().build_before_loop(iterator, data_batch)
+
+        def epoch_logs(self, logs):
+            calls.append("logs")
+            return {**super().epoch_logs(logs), "own": 1.0}
+
+    model = compiled(net=Hooked(), run_eagerly=True)
+    x, y = testing.data(8)
+    history = model.fit(x, y, verbose=0).history
+    assert [calls[0], calls[-1]] == ["build", "logs"]
+    assert calls.count("build") == calls.count("logs") == 1
+    assert history["own"] == [1.0] and len(history["loss"]) == 1
+    calls.clear()
+    assert model.evaluate(x, y, verbose=0, return_dict=True)["own"] == 1.0
+    assert calls == ["build", "call", "logs"]
+    calls.clear()
+    model.train_on_batch(x, y)
+    assert calls == ["build", "call"]
+
+
+# What Keras's loops read. The iterator is that which `fit` makes.
+
+
+class Seen(_keras_internals.FitHooks):
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(3)
+        self.iterators = []
+
+    def call(self, x):
+        return self.dense(x)
+
+    def build_before_loop(self, iterator=None, data_batch=None):
+        self.iterators.append(iterator)
+        self.seen(iterator)
+
+    def seen(self, iterator):
+        pass
+
+
+def test_data_of_epoch():
+    dataset = tf.data.Dataset.from_tensors(testing.data(8))
+    model = compiled(net=Seen())
+    model.fit(dataset, verbose=0)
+    data = _keras_internals.data_of_epoch(model.iterators[0])
+    assert data.element_spec == dataset.element_spec
+
+
+@pytest.mark.parametrize("expected", [True, False])
+def test_expect_end(expected, recwarn):
+    class Expecting(Seen):
+        def seen(self, iterator):
+            if expected:
+                _keras_internals.expect_end(iterator)
+
+    dataset = tf.data.Dataset.from_tensors(testing.data(8))
+    compiled(net=Expecting()).fit(dataset, steps_per_epoch=2, verbose=0)
+    assert any("ran out" in str(w.message) for w in recwarn) != expected
+
+
+def test_holds_dataset():
+    def adapter(*data):
+        model = compiled(net=Seen())
+        model.fit(*data, verbose=0)
+        return model.iterators[0].data_adapter
+
+    data = testing.data(8)
+    dataset = tf.data.Dataset.from_tensors(data)
+    assert _keras_internals.holds_dataset(adapter(dataset))
+    assert not _keras_internals.holds_dataset(adapter(*data))
+    generator = (batch for batch in [data])
+    assert not _keras_internals.holds_dataset(adapter(generator))
+
+
+# Steps of an optimizer.
+
+
+def test_clip():
+    optimizer, _ = built(clipnorm=1.0)
+    (grad,) = _keras_internals.clip(optimizer, [tf.constant([3.0, 4.0])])
+    np.testing.assert_allclose(grad, [0.6, 0.8], rtol=1e-6)
+
+
+def test_decay_weights():
+    optimizer, variable = built(weight_decay=0.5)
+    _keras_internals.decay_weights(optimizer, [variable])
+    np.testing.assert_array_equal(variable, [0.75, 1.5])
+
+
+def test_update():
+    optimizer, variable = built(clipnorm=1.0, weight_decay=0.5)
+    _keras_internals.update(optimizer, [tf.constant([3.0, 4.0])], [variable])
+    np.testing.assert_array_equal(variable, [-0.5, 0.0])
+    assert optimizer.iterations == 0
+
+
+def test_accumulators():
+    first, second = keras.Variable([1.0]), keras.Variable([2.0])
+    optimizer = keras.optimizers.SGD(gradient_accumulation_steps=2)
+    optimizer.build([first, second])
+    optimizer.apply([tf.constant([3.0]), tf.constant([4.0])], [first, second])
+    sums = _keras_internals.accumulators(optimizer, [second, first])
+    assert [float(total[0]) for total in sums] == [4.0, 3.0]
+    assert _keras_internals.steps_done(optimizer) == 1
+    assert optimizer.iterations == 0
+    _keras_internals.reset_accumulators(optimizer)
+    assert [float(total[0]) for total in sums] == [0.0, 0.0]
+
+
+def test_averages():
+    optimizer, variable = built(use_ema=True, ema_momentum=0.5)
+    _keras_internals.update_averages(optimizer)  # The first step copies.
+    optimizer.iterations.assign(1)
+    variable.assign([3.0, 4.0])
+    _keras_internals.update_averages(optimizer)
+    ((averaged, average),) = _keras_internals.averages(optimizer)
+    assert averaged is variable
+    np.testing.assert_array_equal(average, [2.0, 3.0])
+
+
+def test_optimizer_hooks():
+    calls = []
+
+    def reduce(grads_and_variables):
+        calls.append("reduce")
+        return grads_and_variables
+
+    def apply(optimizer, grads, variables):
+        calls.append("apply")
+        _keras_internals.update(optimizer, grads, variables)
+
+    hooks = _keras_internals.optimizer_hooks(reduce, apply)
+
+    class Hooked(hooks, keras.optimizers.SGD):
+        pass
+
+    variable = keras.Variable([1.0])
+    optimizer = Hooked(0.5)
+    optimizer.apply_gradients([(ops.ones(1), variable)])
+    assert calls == ["apply", "reduce"]
+    assert float(variable[0]) == 0.5
+    assert optimizer.iterations == 1
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__]))
