@@ -1,10 +1,11 @@
 """The private names of Keras that the library uses, each in one function.
 
 No other file names an attribute of Keras that begins with an underscore, or a
-module of `keras.src`; `tests/layers_test.py` looks for that. Where a docstring
-says "Read in Keras 3.14 and 3.15", the sources of these versions have the name,
-with the meaning that the function gives it. `tests/keras_internals_test.py`
-tests the meaning. A Keras without the name is an error that says so.
+module of `keras.src`; `tests/contracts/layers_test.py` looks for that. Where a
+docstring says "Read in Keras 3.14 and 3.15", the sources of these versions
+have the name, with the meaning that the function gives it.
+`tests/keras_internals_test.py` tests the meaning. A Keras without the name is
+an error that says so.
 """
 
 from collections.abc import Callable

@@ -23,6 +23,8 @@ from keras_sam import vectors
 from keras_sam._registration import exported
 from keras_sam.parts import Cadence
 
+__all__ = ["Every", "Randomly", "Reuse", "Threshold"]
+
 
 @exported
 @dataclasses.dataclass(frozen=True)

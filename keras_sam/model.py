@@ -32,7 +32,9 @@ class _Argument:
     def __get__(self, sam: Any, owner: type | None = None) -> Any:
         if sam is None:
             return self
-        return sam._method.arguments()[self._name]
+        if self._name not in vars(sam):
+            raise AttributeError(self._name)
+        return vars(sam)[self._name]
 
     def __set__(self, sam: Any, value: Any) -> None:
         raise AttributeError(
@@ -58,9 +60,11 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
     The arguments are attributes that can be read, not set: to change one, wrap
     the model again. All else is Keras's: `compile` the wrapper, then `fit`,
     `evaluate`, `predict`, `save`. The inner model is trained in place; save or
-    export `sam.model` alone once training is over. Metrics, the logged loss, batch
-    statistics and seeds are those of the clean pass, the one at w. Clipping,
-    weight decay, averages and constraints act on the final gradient.
+    export `sam.model` alone once training is over.
+
+    Metrics, the logged loss, batch statistics and seeds are those of the clean
+    pass, the one at w. Clipping, weight decay, averages and constraints act on
+    the final gradient.
 
     Args:
         model: `keras.Model`, built or not. Its `train_step`, `test_step`,
@@ -175,6 +179,7 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         super().__init__(name=name, dtype=model.dtype_policy, autocast=False)
         self.model = model
         self._method = method
+        vars(self).update(method.arguments())
         self._track(method.track)
         self._join_workers()
         if model.built:
@@ -219,7 +224,7 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         which steps climb, how many gradients a step costs, how many weights
         move, and what XLA compiles.
         """
-        return description.text(self, self._method)
+        return description.text(self, self._method, self._selection)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:

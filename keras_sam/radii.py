@@ -9,6 +9,8 @@ import keras
 from keras_sam import _validation
 from keras_sam._registration import exported
 
+__all__ = ["LinearInLearningRate"]
+
 
 @exported
 class LinearInLearningRate(keras.optimizers.schedules.LearningRateSchedule):

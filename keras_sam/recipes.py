@@ -44,6 +44,8 @@ from keras_sam.starts import Momentum
 from keras_sam.starts import Random as RandomStart
 from keras_sam.starts import Stale
 
+__all__ = ["RECIPES", "Recipe"]
+
 
 class Recipe(NamedTuple):
     """A row of the table of methods.

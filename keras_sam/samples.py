@@ -18,6 +18,8 @@ from keras_sam import _validation
 from keras_sam._registration import exported
 from keras_sam.parts import Samples
 
+__all__ = ["Drawn", "Largest", "Rising"]
+
 
 class _Fraction(Samples):
     def __post_init__(self):

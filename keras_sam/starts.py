@@ -20,6 +20,8 @@ from keras_sam import vectors
 from keras_sam._registration import exported
 from keras_sam.parts import Start
 
+__all__ = ["Momentum", "Random", "Stale"]
+
 
 @exported
 @dataclasses.dataclass(frozen=True)

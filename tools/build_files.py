@@ -40,6 +40,7 @@ VISIBLE = {
         "//keras_sam:__pkg__",
         "//keras_sam/_training:__subpackages__",
         "//keras_sam/callbacks:__subpackages__",
+        "//keras_sam/distribute:__subpackages__",
     ],
     "tests": [TESTS],
     "tools": [TESTS],

@@ -25,12 +25,13 @@ def call(name, model, method):
     return f"{name}({', '.join([repr(model), *arguments])})"
 
 
-def text(sam, method):
+def text(sam, method, select):
     """Returns what is trained, and how, in some lines of text.
 
     Args:
         sam: The wrapper.
         method: `method.Method`, its own.
+        select: Function that returns the `selection.Selection` of its weights.
     """
     lines = [
         f"{type(sam).__name__} {sam.name!r} trains "
@@ -42,7 +43,7 @@ def text(sam, method):
         else "Descent: the optimizer gets the gradient of the clean pass.",
         *_samples(method),
         _cost(method),
-        _weights(sam),
+        _weights(sam, select),
         *_sharing(method),
         _xla(sam, method),
     ]
@@ -97,11 +98,11 @@ def _cost(method):
     return cost + "."
 
 
-def _weights(sam):
+def _weights(sam, select):
     trained = variables.trained(sam)
     if not trained:
         return "Weights: the model is not built yet."
-    moving = sam._selection().pick(trained)
+    moving = select().pick(trained)
     return (
         f"Weights: {_number(moving)} of {_number(trained)} trained weights "
         f"move ({len(moving)} of {len(trained)} variables)."

@@ -1,5 +1,15 @@
-"""What several workers of one training do together."""
+"""What several workers of one training do together.
 
-from keras_sam._training.tensorflow.distribute.agreement import agree
+agree(strategy, facts)      all workers compare facts, and wait
+is_chief(strategy)          whether this worker writes for all
+writing(strategy, path)     a place to write, one file for all
+"""
 
-__all__ = ["agree"]
+from keras_sam._backend import replicas
+from keras_sam._training import agreement
+
+agree = agreement.agree
+is_chief = replicas.is_chief
+writing = agreement.writing
+
+__all__ = ["agree", "is_chief", "writing"]

@@ -1,11 +1,11 @@
 """The private names of TensorFlow that the library uses, one a function.
 
 No other file names an attribute of TensorFlow that begins with an underscore,
-or a module of `tensorflow.python`; `tests/layers_test.py` looks for that. Where
-a docstring says "Read in TensorFlow 2.18 and 2.21", the sources of these
-versions have the name, with the meaning that the function gives it.
-`tests/tensorflow_internals_test.py` tests the meaning. A TensorFlow without the
-name is an error that says so.
+or a module of `tensorflow.python`; `tests/contracts/layers_test.py` looks for
+that. Where a docstring says "Read in TensorFlow 2.18 and 2.21", the sources of
+these versions have the name, with the meaning that the function gives it.
+`tests/training/tensorflow_internals_test.py` tests the meaning. A TensorFlow
+without the name is an error that says so.
 """
 
 from typing import Any

@@ -26,13 +26,10 @@ from keras_sam._types import Batch
 
 
 class Trainer(loops.Loops, tracking.Tracking):
-    """A wrapper whose train step is that of a method.
+    """A wrapper of `model` whose train step is that of a `Method`."""
 
-    Attributes of subclasses:
-        model: `keras.Model`, the inner one.
-        _method: `method.Method`.
-    """
-
+    # A subclass sets the method. The memory comes with the weights.
+    _method = None
     _memory = None
 
     def train_step(self, data):
