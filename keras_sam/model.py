@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
+from typing import TypeAlias
 
 import keras
 
@@ -20,7 +21,7 @@ from keras_sam.directions import Normalized
 
 __all__ = ["SharpnessAwareMinimization"]
 
-Number = float | keras.optimizers.schedules.LearningRateSchedule
+Number: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 
 
 class _Argument:
@@ -179,7 +180,7 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         super().__init__(name=name, dtype=model.dtype_policy, autocast=False)
         self.model = model
         self._method = method
-        vars(self).update(method.arguments())
+        self.__dict__.update(method.arguments())
         self._track(method.track)
         self._join_workers()
         if model.built:

@@ -1,7 +1,7 @@
 """Losses of a model on batches of data, under the strategy of the model."""
 
+import dataclasses
 from typing import Any
-from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -18,7 +18,8 @@ from keras_sam._types import Batch
 MISFITS = (TypeError, ValueError, tf.errors.InvalidArgumentError)
 
 
-class Part(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Part:
     """A batch of a data set.
 
     Attributes:
