@@ -256,11 +256,10 @@ def test_a_callback_may_freeze_and_compile_again():
 
 def test_recipes_of_perturb():
     """Those of the README: norm only, no biases, last block."""
-    paths = [v.path for v in testing.full_net().trainable_variables]
 
     def moving(perturb):
         sam = keras_sam.SAM(testing.full_net(), perturb=perturb)
-        return [paths[i] for i in sam._perturbed()]
+        return [v.path for v in sam.perturbed_variables]
 
     assert moving("norm") == ["norm/gamma", "norm/beta"]
     assert moving(r"kernel|gamma") == [
