@@ -39,7 +39,6 @@ from keras.src.optimizers import base_optimizer  # noqa: E402
 import keras_sam  # noqa: E402
 from examples import models  # noqa: E402
 from keras_sam import descents  # noqa: E402
-from keras_sam import descents
 
 _FLAGS = flags.FLAGS
 
