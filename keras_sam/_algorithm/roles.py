@@ -18,6 +18,15 @@ _ROLES = (
     parts.Start,
     parts.Samples,
 )
+# The role of each argument of the wrapper.
+_ARGUMENTS = {
+    "direction": parts.Direction,
+    "descent": parts.Descent,
+    "cadence": parts.Cadence,
+    "start": parts.Start,
+    "ascent_samples": parts.Samples,
+    "descent_samples": parts.Samples,
+}
 _HOOKS = {
     role: {
         name
@@ -26,6 +35,10 @@ _HOOKS = {
     }
     for role in _ROLES
 }
+# The hooks that are a bool; all others are methods.
+_FLAGS = {"decoupled", "takes_slices"}
+# Names for helpers that differ from a hook by one letter, but not by a slip.
+_WORDS = {"best", "factors", "factory", "reset", "test", "unit"}
 
 
 class Adapted:
@@ -40,23 +53,25 @@ class Adapted:
         is_own: Whether it is of this library, so without state in Python.
 
     Raises:
-        TypeError: If the part cannot be called.
-        ValueError: If a method has nearly the name of a hook, or that of a
-            hook of another role.
+        TypeError: If the part cannot be called, or a hook of it cannot.
+        ValueError: If the part plays another role, or a method has the name of
+            a hook of another role, or nearly the name of a hook.
     """
 
     role: type = parts.Part
 
     def __init__(self, name, part):
-        if (
-            isinstance(part, type)
-            or not callable(part)
-            or type(part).__call__ is parts.Part.__call__
-        ):
+        if isinstance(part, type) or not callable(part):
             raise TypeError(
                 f"`{name}` must be an instance from "
                 f"`keras_sam.{parts.PARTS[name]}`, or another callable. "
                 f"Received: {part!r}"
+            )
+        if type(part).__call__ is parts.Part.__call__:
+            raise TypeError(
+                f"`{name}` must be callable: define `__call__` in the class "
+                f"`{type(part).__name__}`, as `keras_sam.parts."
+                f"{self.role.__name__}` says. Received: {part!r}"
             )
         _check_hooks(name, part, self.role)
         self.part = part
@@ -261,28 +276,48 @@ def _takes_context(part):
 
 
 def _check_hooks(name, part, role):
-    """Raises ValueError if what looks like a hook would be ignored."""
-    roles = [kind.__name__ for kind in _ROLES if isinstance(part, kind)]
+    """Raises an error if the step would ignore what looks like a hook."""
+    roles = [kind for kind in _ROLES if isinstance(part, kind)]
     if roles and not isinstance(part, role):
+        arguments = [
+            f"`{argument}`"
+            for argument, kind in _ARGUMENTS.items()
+            if kind in roles
+        ]
         raise ValueError(
-            f"`{name}` must be a {role.__name__}. Received a "
-            f"{' and '.join(roles)}: {part!r}"
+            f"`{name}` must be a {role.__name__}. Pass a "
+            f"{' or '.join(kind.__name__ for kind in roles)} as "
+            f"{' or '.join(arguments)}. Received: {part!r}"
         )
     hooks = _HOOKS[role]
-    others = set().union(*_HOOKS.values()) - hooks
+    for hook in sorted(hooks - _FLAGS - {"factor"}):
+        value = getattr(part, hook, None)
+        if value is not None and not callable(value):
+            raise TypeError(
+                f"`{hook}` must be a method: it is a hook of a "
+                f"{role.__name__}. Give a field another name, such as "
+                f"`{hook}_`. Received `{name}`: {part!r}"
+            )
+    # A step that ignores `factor` is right all the same, so any part may have
+    # a method of this common name.
+    others = set().union(*_HOOKS.values()) - hooks - {"factor"}
     own = set(dir(type(part))) - set(dir(parts.Part)) - hooks
     for attribute in sorted(own):
         if attribute.startswith("_"):
             continue
-        near = [hook for hook in hooks if _is_near(attribute, hook)]
-        value = getattr(type(part), attribute)
-        if attribute in others and (callable(value) or value is True):
+        value = getattr(type(part), attribute, None)
+        if attribute in others and _could_be(attribute, value):
             raise ValueError(
                 f"`{attribute}` is no hook of a {role.__name__}, so it would "
                 f"be ignored. A {role.__name__} may have {sorted(hooks)}. Call "
                 f"a helper `_{attribute}`. Received `{name}`: {part!r}"
             )
-        if near and (callable(value) or isinstance(value, bool)):
+        near = [
+            hook
+            for hook in sorted(hooks)
+            if _could_be(hook, value) and _is_near(attribute, hook)
+        ]
+        if near:
             raise ValueError(
                 f"`{attribute}` is nearly the hook `{near[0]}` and would be "
                 f"ignored. Call it `{near[0]}`, or `_{attribute}` if it is a "
@@ -290,9 +325,18 @@ def _check_hooks(name, part, role):
             )
 
 
+def _could_be(hook, value):
+    """Whether a class attribute could be meant as a hook.
+
+    A flag that is False changes nothing.
+    """
+    return value is True if hook in _FLAGS else callable(value)
+
+
 def _is_near(name, hook):
-    """Whether a name is a hook's but for a slip of one key, or two."""
-    return _slips(name.lower(), hook) <= (2 if len(hook) > 8 else 1)
+    """Whether a name is that of a hook but for a slip of one key, or two."""
+    slips = _slips(name.lower(), hook)
+    return name not in _WORDS and slips <= (2 if len(hook) > 8 else 1)
 
 
 def _slips(a, b):
