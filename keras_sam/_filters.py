@@ -1,8 +1,11 @@
 """Filters: the parts of a kernel that each make one output.
 
-Their lengths set the scale of a direction through the weights, since what
-follows them often undoes a change of scale (arXiv:1712.09913).
+The length of a filter is the natural scale of noise on it: a layer that follows
+often undoes a change of scale (arXiv:1712.09913).
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
@@ -12,45 +15,48 @@ from keras_sam import vectors
 
 _layers = keras.layers
 
+_Axes = tuple[int, ...]
 
-def axes(model, variables):
-    """Returns, for each variable, the axes along which its filters lie.
 
-    A filter is all entries of one index of these axes. Kernels have them as
-    their layers use them; the last axis is that of a kernel whose layer is not
-    of Keras. None for what has no filters: biases, and the parameters of
-    normalization and activation layers; of layers that are not of Keras,
-    whatever has fewer than two axes.
+def axes(model: keras.Model, variables: list) -> list[_Axes | None]:
+    """Returns the axes that number the filters, for each variable.
+
+    A filter holds all entries of a kernel that share their indices along these
+    axes. The axes depend on how the layer of the kernel uses it. Biases, and
+    the parameters of normalization and activation layers, have no filters: for
+    them the result is None. In a layer that is not of Keras, the filters of
+    each variable with two axes or more lie along its last axis, and other
+    variables have none.
 
     Args:
         model: `keras.Model`, built.
         variables: List of its Keras variables.
     """
-    found = {}
+    axes_by_id: dict[int, _Axes | None] = {}
     for layer in _keras_internals.layers(model):
         kernels = _kernels(layer)
         if kernels is None:
             continue
         for attribute, value in _keras_internals.attributes(layer):
             if isinstance(value, keras.Variable):
-                chosen = kernels.get(attribute)
+                layout = kernels.get(attribute)
                 if attribute.startswith("lora_"):
-                    chosen = chosen or (-1,)
-                if callable(chosen):
-                    chosen = chosen(layer)
-                found[id(value)] = chosen
-    return [_axes(found, variable) for variable in variables]
+                    layout = layout or (-1,)
+                if callable(layout):
+                    layout = layout(layer)
+                axes_by_id[id(value)] = layout
+    return [_axes(axes_by_id, variable) for variable in variables]
 
 
-def _axes(found, variable):
+def _axes(axes_by_id: dict, variable: keras.Variable) -> _Axes | None:
     rank = len(variable.shape)
-    # As Keras's own kernels, which end with the axis of outputs.
-    unknown = (-1,) if rank > 1 else None
-    chosen = found.get(id(variable), unknown)
-    return chosen and tuple(axis % rank for axis in chosen)
+    # Most kernels of Keras end with the axis of outputs, too.
+    default = (-1,) if rank > 1 else None
+    layout = axes_by_id.get(id(variable), default)
+    return layout and tuple(axis % rank for axis in layout)
 
 
-def _kernels(layer):
+def _kernels(layer: keras.layers.Layer) -> dict | None:
     """Returns the axes of the kernels of a layer, by attribute, or None."""
     for kinds, kernels in _KERNELS:
         if isinstance(layer, kinds):
@@ -58,16 +64,19 @@ def _kernels(layer):
     return None
 
 
-def _of_einsum(layer):
-    """Returns the axes of a kernel that the outputs have, too."""
+def _of_einsum(layer: keras.layers.EinsumDense) -> _Axes:
+    """Returns the axes of a kernel that its outputs share."""
     inputs, output = layer.equation.replace(" ", "").split("->")
     _, kernel = inputs.split(",")
     return tuple(i for i, axis in enumerate(kernel) if axis in output)
 
 
-# The first that fits. Other attributes of these layers, such as biases, have no
-# filters, but for the factors of LoRA: by default along their last axis.
-_KERNELS = (
+# For classes of layers, the axes that number the filters of each kernel, or a
+# function from the layer to them. The first row with a class of the layer
+# counts: the classes of transposed convolutions are also convolutions. Other
+# attributes of these layers, such as biases, have no filters. The factors of
+# LoRA are an exception: unless named here, theirs lie along the last axis.
+_KERNELS: tuple[tuple[Any, dict[str, _Axes | Callable[[Any], _Axes]]], ...] = (
     (
         (_layers.DepthwiseConv1D, _layers.DepthwiseConv2D),
         {"kernel": (-2, -1)},
@@ -105,20 +114,21 @@ _KERNELS = (
             _layers.GroupNormalization,
             _layers.LayerNormalization,
             _layers.PReLU,
+            _layers.RMSNormalization,
         ),
         {},
     ),
 )
 
 
-def noise(params, draws, axes):
-    """Returns normal noise, of standard deviation `||w_f||` for a filter f.
+def noise(params: list, draws: Any, axes: list[_Axes | None]) -> list:
+    """Returns normal noise with standard deviation `||w_f||` on each filter f.
 
     Args:
         params: List of tensors, the weights.
-        draws: `draws.Draws`.
-        axes: List, for each of the weights the axes of its filters, see
-            `axes`. A tensor without filters counts as one.
+        draws: `draws.Draws`, what `Context.draws` returns.
+        axes: List, what `axes` returns for the weights. A tensor without
+            filters counts as one filter.
     """
     return [
         ops.cast(lengths(w, of or ()), w.dtype) * draws.normal(w.shape, w.dtype)
@@ -126,12 +136,15 @@ def noise(params, draws, axes):
     ]
 
 
-def lengths(tensor, axes):
-    """Returns the length of each filter, with the axes of the tensor kept.
+def lengths(tensor: Any, axes: _Axes) -> Any:
+    """Returns the Euclidean length of each filter.
+
+    The result has the rank of the tensor: axes within a filter have size 1.
 
     Args:
         tensor: Tensor.
-        axes: Tuple of ints, the axes along which filters lie.
+        axes: Tuple of ints, the axes that number the filters. Without any, the
+            whole tensor is one filter.
     """
     others = [i for i in range(len(tensor.shape)) if i not in axes]
     squares = vectors.wide(tensor) ** 2

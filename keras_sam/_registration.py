@@ -1,4 +1,4 @@
-"""How classes are called in saved files, and which version wrote a file."""
+"""The names of classes in saved files, and the version that wrote a file."""
 
 from typing import TypeVar
 
@@ -12,12 +12,12 @@ _Class = TypeVar("_Class", bound=type)
 def exported(kind: _Class) -> _Class:
     """Registers a class with Keras under its public name.
 
-    A class in `keras_sam/directions/_gradient.py` becomes
-    `keras_sam.directions>Normalized` in saved files. It also says that
-    `keras_sam.directions` is its module. So classes of one name in two modules
-    cannot be taken for each other, and files stay valid when the private files
-    are rearranged. The faces list the names once more, since editors and type
-    checkers read only what is written there; a test compares the two.
+    The class `Normalized` in `keras_sam/directions/_gradient.py` becomes
+    `keras_sam.directions>Normalized` in saved files, and its `__module__`
+    becomes `keras_sam.directions`. So Keras cannot confuse two classes of one
+    name, and saved files stay valid when classes move between private files.
+    The public modules list the names once more, since editors and type
+    checkers read only those lists. A test compares the lists with the classes.
 
     Raises:
         ValueError: If another class has the name already.
@@ -27,7 +27,8 @@ def exported(kind: _Class) -> _Class:
     registered = keras.saving.get_registered_object(name)
     if registered is not None:
         raise ValueError(
-            f"A class must have a name of its own. Received two called {name!r}"
+            f"{name!r} is the name of another class already. Rename one of "
+            f"the two. Received: {kind!r}, after {registered!r}"
         )
     register = keras.saving.register_keras_serializable(kind.__module__)
     return register(kind)

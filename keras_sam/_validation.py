@@ -1,22 +1,35 @@
-"""Checks of the fields of parts, with clear errors."""
+"""Checks of arguments. Each error names the argument and what was received."""
 
 import math
 import numbers
 import operator
+from collections.abc import Iterable
+from typing import Any
+from typing import TypeVar
 
 import keras
 
+_Choice = TypeVar("_Choice")
 
-def number(name, value, minimum=-math.inf, maximum=math.inf):
-    """Returns a finite float of a range that includes its ends.
+
+def number(
+    name: str,
+    value: Any,
+    minimum: float = -math.inf,
+    maximum: float = math.inf,
+) -> float:
+    """Returns a finite number of a range as a float.
+
+    The range includes its ends.
 
     Raises:
-        TypeError: If it is no number.
-        ValueError: If it is not finite, or out of range.
+        TypeError: If the value is not a number.
+        ValueError: If the value is not finite, or out of range.
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"`{name}` must be a number. Received: {value!r}")
-    if not math.isfinite(value) or not minimum <= value <= maximum:
+    result = float(value)
+    if not math.isfinite(result) or not minimum <= result <= maximum:
         limits = [
             f"at least {minimum}" if minimum > -math.inf else "",
             f"at most {maximum}" if maximum < math.inf else "",
@@ -25,38 +38,51 @@ def number(name, value, minimum=-math.inf, maximum=math.inf):
             f"`{name}` must be {', '.join(['finite', *filter(None, limits)])}. "
             f"Received: {value!r}"
         )
-    return float(value)
+    return result
 
 
-def scheduled(name, value, minimum=-math.inf, maximum=math.inf):
-    """Returns a float as `number` does, or a schedule that begins with one."""
+def scheduled(
+    name: str,
+    value: Any,
+    minimum: float = -math.inf,
+    maximum: float = math.inf,
+) -> Any:
+    """Returns a float as `number` does, or a schedule.
+
+    Only the first value of a schedule is checked: others need not be in range.
+
+    Raises:
+        TypeError: If the value is neither a number nor a schedule.
+        ValueError: If the number, or the first value of the schedule, is not
+            finite, or out of range.
+    """
     if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
         number(name, float(value(0)), minimum, maximum)
         return value
     return number(name, value, minimum, maximum)
 
 
-def integer(name, value, minimum):
+def integer(name: str, value: Any, minimum: int) -> int:
     """Returns an int that is not below the minimum.
 
     Raises:
-        TypeError: If it is no integer.
-        ValueError: If it is too small.
+        TypeError: If the value is not an integer.
+        ValueError: If the value is too small.
     """
     try:
-        found = None if isinstance(value, bool) else operator.index(value)
+        index = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
-        found = None
-    if found is None:
+        index = None
+    if index is None:
         raise TypeError(f"`{name}` must be an integer. Received: {value!r}")
-    if found < minimum:
+    if index < minimum:
         raise ValueError(
             f"`{name}` must be at least {minimum}. Received: {value!r}"
         )
-    return found
+    return index
 
 
-def positive(name, value):
+def positive(name: str, value: Any) -> float:
     """Returns a float as `number` does, above 0."""
     value = number(name, value, 0.0)
     if value == 0:
@@ -64,7 +90,7 @@ def positive(name, value):
     return value
 
 
-def fraction(name, value):
+def fraction(name: str, value: Any) -> float:
     """Returns a float as `number` does, in [0, 1)."""
     value = number(name, value, 0.0)
     if value >= 1:
@@ -72,25 +98,30 @@ def fraction(name, value):
     return value
 
 
-def several(name, values):
-    """Returns a tuple of finite floats.
+def several(name: str, values: Any) -> tuple[float, ...]:
+    """Returns a list or tuple of finite numbers as a tuple of floats.
 
     Raises:
-        TypeError: If it is not a list or tuple of numbers.
-        ValueError: If one is not finite.
+        TypeError: If the values are not a list or tuple of numbers.
+        ValueError: If a number is not finite.
     """
     if not isinstance(values, (list, tuple)):
         raise TypeError(
-            f"`{name}` must be a tuple of numbers. Received: {values!r}"
+            f"`{name}` must be a list or tuple of numbers. Received: {values!r}"
         )
     return tuple(number(name, value) for value in values)
 
 
-def choice(name, value, choices):
-    """Returns one of the choices."""
-    # 1 == True, but is not one of the choices (True, False).
+def choice(name: str, value: Any, choices: Iterable[_Choice]) -> _Choice:
+    """Returns the value if it is one of the choices.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    choices = tuple(choices)
+    # 1 == True, but 1 is not one of the choices (True, False).
     if not any(type(value) is type(c) and value == c for c in choices):
         raise ValueError(
-            f"`{name}` must be one of {tuple(choices)}. Received: {value!r}"
+            f"`{name}` must be one of {choices}. Received: {value!r}"
         )
     return value

@@ -1,7 +1,8 @@
-"""The roles that the parts of a method play, with every hook they may have.
+"""The roles that the parts of a method play, and the hooks of each role.
 
-A part is any callable. A subclass of the class of its role sees the hooks, with
-their defaults, and its fields become its Keras config:
+A part is any callable. A part may also subclass its role. The class of a role
+declares all hooks with their defaults. The fields of a subclass, a frozen
+dataclass, become its Keras config:
 
     Direction   direction(grads, params) -> step         where the climb steps
     Descent     descent(clean, path) -> grads            what is descended with
@@ -9,21 +10,21 @@ their defaults, and its fields become its Keras config:
     Start       start(params) -> step                    where the clean pass is
     Samples     samples(clean_losses, losses) -> indices which examples count
 
-A part that remembers something from step to step has a hook `init`. It takes
-its memory as the last positional argument and returns it last:
+A part may remember something from step to step. Such a part has a hook `init`,
+takes its memory as the last positional argument, and returns it last:
 
     init(params) -> memory
     direction(grads, params, memory) -> (step, memory)
 
-`memory` is any nested structure of tensors. The model holds it as
-non-trainable weights: it is saved, restored and, over replicas and splits of a
-batch, averaged (float tensors; others must not depend on the data).
+The memory is any nested structure of tensors. The model holds it as
+non-trainable weights, and so saves and restores it. Float tensors are averaged
+over replicas and over the splits of a batch. Other tensors must not depend on
+the data.
 
 A part that needs more takes a keyword argument `context`, a `Context`.
 
-Hooks are looked up once, when the wrapper is made. A method whose name is
-nearly that of a hook (`lern`) is an error there, and so is a hook of another
-role.
+The wrapper looks hooks up once, when it is made. It refuses a method whose name
+is nearly the name of a hook (`lern`), and a hook of another role.
 """
 
 import dataclasses
@@ -38,6 +39,7 @@ import keras
 __all__ = [
     "OPTIONAL",
     "PARTS",
+    "ROLES",
     "Cadence",
     "Context",
     "Descent",
@@ -48,7 +50,7 @@ __all__ = [
     "last",
 ]
 
-# The arguments that are parts, and the module of `keras_sam` to look for them.
+# The arguments that are parts, each with the module of `keras_sam` to look in.
 PARTS = {
     "direction": "directions",
     "descent": "descents",
@@ -57,26 +59,27 @@ PARTS = {
     "ascent_samples": "samples",
     "descent_samples": "samples",
 }
-# Those that may be None.
+# The arguments that may be None.
 OPTIONAL = ("start", "ascent_samples", "descent_samples")
 
 
 class Part:
     """Base of frozen dataclasses whose fields are their Keras config.
 
-    Subclasses are saved with the model once they are registered with
-    `keras.saving.register_keras_serializable`.
+    Register a subclass with `keras.saving.register_keras_serializable` to save
+    it with the model.
     """
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """Does what the role says."""
-        raise NotImplementedError(f"{type(self).__name__} has no `__call__`")
+        """Does what the role says. Each subclass must define it."""
+        raise NotImplementedError(f"`{type(self).__name__}` has no `__call__`")
 
     def check(self, arguments: Mapping[str, Any]) -> None:
         """Raises ValueError if the part does not go with other arguments.
 
         Args:
-            arguments: The arguments of the wrapper by name, all checked alone.
+            arguments: The arguments of the wrapper by name. The wrapper has
+                checked each one on its own.
         """
 
     def get_config(self) -> dict[str, Any]:
@@ -102,10 +105,10 @@ class Part:
 class _Remembering(Part):
     """A part that may have a memory."""
 
-    # Whether gradients of embeddings may come as `tf.IndexedSlices`, on which
-    # `add`, `subtract`, `scale`, `dot`, `norm` and `unit` of `vectors` work.
-    # They come as slices if all parts take them. A subclass must say so itself,
-    # since what it overrides may not take them.
+    # Whether the part takes gradients of embeddings as `tf.IndexedSlices`. Of
+    # `vectors`, the functions `add`, `subtract`, `scale`, `dot`, `norm` and
+    # `unit` work on them. Gradients come as slices only if all parts take them.
+    # A subclass does not inherit the value: its `__call__` may not take them.
     takes_slices: ClassVar[bool] = False
 
     def init(self, params: list) -> Any:
@@ -113,8 +116,8 @@ class _Remembering(Part):
 
         Args:
             params: List of tensors shaped like the variables that the part
-                works on: the perturbed ones for directions and starts, all
-                trained ones for descents and cadences.
+                works on. Directions and starts work on the perturbed
+                variables, descents and cadences on all trained variables.
         """
         return ()
 
@@ -122,16 +125,16 @@ class _Remembering(Part):
 class Direction(_Remembering):
     """Where a step of the climb points: `direction(grads, params) -> step`.
 
-    `grads` and `params` are lists of tensors of equal shapes, the gradient at
-    the present point of the climb and that point, of the perturbed variables
-    alone. `step` is a list of tensors of the same shapes. The climb moves by
-    the radius of a step times `step`.
+    `params` is the present point of the climb, and `grads` the gradient there.
+    Both are lists of tensors of equal shapes, for the perturbed variables only.
+    `step` is a list of tensors of the same shapes. The climb moves by the
+    radius of a step times `step`.
     """
 
     # A direction that only rescales the gradient may define a method
     # `factor(grads)`, which returns the scale, a scalar tensor. The climb then
     # multiplies each gradient once instead of twice. A subclass does not
-    # inherit it: its `__call__` may be another.
+    # inherit the method: its own `__call__` may not rescale by that factor.
     factor: ClassVar[Callable[..., Any] | None] = None
 
 
@@ -139,13 +142,15 @@ class Descent(_Remembering):
     """What the gradients become: `descent(clean, path) -> grads`.
 
     `clean` is the point z_0, and `path` an iterator over z_1, ..., z_n. A point
-    has `params`, `loss` and `grads`. It is evaluated when the iterator reaches
-    it, so a descent that folds gradients as they come needs no more memory for
-    more steps. `grads` is a list of tensors, for all trained variables.
+    has `params`, `loss` and `grads`. The climb evaluates a point when the
+    iterator reaches it, so a descent that folds gradients as they come needs no
+    more memory for more steps. `grads` is a list of tensors, for all trained
+    variables.
     """
 
-    # Whether it returns a pair of lists instead. The optimizer gets the first.
-    # The weights also move by minus the learning rate times the second.
+    # Whether the descent returns a pair of lists instead. The optimizer gets
+    # the first list. The weights also move by minus the learning rate times the
+    # second list.
     decoupled: ClassVar[bool] = False
 
 
@@ -153,8 +158,8 @@ class Cadence(_Remembering):
     """Whether this train step climbs: `cadence(clean) -> climbs`.
 
     `clean` is the point z_0. `climbs` is a bool or a scalar bool tensor. All
-    replicas must decide alike: what depends on the data needs
-    `context.average`. Parts of a split batch decide on their own.
+    replicas must decide alike: a cadence that depends on the data must average
+    it with `context.average`. Each split of a batch decides on its own.
     """
 
     def rest(self, clean: Any, memory: Any) -> list:
@@ -162,7 +167,8 @@ class Cadence(_Remembering):
 
         Args:
             clean: The point z_0.
-            memory: The memory, which such a step does not change further.
+            memory: The memory that the call has returned. A step that does not
+                climb does not change it further.
         """
         return clean.grads
 
@@ -180,8 +186,8 @@ class Cadence(_Remembering):
 class Start(_Remembering):
     """Where the clean pass is, if not at w: `start(params) -> step`.
 
-    `params` are the perturbed weights, a list of tensors, and `step` has their
-    shapes: z_0 = w + rho * step.
+    `params` is a list of tensors, the perturbed weights. `step` is a list of
+    tensors of the same shapes. The clean pass is at z_0 = w + rho * step.
     """
 
     def learn(self, grads: list, memory: Any) -> Any:
@@ -189,7 +195,7 @@ class Start(_Remembering):
 
         Args:
             grads: List of tensors, the gradient that the step descends with,
-                of the perturbed variables.
+                for the perturbed variables only.
             memory: The memory that the call has returned.
         """
         return memory
@@ -198,23 +204,25 @@ class Start(_Remembering):
 class Samples(Part):
     """Which examples count: `samples(clean_losses, losses) -> indices`.
 
-    Both arguments are functions without arguments. Each returns a tensor of one
-    loss an example, up to an addend common to all: the first at z_0, the second
-    at the present point of the climb, at the cost of a forward pass. What is
-    not called is not computed. Losses include `sample_weight` and
-    `class_weight`. Samples have no memory.
+    Both arguments are functions without arguments. Each returns a tensor with
+    the loss of each example, up to an addend common to all. `clean_losses()` is
+    at z_0. `losses()` is at the present point of the climb and costs a forward
+    pass. A function that is not called costs nothing. The losses include
+    `sample_weight` and `class_weight`. `indices` are the indices of the chosen
+    examples. Samples cannot have a memory.
     """
 
 
 class Context:
     """What a step offers to a part that asks for more than its arguments.
 
-    `params` are values of all trained variables, or of the perturbed ones for
-    directions and starts. Everything is of the batch, or the part of it, that
-    the climb is on. With `sync_perturbations` it is averaged over replicas.
+    `params` are values of all trained variables; for directions and starts, of
+    the perturbed variables. Losses and gradients are on the examples of the
+    climb: the batch, or a part of it. With `sync_perturbations` they are
+    averaged over replicas.
 
     Attributes:
-        iterations: Scalar int tensor, those of the optimizer.
+        iterations: Scalar int tensor, the optimizer's iterations.
         examples: Int or scalar int tensor, the size of the batch.
         ascent_step: Int, the number of steps of the climb already taken.
     """
@@ -240,37 +248,41 @@ class Context:
 
         Args:
             params: List of tensors.
-            examples: Int, how many of the batch at most, the first ones.
+            examples: Int, the largest number of examples to use, from the
+                first of the batch on.
         """
         raise NotImplementedError
 
     def filters(self) -> list[tuple[int, ...] | None]:
-        """Returns the axes along which filters lie, for each variable.
+        """Returns the axes that number the filters, for each variable.
 
-        A filter makes one output: all entries of one index of these axes. It
-        is None for a variable without filters, such as a bias.
+        A filter is the part of a kernel that makes one output. It holds all
+        entries that share their indices along these axes. A variable without
+        filters, such as a bias, has None.
         """
         raise NotImplementedError
 
     def average(self, tensor: Any) -> Any:
-        """Returns the mean over replicas of a tensor, synchronized or not.
+        """Returns the mean of a tensor over replicas.
 
-        A function for `when` must not call it.
+        It does so with and without `sync_perturbations`. A function for `when`
+        must not call it.
         """
         raise NotImplementedError
 
     def when(
         self, due: Any, function: Callable[["Context"], list], otherwise: list
     ) -> list:
-        """Returns what a function returns when it is due.
+        """Returns the result of a function if it is due, else other tensors.
 
-        The function runs in a conditional. Replicas cannot reach each other in
-        it; what it returns is averaged afterwards.
+        The function runs in a conditional, where replicas cannot reach each
+        other. With `sync_perturbations` its result is averaged over replicas
+        afterwards.
 
         Args:
             due: Scalar bool tensor, the same on all replicas.
-            function: Function from the `Context` of this replica alone to a
-                list of tensors.
+            function: Function that takes the `Context` of this replica only
+                and returns a list of tensors.
             otherwise: List of tensors of the same shapes, the same on all
                 replicas.
         """
@@ -279,9 +291,9 @@ class Context:
     def draws(self, part: Any) -> Any:
         """Returns the random draws of a part with an attribute `seed`.
 
-        They have methods `uniform(shape)` and `normal(shape, dtype)`. They
-        depend on the class of the part, its seed, the number of the train step
-        and that of the ascent step. All replicas draw the same.
+        The draws have methods `uniform(shape)` and `normal(shape, dtype)`. They
+        depend on the class of the part, on its seed, on the optimizer's
+        iterations and on `ascent_step`. All replicas draw the same numbers.
         """
         raise NotImplementedError
 
@@ -296,3 +308,14 @@ def last(clean: Any, path: Iterable) -> Any:
     for point in path:  # noqa: B007
         pass
     return point
+
+
+# The role of each argument of the wrapper that is a part.
+ROLES: dict[str, type[Part]] = {
+    "direction": Direction,
+    "descent": Descent,
+    "cadence": Cadence,
+    "start": Start,
+    "ascent_samples": Samples,
+    "descent_samples": Samples,
+}

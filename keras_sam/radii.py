@@ -1,8 +1,10 @@
-"""Schedules of the radius rho, beside those of Keras.
+"""Schedules of the radius rho, in addition to the schedules of Keras.
 
 `rho` may be any `keras.optimizers.schedules.LearningRateSchedule` of the
-optimizer's iterations; those of Keras cover warm-up, decay and steps.
+optimizer's iterations. The schedules of Keras cover warm-up, decay and steps.
 """
+
+from typing import Any
 
 import keras
 
@@ -17,11 +19,12 @@ class LinearInLearningRate(keras.optimizers.schedules.LearningRateSchedule):
     """`rho_min + (rho_max - rho_min) (lr - lr_min) / (lr_max - lr_min)`.
 
     Args:
-        learning_rate: The schedule of the learning rate, as the optimizer has
-            it.
+        learning_rate: `LearningRateSchedule`, the learning rate of the
+            optimizer.
         rho_max: Float, at least 0, the radius where the learning rate is
             lr_max.
-        rho_min: Float, at least 0, the radius where it is lr_min.
+        rho_min: Float, at least 0, the radius where the learning rate is
+            lr_min.
         lr_max: Float.
         lr_min: Float, below lr_max.
 
@@ -32,14 +35,23 @@ class LinearInLearningRate(keras.optimizers.schedules.LearningRateSchedule):
     Reference: GSAM, arXiv:2203.08065, algorithm 1, as in the authors' code.
     """
 
-    def __init__(self, learning_rate, rho_max, rho_min, lr_max, lr_min=0.0):
+    def __init__(
+        self,
+        learning_rate: keras.optimizers.schedules.LearningRateSchedule,
+        rho_max: float,
+        rho_min: float,
+        lr_max: float,
+        lr_min: float = 0.0,
+    ) -> None:
         super().__init__()
         if not isinstance(
             learning_rate, keras.optimizers.schedules.LearningRateSchedule
         ):
             raise TypeError(
-                "`learning_rate` must be a schedule; with a constant one, rho "
-                f"is constant. Received: {learning_rate!r}"
+                "`learning_rate` must be a "
+                "`keras.optimizers.schedules.LearningRateSchedule`. For a "
+                "constant learning rate, pass a number as the `rho` of the "
+                f"wrapper. Received: {learning_rate!r}"
             )
         self.learning_rate = learning_rate
         self.rho_max = _validation.number("rho_max", rho_max, 0.0)
@@ -52,13 +64,13 @@ class LinearInLearningRate(keras.optimizers.schedules.LearningRateSchedule):
                 f"lr_min={lr_min!r}, lr_max={lr_max!r}"
             )
 
-    def __call__(self, step):
-        """Returns the radius at a number of iterations."""
+    def __call__(self, step: Any) -> Any:
+        """Returns the radius after a number of iterations."""
         share = self.learning_rate(step) - self.lr_min
         share = share / (self.lr_max - self.lr_min)
         return self.rho_min + (self.rho_max - self.rho_min) * share
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor, serialized."""
         return {
             "learning_rate": keras.saving.serialize_keras_object(
@@ -71,7 +83,7 @@ class LinearInLearningRate(keras.optimizers.schedules.LearningRateSchedule):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "LinearInLearningRate":
         """Returns the schedule with the given serialized arguments."""
         schedule = keras.saving.deserialize_keras_object(
             config["learning_rate"]

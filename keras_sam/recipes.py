@@ -2,11 +2,12 @@
 
     SAM(model, **keras_sam.recipes.RECIPES["gsam"].arguments)
 
-The numbers are mostly those of the papers or of the authors' code, and starting
-points at best: the radius depends on model and data. What of a rule could not
-be confirmed, its parts say.
+Most numbers are from the papers or from the authors' code. They are starting
+points at best: the radius depends on the model and the data. The docstrings of
+the parts say what of a rule could not be confirmed.
 """
 
+from typing import Any
 from typing import NamedTuple
 
 from keras_sam.cadences import Every
@@ -51,21 +52,24 @@ class Recipe(NamedTuple):
     """A row of the table of methods.
 
     Attributes:
-        title: String, what the method is called.
+        title: String, the name of the method.
         source: String, arXiv id or another reference; may be empty.
-        cost: String, gradient evaluations a step, n = `ascent_steps`.
+        cost: String, the number of gradient evaluations in a train step, with
+            n = `ascent_steps`.
         arguments: Dict of keyword arguments of `SharpnessAwareMinimization`.
-        note: String, what to know about it; may be empty.
+        note: String, what to know about the method; may be empty.
     """
 
     title: str
     source: str
     cost: str
-    arguments: dict
+    arguments: dict[str, Any]
     note: str = ""
 
 
-def _recipe(title, source, cost, *, note="", **arguments):
+def _recipe(
+    title: str, source: str, cost: str, *, note: str = "", **arguments: Any
+) -> Recipe:
     return Recipe(title, source, cost, arguments, note)
 
 

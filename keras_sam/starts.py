@@ -1,87 +1,97 @@
-"""Where the clean pass of a step is, if not at the weights.
+"""Where the clean pass of a train step is, if not at the weights.
 
-A start is called with the perturbed weights, a list of tensors, and returns a
-step of the same shapes: the clean pass is at `z_0 = w + rho * step`, and so are
-its loss, metrics and batch statistics. It needs no gradient there, so with
-`ascent_steps=0` a method that perturbs costs what plain training does. One that
-has
+A start gets the perturbed weights, a list of tensors, and returns a step of the
+same shapes. The clean pass is at `z_0 = w + rho * step`: so are the loss,
+metrics and batch statistics. A start needs no gradient, so with
+`ascent_steps=0` a method with one costs what plain training costs. Any callable
+will do, and a subclass of `keras_sam.parts.Start` may do more: keep a memory,
+learn from the gradient of each train step, ask for context, or be saved with
+the model.
 
-    learn(grads, memory) -> memory
+    def smaller(params):
+        return [-w for w in params]
 
-sees the gradient that the step descends with, of the perturbed variables.
-`parts.py` says how a start keeps a memory or asks for context.
+    sam = keras_sam.SAM(model, rho=0.01, ascent_steps=0, start=smaller)
+
+- step along earlier gradients: `Momentum`, `Stale`
+- step at random: `Random`
 """
 
 import dataclasses
+from typing import Any
 
 from keras_sam import _filters
 from keras_sam import _validation
+from keras_sam import parts
 from keras_sam import vectors
 from keras_sam._registration import exported
-from keras_sam.parts import Start
 
 __all__ = ["Momentum", "Random", "Stale"]
 
 
 @exported
 @dataclasses.dataclass(frozen=True)
-class Momentum(Start):
+class Momentum(parts.Start):
     """`-v / ||v||` with `v <- decay v + g`, g the gradient descended with.
 
-    The momentum is the part's own, so any optimizer will do; with SGD of the
-    same momentum and a constant learning rate it is that of the optimizer.
+    This part keeps a momentum of its own, so any optimizer will do. With SGD of
+    the same momentum and a constant learning rate, it is the momentum of the
+    optimizer.
 
     Args:
         decay: Float in [0, 1).
 
     Reference: Momentum-SAM, arXiv:2401.12033; rule and default as in the
-    authors' code, but for weight decay: docs/scope.md.
+    authors' code, but for weight decay, see docs/scope.md.
     """
 
     decay: float = 0.9
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _validation.fraction("decay", self.decay)
 
-    def init(self, params):
+    def init(self, params: list) -> Any:
         return vectors.scale(0.0, params)
 
-    def __call__(self, params, memory):
+    def __call__(self, params: list, memory: Any) -> tuple[list, Any]:
         return vectors.scale(-1.0, vectors.unit(memory)), memory
 
-    def learn(self, grads, memory):
+    def learn(self, grads: list, memory: Any) -> Any:
         return vectors.add(vectors.scale(self.decay, memory), grads)
 
 
 @exported
 @dataclasses.dataclass(frozen=True)
-class Stale(Start):
+class Stale(parts.Start):
     """`g / ||g||` with the gradient that the step before has descended with.
 
-    Reference: the idea of arXiv:2503.11147 (AsyncSAM), in which the gradient
+    Reference: the idea of AsyncSAM, arXiv:2503.11147. In AsyncSAM the gradient
     is older where devices are slow.
     """
 
-    def init(self, params):
+    def init(self, params: list) -> Any:
         return vectors.scale(0.0, params)
 
-    def __call__(self, params, memory):
+    def __call__(self, params: list, memory: Any) -> tuple[list, Any]:
         return vectors.unit(memory), memory
 
-    def learn(self, grads, memory):
+    def learn(self, grads: list, memory: Any) -> Any:
         del memory
         return grads
 
 
 @exported
 @dataclasses.dataclass(frozen=True)
-class Random(Start):
+class Random(parts.Start):
     """Noise whose standard deviation is the length of the filter, `||w_f||`.
 
-    See `noise.filters` for what a filter is.
+    A filter is the part of a kernel that makes one output, such as a column of
+    the kernel of `Dense`. A bias, or another tensor without filters, counts as
+    one filter. See `Context.filters`.
 
     Args:
-        seed: Int.
+        seed: Int, at least 0. Each of the optimizer's iterations draws other
+            noise, the same on all replicas.
 
     Reference: random weight perturbation (RWP), arXiv:2404.00357, as in the
     authors' code.
@@ -89,8 +99,8 @@ class Random(Start):
 
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _validation.integer("seed", self.seed, 0)
 
-    def __call__(self, params, *, context):
+    def __call__(self, params: list, *, context: parts.Context) -> list:
         return _filters.noise(params, context.draws(self), context.filters())

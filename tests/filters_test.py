@@ -1,12 +1,15 @@
-"""Which axes of a kernel are those of its filters, layer by layer."""
+"""Which axes of a kernel number its filters, and noise on the filters."""
 
 import sys
 
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from keras_sam import _filters
+from keras_sam import directions
+from keras_sam import starts
 from keras_sam.landscape import Landscape
 from keras_sam.landscape import filter_normalized
 from tests.support import testing  # noqa: F401  Before anything touches devices.
@@ -143,6 +146,11 @@ def separable(depthwise, pointwise):
             (4, 3),
             {"gamma": None, "beta": None},
         ),
+        (
+            lambda: layers.RMSNormalization(axis=(1, 2)),
+            (4, 3),
+            {"scale": None},
+        ),
         (lambda: layers.PReLU(), (4, 3), {"alpha": None}),
     ],
 )
@@ -232,6 +240,124 @@ def test_directions_have_the_lengths_of_the_filters():
     ):
         np.testing.assert_array_equal(a, b)
         assert not np.any(a) or np.any(a != c)
+
+
+# For each layer, the standard deviation of noise on its kernel: the norm of the
+# filter, the weights that make one output, in plain NumPy.
+def of_dense(w):
+    """w[i, o] connects an input with an output."""
+    return np.stack(
+        [np.full(len(w), np.linalg.norm(w[:, o])) for o in range(w.shape[1])],
+        axis=1,
+    )
+
+
+def of_convolution(w):
+    """w[row, column, i, o] connects a window of all channels with a channel."""
+    deviation = np.empty_like(w)
+    for o in range(w.shape[3]):
+        deviation[..., o] = np.linalg.norm(w[..., o].ravel())
+    return deviation
+
+
+def of_depthwise_convolution(w):
+    """w[row, column, i, m] connects a window of one channel with a channel."""
+    deviation = np.empty_like(w)
+    for i in range(w.shape[2]):
+        for m in range(w.shape[3]):
+            deviation[:, :, i, m] = np.linalg.norm(w[:, :, i, m].ravel())
+    return deviation
+
+
+def of_embedding(w):
+    """w[token] is the output of a token."""
+    deviation = np.empty_like(w)
+    for token, row in enumerate(w):
+        deviation[token] = np.linalg.norm(row)
+    return deviation
+
+
+def of_einsum(w):
+    """w[i, head, o] of "abi,iho->abho" connects an input with an output."""
+    deviation = np.empty_like(w)
+    for head in range(w.shape[1]):
+        for o in range(w.shape[2]):
+            deviation[:, head, o] = np.linalg.norm(w[:, head, o])
+    return deviation
+
+
+NOISE = {
+    "Dense": (lambda: layers.Dense(3), (5,), of_dense),
+    "Conv2D": (lambda: layers.Conv2D(4, 3), (9, 9, 2), of_convolution),
+    "DepthwiseConv2D": (
+        lambda: layers.DepthwiseConv2D(3, depth_multiplier=2),
+        (9, 9, 2),
+        of_depthwise_convolution,
+    ),
+    "Embedding": (lambda: layers.Embedding(7, 4), (3,), of_embedding),
+    "EinsumDense": (
+        lambda: layers.EinsumDense(
+            "abi,iho->abho", (None, 2, 3), bias_axes="ho"
+        ),
+        (4, 5),
+        of_einsum,
+    ),
+}
+
+
+class Ones:
+    """Stands for the context of a step on a model: each draw is 1."""
+
+    def __init__(self, model):
+        self._model = model
+
+    def draws(self, part):
+        return self
+
+    def normal(self, shape, dtype):
+        return ops.ones(shape, dtype)
+
+    def filters(self):
+        return _filters.axes(self._model, self._model.trainable_variables)
+
+
+@pytest.mark.parametrize("layer", NOISE)
+@pytest.mark.parametrize(
+    "noise",
+    [
+        lambda w, context: directions.Random()(w, w, context=context),
+        lambda w, context: starts.Random()(w, context=context),
+    ],
+    ids=["direction", "start"],
+)
+def test_noise_has_the_length_of_the_filter_that_makes_an_output(layer, noise):
+    make, shape, deviation = NOISE[layer]
+    inputs = keras.Input(shape)
+    model = keras.Model(inputs, make()(inputs))
+    random = np.random.RandomState(0)
+    # Filters of different lengths, and biases that are not 0.
+    params = [
+        np.exp(random.normal(size=v.shape)) for v in model.trainable_variables
+    ]
+    tensors = [ops.convert_to_tensor(w, "float64") for w in params]
+    kernel, *biases = noise(tensors, Ones(model))
+    assert kernel.dtype == "float64"
+    np.testing.assert_allclose(kernel, deviation(params[0]), rtol=1e-14)
+    # A bias counts as one filter.
+    for actual, bias in zip(biases, params[1:], strict=True):
+        expected = np.full(bias.shape, np.linalg.norm(bias.ravel()))
+        np.testing.assert_allclose(actual, expected, rtol=1e-14)
+
+
+def test_smoothed_evaluates_at_the_noise_of_random():
+    model = keras.Sequential([keras.Input((5,)), layers.Dense(3)])
+    w = [ops.cast(v, "float64") for v in model.trainable_variables]
+    context, places = Ones(model), []
+    context.gradient = lambda params: places.append(params) or params
+    directions.Smoothed(sigma=0.5)(w, w, context=context)
+    x = directions.Random()(w, w, context=context)
+    for place, a, b in zip(places[0], w, x, strict=True):
+        np.testing.assert_allclose(place, a + 0.5 * b, rtol=1e-14)
 
 
 if __name__ == "__main__":

@@ -1,68 +1,101 @@
-"""Looks for hooks of a part that would be ignored."""
+"""Looks for hooks of a part that a step would ignore."""
 
 import difflib
 
 from keras_sam import parts
 
-_ROLES = (
-    parts.Direction,
-    parts.Descent,
-    parts.Cadence,
-    parts.Start,
-    parts.Samples,
-)
 _HOOKS = {
     role: {
         name
         for name in dir(role)
         if not name.startswith("_") and not name.endswith("_config")
     }
-    for role in _ROLES
+    for role in set(parts.ROLES.values())
 }
+# The hooks that are a bool; all others are methods.
+_FLAGS = {"decoupled", "takes_slices"}
+# Names for helpers that differ from a hook by one letter, but not by a slip.
+_WORDS = {"best", "factors", "factory", "reset", "test", "unit"}
+# What a swap of two letters leaves of `init`, of 1 for the same name.
+_SIMILAR = 0.75
 
 
 def check(name, part, role):
-    """Raises ValueError if what looks like a hook would be ignored.
+    """Raises an error if a step would ignore what looks like a hook.
 
     Args:
         name: String, the argument that the part was given as.
         part: Any callable.
         role: Class of `parts`, what the part has to be.
+
+    Raises:
+        TypeError: If a hook is no method.
+        ValueError: If the part has another role, a hook of another role, or a
+            method that has nearly the name of a hook.
     """
-    roles = [kind.__name__ for kind in _ROLES if isinstance(part, kind)]
-    if roles and not isinstance(part, role):
-        raise ValueError(
-            f"`{name}` must be a {role.__name__}. Received a "
-            f"{' and '.join(roles)}: {part!r}"
-        )
+    _check_role(name, part, role)
+    _check_methods(name, part, role)
     hooks = _HOOKS[role]
-    others = set().union(*_HOOKS.values()) - hooks
-    for attribute in _own(part) - hooks:
-        if attribute in others:
+    # A step that ignores `factor` is right all the same, so any part may have
+    # a method of this common name.
+    others = set().union(*_HOOKS.values()) - hooks - {"factor"}
+    for attribute in sorted(set(dir(type(part))) - set(dir(parts.Part))):
+        value = getattr(type(part), attribute, None)
+        if attribute in hooks or attribute.startswith("_"):
+            continue
+        if attribute in others and _could_be(attribute, value):
             raise ValueError(
                 f"`{attribute}` is no hook of a {role.__name__}, so it would "
                 f"be ignored. A {role.__name__} may have {sorted(hooks)}. Call "
                 f"a helper `_{attribute}`. Received `{name}`: {part!r}"
             )
-        # 0.75 is what a swap of two letters leaves of `init`.
-        near = difflib.get_close_matches(attribute.lower(), hooks, 1, 0.75)
+        near = _near(attribute, [h for h in hooks if _could_be(h, value)])
         if near:
             raise ValueError(
-                f"`{attribute}` is nearly the hook `{near[0]}` and would be "
-                f"ignored. Call it `{near[0]}`, or `_{attribute}` if it is a "
+                f"`{attribute}` is nearly the hook `{near}` and would be "
+                f"ignored. Call it `{near}`, or `_{attribute}` if it is a "
                 f"helper. Received `{name}`: {part!r}"
             )
 
 
-def _own(part):
-    """Returns the names of the methods and flags of a part's class."""
-    return {
-        attribute
-        for attribute in set(dir(type(part))) - set(dir(parts.Part))
-        if not attribute.startswith("_")
-        and _may_be_hook(getattr(type(part), attribute))
-    }
+def _check_role(name, part, role):
+    kinds = [kind for kind in _HOOKS if isinstance(part, kind)]
+    if not kinds or role in kinds:
+        return
+    arguments = [
+        f"`{argument}`"
+        for argument, kind in parts.ROLES.items()
+        if kind in kinds
+    ]
+    raise ValueError(
+        f"`{name}` must be a {role.__name__}. Pass a "
+        f"{' or '.join(kind.__name__ for kind in kinds)} as "
+        f"{' or '.join(arguments)}. Received: {part!r}"
+    )
 
 
-def _may_be_hook(value):
-    return callable(value) or isinstance(value, bool)
+def _check_methods(name, part, role):
+    for hook in sorted(_HOOKS[role] - _FLAGS - {"factor"}):
+        value = getattr(part, hook, None)
+        if value is not None and not callable(value):
+            raise TypeError(
+                f"`{hook}` must be a method: it is a hook of a "
+                f"{role.__name__}. Give a field another name, such as "
+                f"`{hook}_`. Received `{name}`: {part!r}"
+            )
+
+
+def _could_be(hook, value):
+    """Whether a class attribute could be meant as a hook.
+
+    A flag that is False changes nothing.
+    """
+    return value is True if hook in _FLAGS else callable(value)
+
+
+def _near(name, hooks):
+    """Returns the hook whose name is nearly this one, or None."""
+    if name in _WORDS:
+        return None
+    near = difflib.get_close_matches(name.lower(), hooks, 1, _SIMILAR)
+    return near[0] if near else None

@@ -12,15 +12,6 @@ from keras_sam.cadences import Every
 from keras_sam.descents import Last
 from keras_sam.directions import Normalized
 
-_ADAPTERS = {
-    "direction": roles.Direction,
-    "descent": roles.Descent,
-    "cadence": roles.Cadence,
-    "start": roles.Start,
-    "ascent_samples": roles.Samples,
-    "descent_samples": roles.Samples,
-}
-
 
 @dataclasses.dataclass(frozen=True)
 class Method:
@@ -112,7 +103,7 @@ class Method:
 def _part(name, value):
     if value is None and name in parts.OPTIONAL:
         return None
-    adapter = _ADAPTERS[name]
+    adapter = roles.ADAPTERS[parts.ROLES[name]]
     return value if isinstance(value, adapter) else adapter(name, value)
 
 

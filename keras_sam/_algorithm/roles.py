@@ -25,23 +25,25 @@ class Adapted:
         is_own: Whether it is of this library, so without state in Python.
 
     Raises:
-        TypeError: If the part cannot be called.
-        ValueError: If a method has nearly the name of a hook, or that of a
-            hook of another role.
+        TypeError: If the part cannot be called, or a hook of it cannot.
+        ValueError: If the part plays another role, or a method has the name of
+            a hook of another role, or nearly the name of a hook.
     """
 
     role: type = parts.Part
 
     def __init__(self, name, part):
-        if (
-            isinstance(part, type)
-            or not callable(part)
-            or type(part).__call__ is parts.Part.__call__
-        ):
+        if isinstance(part, type) or not callable(part):
             raise TypeError(
                 f"`{name}` must be an instance from "
                 f"`keras_sam.{parts.PARTS[name]}`, or another callable. "
                 f"Received: {part!r}"
+            )
+        if type(part).__call__ is parts.Part.__call__:
+            raise TypeError(
+                f"`{name}` must be callable: define `__call__` in the class "
+                f"`{type(part).__name__}`, as `keras_sam.parts."
+                f"{self.role.__name__}` says. Received: {part!r}"
             )
         hooks.check(name, part, self.role)
         self.part = part
@@ -243,3 +245,10 @@ def _takes_context(part):
         return "context" in inspect.signature(part).parameters
     except ValueError:  # A builtin without a signature.
         return False
+
+
+# By the role that they adapt.
+ADAPTERS = {
+    adapter.role: adapter
+    for adapter in (Direction, Descent, Cadence, Start, Samples)
+}

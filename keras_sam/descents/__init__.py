@@ -1,14 +1,25 @@
-"""How the gradients met on the climb become the one to descend with.
+"""What the gradients of a climb become, to descend with.
 
-A descent is called with the clean `functional.Point` and with the path, an
-iterator over the points of the climb, of which it may use `params`, `loss` and
-`grads`. A point is evaluated when the iterator reaches it, so a descent that
-folds gradients as they come needs no more memory for more steps. It returns
-gradients of all trainable variables, a list of tensors. One with an attribute
-`decoupled = True` returns a pair of such lists, see `Decoupled`. `parts.py`
-says how a descent keeps a memory or asks for context.
+A descent gets the clean point z_0 and the path, an iterator over the points
+z_1, ..., z_n of the climb. A point has `params`, `loss` and `grads`. The climb
+evaluates a point when the iterator reaches it. A descent returns a list of
+tensors, the gradients of all trainable variables. Any callable will do, and a
+subclass of `keras_sam.parts.Descent` may do more: keep a memory, ask for
+context, or be saved with the model. Below, g_i is the gradient at z_i.
 
-    g_0 = clean.grads,    g_n = grads of the last point
+    def difference(clean, path):
+        end = keras_sam.parts.last(clean, path)
+        return keras_sam.vectors.subtract(end.grads, clean.grads)
+
+    sam = keras_sam.SAM(model, descent=difference)
+
+- take the gradient at the end of the climb: `Last` (SAM's), `Renormalized`
+- add up the gradients of the climb: `Accumulated`, `Mean`, `Weighted`
+- combine the clean gradient and the last: `Decoupled`, `Penalized`,
+  `SurrogateGap`
+- turn from the way climbed to the last gradient: `SearchedSlerp`, `Slerp`
+- evaluate more gradients, off the climb: `CurvatureRegularized`,
+  `FirstOrderFlatness`
 """
 
 from keras_sam.descents._combinations import Accumulated

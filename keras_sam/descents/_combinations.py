@@ -2,6 +2,9 @@
 
 import dataclasses
 import functools
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
 
 from keras_sam import _validation
 from keras_sam import parts
@@ -15,13 +18,13 @@ from keras_sam.parts import Descent
 class Last(Descent):
     """`g_n`, the gradient at the end of the climb.
 
-    Reference: SAM, arXiv:2010.01412, equation 3, as in the authors' code; for
-    several steps, the multi-step SAM that arXiv:2302.10181 studies.
+    Reference: SAM, arXiv:2010.01412, equation 3, as in the authors' code. With
+    several steps it is the multi-step SAM that arXiv:2302.10181 studies.
     """
 
     takes_slices = True
 
-    def __call__(self, clean, path):
+    def __call__(self, clean: Any, path: Iterable) -> list:
         return parts.last(clean, path).grads
 
 
@@ -30,17 +33,18 @@ class Last(Descent):
 class Mean(Descent):
     """`(g_1 + ... + g_n) / n`, the mean over the climb without its start.
 
-    To first order this is the gradient at distance `rho (n + 1) / (2 n)`
-    instead of `rho`; `radius="matched"` makes the two equal.
+    To first order it is the gradient at distance `rho (n + 1) / (2 n)` instead
+    of `rho`. With `radius="matched"` that distance is `rho`.
 
-    Reference: arXiv:2302.10181, whose abstract announces a modification; the
+    Reference: arXiv:2302.10181, whose abstract announces a modification. The
     rule is inferred from weights in its first author's code, not confirmed.
     """
 
     takes_slices = True
 
-    def __call__(self, clean, path):
-        total, steps = None, 0
+    def __call__(self, clean: Any, path: Iterable) -> list:
+        total: list = []
+        steps = 0
         for point in path:
             total = vectors.add(total, point.grads) if steps else point.grads
             steps += 1
@@ -53,34 +57,34 @@ class Weighted(Descent):
     """`c_0 g_0 + c_1 g_1 + ... + c_n g_n`.
 
     Args:
-        weights: Tuple of n + 1 floats, c_0 first; they need not add up to 1.
+        weights: Tuple of n + 1 floats, c_0 first. They need not add up to 1.
 
     Raises:
         TypeError: If a weight is not a number.
-        ValueError: If there are fewer than two, or others than n + 1.
+        ValueError: If there are fewer than two weights, or not n + 1.
     """
 
     weights: tuple
     takes_slices = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         weights = _validation.several("weights", self.weights)
         if len(weights) < 2:
             raise ValueError(
-                "`weights` must be those of g_0, ..., g_n, at least two. "
-                f"Received: {self.weights!r}"
+                "`weights` must be at least two numbers, the weights of g_0, "
+                f"..., g_n. Received: {self.weights!r}"
             )
         object.__setattr__(self, "weights", weights)
 
-    def check(self, arguments):
+    def check(self, arguments: Mapping[str, Any]) -> None:
         steps = arguments["ascent_steps"]
         if len(self.weights) != steps + 1:
             raise ValueError(
-                f"`weights` must be ascent_steps + 1 = {steps + 1} numbers. "
-                f"Received: {self!r}"
+                f"`weights` must be `ascent_steps` + 1 = {steps + 1} numbers, "
+                f"the weights of g_0, ..., g_{steps}. Received: {self!r}"
             )
 
-    def __call__(self, clean, path):
+    def __call__(self, clean: Any, path: Iterable) -> list:
         total = vectors.scale(self.weights[0], clean.grads)
         for weight, point in zip(self.weights[1:], path, strict=True):
             total = vectors.add(total, vectors.scale(weight, point.grads))
@@ -92,25 +96,25 @@ class Weighted(Descent):
 class Accumulated(Descent):
     """`alpha (g_1 + ... + g_n)`: n inner steps, then part of the way.
 
+    Lookbehind takes n inner descents, then moves slow weights part of the way.
     With `radius="full"` and an optimizer that has no momentum, adaptive step
-    sizes or weight decay this is Lookbehind, whose n inner descents and slow
-    weights then amount to it. With others it is not: Lookbehind lets the
-    optimizer take n steps for one of ours.
+    sizes or weight decay, the sum above is the same. With another optimizer it
+    is not: in Lookbehind the optimizer takes n steps, here it takes one.
 
     Args:
         alpha: Float, at least 0, the step of the slow weights.
 
     Reference: Lookbehind-SAM, arXiv:2307.16704, with SGD, as in the authors'
-    code, which can adapt alpha, too.
+    code, which can also adapt alpha.
     """
 
     alpha: float = 0.5
     takes_slices = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _validation.number("alpha", self.alpha, 0.0)
 
-    def __call__(self, clean, path):
+    def __call__(self, clean: Any, path: Iterable) -> list:
         totals = (point.grads for point in path)
         return vectors.scale(self.alpha, functools.reduce(vectors.add, totals))
 
@@ -120,24 +124,25 @@ class Accumulated(Descent):
 class Penalized(Descent):
     """`(1 - alpha) g_0 + alpha g_n`.
 
-    Gradient norm penalty with `alpha = lambda / rho`; coupled WSAM with
-    `alpha = gamma / (1 - gamma)`, which may exceed 1; mixed random weight
-    perturbation with `directions.Random`.
+    This is the gradient norm penalty with `alpha = lambda / rho`, coupled WSAM
+    with `alpha = gamma / (1 - gamma)`, which may exceed 1, and mixed random
+    weight perturbation with `directions.Random`.
 
     Args:
         alpha: Float. 0 is plain training, 1 is `Last`.
 
-    Reference: arXiv:2202.03599, as in the authors' code, which by default has
-    `g_0 / ||g_0||` for `g_0`; WSAM, arXiv:2305.15817, as in the authors' code.
+    Reference: gradient norm penalty, arXiv:2202.03599, as in the authors' code,
+    which by default has `g_0 / ||g_0||` in place of `g_0`; WSAM,
+    arXiv:2305.15817, as in the authors' code.
     """
 
     alpha: float = 0.8
     takes_slices = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _validation.number("alpha", self.alpha)
 
-    def __call__(self, clean, path):
+    def __call__(self, clean: Any, path: Iterable) -> list:
         return vectors.add(
             vectors.scale(1 - self.alpha, clean.grads),
             vectors.scale(self.alpha, parts.last(clean, path).grads),
@@ -149,18 +154,19 @@ class Penalized(Descent):
 class Decoupled(Descent):
     """`g_0` for the optimizer; `w` moves by `-lr alpha (g_n - g_0)` besides.
 
-    The second part is not seen by the optimizer: neither momentum nor adaptive
-    step sizes nor clipping act on it. It is done just before the optimizer's
-    step, so that constraints and averages of weights hold at the end of it;
-    the authors do it just after, which differs by decoupled weight decay of
-    it, of order lr^2. `alpha = gamma / (1 - gamma)`.
+    The optimizer does not see the second move: neither momentum nor adaptive
+    step sizes nor clipping act on it. The train step makes this move just
+    before the optimizer's step, so that constraints and averages of weights
+    hold at the end of the train step. The authors make it just after. The
+    results differ by the decoupled weight decay of the move, of order lr^2.
+    In terms of the paper, `alpha = gamma / (1 - gamma)`.
 
     Args:
         alpha: Float. 0 is plain training.
 
     Raises:
-        ValueError: By the first train step, if the optimizer accumulates
-            gradients or has not one learning rate.
+        ValueError: In the first train step, if the optimizer accumulates
+            gradients or does not have exactly one learning rate.
 
     Reference: WSAM, arXiv:2305.15817, as in the authors' code, which has gamma
     0.88 and clips both gradients.
@@ -169,10 +175,10 @@ class Decoupled(Descent):
     alpha: float = 9.0
     decoupled = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _validation.number("alpha", self.alpha)
 
-    def __call__(self, clean, path):
+    def __call__(self, clean: Any, path: Iterable) -> tuple[list, list]:
         sharpness = vectors.subtract(parts.last(clean, path).grads, clean.grads)
         return clean.grads, vectors.scale(self.alpha, sharpness)
 
@@ -182,22 +188,23 @@ class Decoupled(Descent):
 class SurrogateGap(Descent):
     """`g_n - alpha (g_0 - <g_0, u> u)` with `u = g_n / ||g_n||`.
 
-    Descends along `g_n`, and ascends along what of `g_0` is orthogonal to it:
-    the gap between the two losses shrinks, the perturbed loss is not touched.
+    Descends along `g_n`, and ascends along the part of `g_0` that is orthogonal
+    to `g_n`. To first order the ascent shrinks the gap between the two losses
+    and leaves the perturbed loss as it is.
 
     Args:
         alpha: Float, at least 0. 0 is `Last`.
 
-    Reference: GSAM, arXiv:2203.08065, algorithm 1, as in the authors' code. Its
-    radius follows the learning rate: `radii.LinearInLearningRate`.
+    Reference: GSAM, arXiv:2203.08065, algorithm 1, as in the authors' code. The
+    radius of GSAM follows the learning rate: `radii.LinearInLearningRate`.
     """
 
     alpha: float = 0.4
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _validation.number("alpha", self.alpha, 0.0)
 
-    def __call__(self, clean, path):
+    def __call__(self, clean: Any, path: Iterable) -> list:
         perturbed = parts.last(clean, path).grads
         gap = vectors.orthogonal(clean.grads, perturbed)
         return vectors.subtract(perturbed, vectors.scale(self.alpha, gap))
@@ -213,7 +220,7 @@ class Renormalized(Descent):
 
     takes_slices = True
 
-    def __call__(self, clean, path):
+    def __call__(self, clean: Any, path: Iterable) -> list:
         length = vectors.norm(clean.grads)
         return vectors.scale(
             length, vectors.unit(parts.last(clean, path).grads)

@@ -1,12 +1,22 @@
 """Where a step of the climb points.
 
-A direction is called with the gradients at the current point and the params of
-that point, both lists of tensors of equal shapes over the perturbed variables,
-and returns a step of the same shapes. The climb moves by the radius of a step
-times this. `parts.py` says how a direction keeps a memory or asks for context.
+A direction gets the gradient at the present point of the climb, and the params
+of that point: two lists of tensors, for the perturbed variables. It returns a
+step of the same shapes. The climb moves by the radius of a step times the step.
+Any callable will do, and a subclass of `keras_sam.parts.Direction` may do more:
+keep a memory, ask for context, or be saved with the model.
 
-A direction that is a number times the gradient may have that as a method
-`factor(grads)`: the climb then multiplies gradients only once.
+    def signs(grads, params):
+        return [keras.ops.sign(g) for g in grads]
+
+    sam = keras_sam.SAM(model, rho=0.001, direction=signs)
+
+- rescale the gradient: `Normalized` (SAM's), `Unnormalized`, `Unified`
+- measure lengths in another metric: `Adaptive`, `Fisher`, `Layerwise`
+- remember an average of gradients: `Friendly`, `VarianceSuppressed`
+- draw noise, or the variables that move: `Random`, `Smoothed`, `Subset`
+- move only the weights of a mask: `Sparse`, with `FisherMask` or `DynamicMask`
+- lean towards the top eigenvector of the Hessian: `Eigen`
 """
 
 from keras_sam.directions._averaged import Friendly

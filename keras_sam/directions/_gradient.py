@@ -1,12 +1,14 @@
-"""Directions made of the gradient at the present point alone."""
+"""Directions that depend only on the gradient and the weights at a point."""
 
 import dataclasses
+from typing import Any
 
 from keras import ops
 
 from keras_sam import _validation
 from keras_sam import vectors
 from keras_sam._registration import exported
+from keras_sam.parts import Context
 from keras_sam.parts import Direction
 
 
@@ -15,7 +17,7 @@ from keras_sam.parts import Direction
 class Normalized(Direction):
     """`g / ||g||`, the Euclidean norm over all perturbed variables.
 
-    A zero gradient gives a zero step.
+    The step of a zero gradient is zero.
 
     Reference: SAM, arXiv:2010.01412, equation 2 (with p = 2), as in the
     authors' code.
@@ -23,10 +25,10 @@ class Normalized(Direction):
 
     takes_slices = True
 
-    def factor(self, grads):
+    def factor(self, grads: list) -> Any:
         return vectors.reciprocal(vectors.norm(grads))
 
-    def __call__(self, grads, params):
+    def __call__(self, grads: list, params: list) -> list:
         del params
         return vectors.scale(self.factor(grads), grads)
 
@@ -41,7 +43,7 @@ class Unnormalized(Direction):
 
     takes_slices = True
 
-    def __call__(self, grads, params):
+    def __call__(self, grads: list, params: list) -> list:
         del params
         return grads
 
@@ -52,20 +54,20 @@ class Unified(Direction):
     """`(1 - share + share / ||g||) g`, between `Unnormalized` and `Normalized`.
 
     Args:
-        share: Float in [0, 1], or a schedule of the optimizer's iterations: 1
-            is `Normalized`.
+        share: Float in [0, 1], or a schedule of the optimizer's iterations. 0
+            is `Unnormalized`, 1 is `Normalized`.
 
-    Reference: unified SAM, arXiv:2503.02225, where it is called lambda, as in
-    the authors' code.
+    Reference: unified SAM, arXiv:2503.02225, as in the authors' code, which
+    calls `share` lambda.
     """
 
-    share: float = 0.5
+    share: Any = 0.5
     takes_slices = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _validation.scheduled("share", self.share, 0.0, 1.0)
 
-    def __call__(self, grads, params, *, context):
+    def __call__(self, grads: list, params: list, *, context: Context) -> list:
         del params
         share = context.value(self.share)
         return vectors.add(
@@ -79,14 +81,14 @@ class Unified(Direction):
 class Adaptive(Direction):
     """`T^2 g / ||T g||` with `T = |w| + eta`, element by element.
 
-    The length of a step is one in the metric `||T^-1 step||`, hence usually far
-    below one in the Euclidean norm: radii are about ten times those of
-    `Normalized`. `w` is the current point of the climb. T acts on every
-    perturbed variable. (The authors' code has T = 1 for biases; `perturb` can
-    keep them from moving at all.)
+    The length of a step is one in the metric `||T^-1 step||`, and usually far
+    below one in the Euclidean norm. So radii are about ten times the radii for
+    `Normalized`. `w` is the present point of the climb. T acts on every
+    perturbed variable. (The authors' code has T = 1 for biases. `perturb` can
+    keep biases from moving at all.)
 
     Args:
-        eta: Float, at least 0. Keeps weights near zero movable.
+        eta: Float, at least 0. It lets weights near zero move.
 
     Raises:
         TypeError: If `eta` is not a number.
@@ -98,10 +100,10 @@ class Adaptive(Direction):
 
     eta: float = 0.01
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _validation.number("eta", self.eta, 0.0)
 
-    def __call__(self, grads, params):
+    def __call__(self, grads: list, params: list) -> list:
         metric = [ops.abs(w) + self.eta for w in params]
         scaled = vectors.unit(
             [t * g for t, g in zip(metric, grads, strict=True)]
@@ -114,14 +116,14 @@ class Adaptive(Direction):
 class Layerwise(Direction):
     """`||w_l|| g_l / ||g_l||` for each variable l on its own.
 
-    Every variable moves by the same fraction of its length. `w` is the current
-    point of the climb; a variable that is zero stays zero.
+    Every variable moves by the same fraction of its length. `w` is the present
+    point of the climb. A variable that is zero stays zero.
 
-    Reference: Look-LayerSAM, arXiv:2203.02714, of which no code of the authors
-    was found; the rule of AWP, arXiv:2004.05884, as in the authors' code.
+    Reference: Look-LayerSAM, arXiv:2203.02714; no code of its authors was
+    found. Also the rule of AWP, arXiv:2004.05884, as in the authors' code.
     """
 
-    def __call__(self, grads, params):
+    def __call__(self, grads: list, params: list) -> list:
         return [
             vectors.scale(vectors.norm([w]), vectors.unit([g]))[0]
             for g, w in zip(grads, params, strict=True)
@@ -133,8 +135,8 @@ class Layerwise(Direction):
 class Fisher(Direction):
     """`F^-1 g / sqrt(g F^-1 g)` with `F = 1 + eta g^2`, element by element.
 
-    The length of a step is one in the metric of F, the diagonal of an
-    empirical Fisher information; in the Euclidean norm it is at most one.
+    F is the diagonal of an empirical Fisher information. The length of a step
+    is one in the metric of F, and at most one in the Euclidean norm.
 
     Args:
         eta: Float, at least 0. 0 is `Normalized`.
@@ -145,10 +147,10 @@ class Fisher(Direction):
 
     eta: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _validation.number("eta", self.eta, 0.0)
 
-    def __call__(self, grads, params):
+    def __call__(self, grads: list, params: list) -> list:
         del params
         scaled = [g / (1 + self.eta * g * g) for g in grads]
         length = ops.sqrt(vectors.dot(grads, scaled))

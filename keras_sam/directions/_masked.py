@@ -10,6 +10,7 @@ from keras import ops
 from keras_sam import _validation
 from keras_sam import vectors
 from keras_sam._registration import exported
+from keras_sam.parts import Context
 from keras_sam.parts import Direction
 from keras_sam.parts import Part
 
@@ -19,36 +20,39 @@ from keras_sam.parts import Part
 class FisherMask(Part):
     """Keeps the weights of the largest empirical Fisher information.
 
-    That is the mean square of the gradients of single examples, the first ones
-    of the batch. (The authors draw 1024 from the training set.)
+    The empirical Fisher information is the mean square of the gradients of
+    single examples, here the first ones of the batch. (The authors draw 1024
+    examples from the training set.)
 
     Args:
-        examples: Int, at least 1: so many, or all there are. Each costs an
-            evaluation of a batch of one.
+        examples: Int, at least 1, the largest number of examples to use. Each
+            costs an evaluation of a batch of one.
 
-    Reference: SSAM-F, arXiv:2210.05177, as in the authors' code but for these
-    examples.
+    Reference: SSAM-F, arXiv:2210.05177, as in the authors' code but for the
+    choice of examples.
     """
 
     examples: int = 128
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _validation.integer("examples", self.examples, 1)
 
-    def first(self, params, kept):
-        """Returns a mask of all weights, until there is a score."""
-        del kept
+    def first(self, params: list, size: int) -> list:
+        """Returns a mask of all weights, which holds until there are scores."""
+        del size
         return [ops.ones(w.shape, "int8") for w in params]
 
-    def score(self, alone, grads, params):
-        """Returns what decides on the next mask, of the params' shapes."""
+    def score(self, context: Context, grads: list, params: list) -> list:
+        """Returns the scores of all weights, shaped like the params."""
         del grads
-        return alone.squared_gradients(params, self.examples)
+        return context.squared_gradients(params, self.examples)
 
-    def renew(self, scores, mask, kept, climbs, context):
-        """Returns the next mask, a flat one, from averaged scores."""
+    def renew(
+        self, scores: Any, mask: Any, size: int, climbs: Any, context: Context
+    ) -> Any:
+        """Returns the next mask of `size` weights. All tensors are flat."""
         del mask, climbs, context
-        return _ranks(-scores) < kept
+        return _ranks(-scores) < size
 
 
 @exported
@@ -56,14 +60,14 @@ class FisherMask(Part):
 class DynamicMask(Part):
     """Drops weights where the loss is flat, and lets as many others in.
 
-    Of the weights of the mask those of the smallest `|g|` leave it, a fraction
-    that falls from `drop` to 0 along a cosine; as many of the others, drawn at
-    random, enter. The first mask is random.
+    A fraction of the weights leaves the mask: the weights with the smallest
+    `|g|`. The fraction falls from `drop` to 0 along a cosine. As many of the
+    other weights, drawn at random, enter the mask. The first mask is random.
 
     Args:
-        steps: Int, at least 1, the climbs of the whole training.
+        steps: Int, at least 1, the number of climbs in the whole training.
         drop: Float in [0, 1).
-        seed: Int.
+        seed: Int, at least 0, of the first mask and of the draws.
 
     Reference: SSAM-D, arXiv:2210.05177, as in the authors' code but for how
     counts are rounded.
@@ -73,38 +77,41 @@ class DynamicMask(Part):
     drop: float = 0.5
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _validation.integer("steps", self.steps, 1)
         _validation.fraction("drop", self.drop)
         _validation.integer("seed", self.seed, 0)
 
-    def first(self, params, kept):
-        """Returns a random mask."""
+    def first(self, params: list, size: int) -> list:
+        """Returns a random mask of `size` weights."""
         order = _flat(
             [
                 keras.random.uniform(w.shape, seed=self.seed + i)
                 for i, w in enumerate(params)
             ]
         )
-        return _like(params, _ranks(order) < kept)
+        return _like(params, _ranks(order) < size)
 
-    def score(self, alone, grads, params):
-        """Returns what decides on the next mask, of the params' shapes."""
-        del alone, params
+    def score(self, context: Context, grads: list, params: list) -> list:
+        """Returns the scores of all weights, shaped like the params."""
+        del context, params
         return [ops.abs(g) for g in grads]
 
-    def renew(self, scores, mask, kept, climbs, context):
-        """Returns the next mask, a flat one, from averaged scores."""
-        past = ops.minimum(ops.cast(climbs, "float32") / self.steps, 1.0)
-        fraction = self.drop * 0.5 * (1 + ops.cos(math.pi * past))
-        count = ops.cast(ops.round(fraction * kept), "int32")
-        count = ops.minimum(count, mask.shape[0] - kept)
-        # Those that take no part rank last.
-        flat = _ranks(ops.where(mask, scores, math.inf)) < count
-        drawn = ops.where(mask, -1.0, context.draws(self).uniform(mask.shape))
-        entering = _ranks(-drawn) < count
+    def renew(
+        self, scores: Any, mask: Any, size: int, climbs: Any, context: Context
+    ) -> Any:
+        """Returns the next mask of `size` weights. All tensors are flat."""
+        progress = ops.minimum(ops.cast(climbs, "float32") / self.steps, 1.0)
+        fraction = self.drop * 0.5 * (1 + ops.cos(math.pi * progress))
+        count = ops.cast(ops.round(fraction * size), "int32")
+        count = ops.minimum(count, mask.shape[0] - size)
+        # Only weights of the mask can leave it: the others rank last.
+        leaves = _ranks(ops.where(mask, scores, math.inf)) < count
+        # Only the others can enter: the weights of the mask rank last.
+        draws = ops.where(mask, -1.0, context.draws(self).uniform(mask.shape))
+        enters = _ranks(-draws) < count
         return ops.logical_or(
-            ops.logical_and(mask, ops.logical_not(flat)), entering
+            ops.logical_and(mask, ops.logical_not(leaves)), enters
         )
 
 
@@ -113,16 +120,17 @@ class DynamicMask(Part):
 class Sparse(Direction):
     """`m g / ||g||`, with a mask m of zeros and ones.
 
-    The norm is that of the whole gradient, so steps are shorter than one. In
-    the first of each `period` steps that climb, scores are measured; averaged
-    over replicas, they decide on a mask that holds from the next one on. (The
-    authors' masks hold at once, and that of SSAM-F is empty before.)
+    The norm is over the whole gradient, so steps are shorter than one. The
+    first of each `period` train steps that climb measures scores. Their mean
+    over replicas decides on a mask, which holds from the next train step that
+    climbs on. (The authors' masks hold at once. The authors' mask for SSAM-F is
+    empty before.)
 
     Args:
         mask: `FisherMask` or `DynamicMask`.
         sparsity: Float in [0, 1), the fraction of the perturbed weights, all
             variables together, that do not move.
-        period: Int, at least 1.
+        period: Int, at least 1, the train steps that climb with one mask.
 
     Reference: SSAM, arXiv:2210.05177; the norm as in the authors' code.
     """
@@ -131,23 +139,25 @@ class Sparse(Direction):
     sparsity: float = 0.5
     period: int = 100
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.mask, (FisherMask, DynamicMask)):
             raise TypeError(
-                "`mask` must be a FisherMask or a DynamicMask. "
-                f"Received: {self.mask!r}"
+                "`mask` must be an instance of `directions.FisherMask` or "
+                f"`directions.DynamicMask`. Received: {self.mask!r}"
             )
         _validation.fraction("sparsity", self.sparsity)
         _validation.integer("period", self.period, 1)
 
-    def init(self, params):
+    def init(self, params: list) -> Any:
         return {
             "climbs": ops.zeros((), "int32"),
-            "mask": self.mask.first(params, self._kept(params)),
+            "mask": self.mask.first(params, self._mask_size(params)),
             "scores": vectors.scale(0.0, params),
         }
 
-    def __call__(self, grads, params, memory, *, context):
+    def __call__(
+        self, grads: list, params: list, memory: Any, *, context: Context
+    ) -> tuple[list, Any]:
         if context.ascent_step == 0:
             memory = self._renewed(grads, params, memory, context)
         step = [
@@ -156,47 +166,53 @@ class Sparse(Direction):
         ]
         return step, memory
 
-    def _renewed(self, grads, params, memory, context):
+    def _renewed(
+        self, grads: list, params: list, memory: Any, context: Context
+    ) -> Any:
+        """Returns the memory, with another mask and other scores if due."""
         climbs, mask, scores = (memory[k] for k in ("climbs", "mask", "scores"))
 
-        def renew(alone):
-            renewed = self.mask.renew(
+        def renew(replica: Context) -> list:
+            flat = self.mask.renew(
                 _flat(scores),
                 _flat(mask) > 0,
-                self._kept(params),
+                self._mask_size(params),
                 climbs - 1,
-                alone,
+                replica,
             )
-            return _like(params, renewed)
+            return _like(params, flat)
 
+        # Only the next climb finds the mean of the scores over replicas in the
+        # memory, and the mask must be the same on all replicas.
         due = ops.logical_and(climbs > 0, (climbs - 1) % self.period == 0)
         mask = context.when(due, renew, mask)
         due = climbs % self.period == 0
         scores = context.when(
-            due, lambda alone: self.mask.score(alone, grads, params), scores
+            due, lambda replica: self.mask.score(replica, grads, params), scores
         )
         return {"climbs": climbs + 1, "mask": mask, "scores": scores}
 
-    def _kept(self, params):
+    def _mask_size(self, params: list) -> int:
+        """Returns how many weights the mask keeps."""
         weights = sum(math.prod(w.shape) for w in params)
         return round((1 - self.sparsity) * weights)
 
 
-def _ranks(values):
-    """Returns the place of each value, from the smallest, 0, on."""
+def _ranks(values: Any) -> Any:
+    """Returns the rank of each value. The smallest value has rank 0."""
     return ops.argsort(ops.argsort(values))
 
 
-def _flat(tensors):
+def _flat(tensors: list) -> Any:
     return ops.concatenate([ops.reshape(t, [-1]) for t in tensors])
 
 
-def _like(params, flat):
-    """Returns a flat mask as a list of masks of the params' shapes."""
-    masks, taken = [], 0
+def _like(params: list, flat: Any) -> list:
+    """Returns a flat mask as a list of masks, shaped like the params."""
+    masks, start = [], 0
     for w in params:
         size = math.prod(w.shape)
-        part = ops.cast(flat[taken : taken + size], "int8")
+        part = ops.cast(flat[start : start + size], "int8")
         masks.append(ops.reshape(part, w.shape))
-        taken += size
+        start += size
     return masks

@@ -1,4 +1,4 @@
-"""Random directions: noise on the filters of a network, and subsets."""
+"""Random directions: noise on filters, and random subsets of variables."""
 
 import dataclasses
 
@@ -8,6 +8,7 @@ from keras_sam import _filters
 from keras_sam import _validation
 from keras_sam import vectors
 from keras_sam._registration import exported
+from keras_sam.parts import Context
 from keras_sam.parts import Direction
 
 
@@ -16,24 +17,27 @@ from keras_sam.parts import Direction
 class Random(Direction):
     """Noise whose standard deviation is the length of the filter, `||w_f||`.
 
-    It needs no gradient: `starts.Random` does the same at half the cost. With
-    `descents.Penalized` it is the mixed form. See `noise.filters` for what a
-    filter is.
+    A filter is the part of a kernel that makes one output, such as a column of
+    the kernel of `Dense`. A bias, or another tensor without filters, counts as
+    one filter. See `Context.filters`.
+
+    This direction ignores the gradient: `starts.Random` does the same at half
+    the cost. With `descents.Penalized` it is the mixed form of the method.
 
     Args:
-        seed: Int. Each of the optimizer's iterations draws anew, the same
-            on all replicas.
+        seed: Int, at least 0. Each of the optimizer's iterations draws other
+            noise, the same on all replicas.
 
     Reference: random weight perturbation (RWP), arXiv:2404.00357, as in the
-    authors' code, where the mixed form's gradients are of two batches.
+    authors' code, where the mixed form takes its two gradients on two batches.
     """
 
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _validation.integer("seed", self.seed, 0)
 
-    def __call__(self, grads, params, *, context):
+    def __call__(self, grads: list, params: list, *, context: Context) -> list:
         del grads
         return _filters.noise(params, context.draws(self), context.filters())
 
@@ -43,14 +47,15 @@ class Random(Direction):
 class Smoothed(Direction):
     """`x + weight u`, normalized, with `u` the unit gradient at `w + x`.
 
-    `x` is noise of standard deviation `sigma ||w_f||` for a filter f, see
-    `noise.filters`. The gradient at `w + x` is one more evaluation.
+    `x` is noise whose standard deviation is `sigma ||w_f||` on each filter f.
+    `Random` says what a filter is. The gradient at `w + x` costs one more
+    evaluation.
 
     Args:
         sigma: Float, at least 0. 0 is `Normalized`.
-        weight: Float, at least 0, of the gradient.
-        seed: Int. Each of the optimizer's iterations draws anew, the same
-            on all replicas.
+        weight: Float, at least 0, the weight of the gradient.
+        seed: Int, at least 0. Each of the optimizer's iterations draws other
+            noise, the same on all replicas.
 
     Reference: random SAM (R-SAM), OpenReview htUvh7xPoa. The rule could not be
     confirmed from a source.
@@ -60,19 +65,19 @@ class Smoothed(Direction):
     weight: float = 1.0
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _validation.number("sigma", self.sigma, 0.0)
         _validation.number("weight", self.weight, 0.0)
         _validation.integer("seed", self.seed, 0)
 
-    def __call__(self, grads, params, *, context):
+    def __call__(self, grads: list, params: list, *, context: Context) -> list:
         del grads
         noise = vectors.scale(
             self.sigma,
             _filters.noise(params, context.draws(self), context.filters()),
         )
-        there = context.gradient(vectors.add(params, noise))
-        up = vectors.scale(self.weight, vectors.unit(there))
+        gradient = context.gradient(vectors.add(params, noise))
+        up = vectors.scale(self.weight, vectors.unit(gradient))
         return vectors.unit(vectors.add(noise, up))
 
 
@@ -81,12 +86,13 @@ class Smoothed(Direction):
 class Subset(Direction):
     """`g / (p ||g||)` on a random subset of the variables.
 
-    Each variable moves with probability p; the norm is over those that move.
+    Each variable moves with probability p. The norm is over the variables that
+    move.
 
     Args:
         probability: Float, above 0, at most 1: p.
-        seed: Int. Each of the optimizer's iterations draws anew, the same
-            on all replicas.
+        seed: Int, at least 0. Each of the optimizer's iterations draws another
+            subset, the same on all replicas.
 
     Reference: stochastic weight perturbation of ESAM, arXiv:2110.03141, as in
     the authors' code.
@@ -95,13 +101,13 @@ class Subset(Direction):
     probability: float = 0.5
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _validation.positive("probability", self.probability)
         _validation.number("probability", self.probability, 0.0, 1.0)
         _validation.integer("seed", self.seed, 0)
 
-    def __call__(self, grads, params, *, context):
+    def __call__(self, grads: list, params: list, *, context: Context) -> list:
         del params
         moves = context.draws(self).uniform([len(grads)]) < self.probability
-        chosen = [ops.where(moves[i], g, 0) for i, g in enumerate(grads)]
-        return vectors.scale(1 / self.probability, vectors.unit(chosen))
+        subset = [ops.where(moves[i], g, 0) for i, g in enumerate(grads)]
+        return vectors.scale(1 / self.probability, vectors.unit(subset))
