@@ -5,6 +5,7 @@ import numbers
 import operator
 
 import keras
+import numpy as np
 
 
 def number(name, value, minimum=-math.inf, maximum=math.inf):
@@ -56,6 +57,28 @@ def integer(name, value, minimum):
     return found
 
 
+def integer_up_to(name, value, maximum, meaning):
+    """Returns an int from 1 to a maximum.
+
+    Args:
+        name: String, the argument.
+        value: The value that the user gave.
+        maximum: Int.
+        meaning: String, what the maximum is, for the error.
+
+    Raises:
+        TypeError: If it is no integer.
+        ValueError: If it is out of range.
+    """
+    value = integer(name, value, 1)
+    if value > maximum:
+        raise ValueError(
+            f"`{name}` must be at most {meaning}, {maximum}. "
+            f"Received: {value!r}"
+        )
+    return value
+
+
 def positive(name, value):
     """Returns a float as `number` does, above 0."""
     value = number(name, value, 0.0)
@@ -84,6 +107,27 @@ def several(name, values):
             f"`{name}` must be a tuple of numbers. Received: {values!r}"
         )
     return tuple(number(name, value) for value in values)
+
+
+def row(name, values, rising=False):
+    """Returns finite numbers as a float64 array with one axis, not empty.
+
+    Args:
+        name: String, the argument.
+        values: The value that the user gave.
+        rising: Whether each number must be above the one before it.
+
+    Raises:
+        ValueError: If it is no such row.
+    """
+    array = np.asarray(values, "float64")
+    fits = array.ndim == 1 and array.size and np.isfinite(array).all()
+    if not fits or (rising and not np.all(np.diff(array) > 0)):
+        kind = "finite, rising numbers" if rising else "finite numbers"
+        raise ValueError(
+            f"`{name}` must be a row of {kind}. Received: {array!r}"
+        )
+    return array
 
 
 def choice(name, value, choices):

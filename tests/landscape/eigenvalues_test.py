@@ -11,8 +11,6 @@ import tensorflow as tf
 from keras import ops
 
 from keras_sam import landscape
-from keras_sam.landscape import _density
-from keras_sam.landscape import _eigenvalues
 from tests.support import testing
 
 WHICH = {
@@ -27,7 +25,7 @@ WHICH = {
 
 @dataclasses.dataclass
 class Quadratic:
-    """The landscape of half of w'Hw, its weights being of two shapes."""
+    """The landscape of w'Hw / 2. The weights have two shapes."""
 
     matrix: np.ndarray
     dtype: str = "float64"
@@ -75,7 +73,7 @@ def test_eigenvalues_of_quadratics(values, which):
     made = quadratic(values)
     found = landscape.eigenvalues(made, 4, which, tolerance=1e-9)
     expected = WHICH[which][1](values)[:4]
-    if which == "largest magnitude":  # Signs of equals come in any order.
+    if which == "largest magnitude":  # Equal ones come in any order.
         np.testing.assert_allclose(abs(found.values), abs(expected), atol=1e-8)
     else:
         np.testing.assert_allclose(found.values, expected, atol=1e-8)
@@ -178,7 +176,7 @@ def test_density_of_quadratics(values):
     assert found.nodes.min() >= values.min() - 1e-9
     assert found.nodes.max() <= values.max() + 1e-9
     assert found.products == made.products
-    # About four standard errors of so many draws.
+    # About four standard errors of 40 draws.
     for power in (1, 2, 3):
         moment = np.sum(found.weights * found.nodes**power)
         scale = max(np.mean(np.abs(values) ** power), 1e-9)
@@ -343,9 +341,9 @@ def test_an_interruption_keeps_what_there_is(measure, products):
     with pytest.warns(UserWarning, match="nterrupted"):
         found = measure(made, progress=interrupt)
     assert (found.complete, found.products) == (False, products)
-    if isinstance(found, _eigenvalues.Trace):
+    if isinstance(found, landscape.Trace):
         np.testing.assert_array_equal(found.samples, whole.samples[:products])
-    elif isinstance(found, _density.SpectralDensity):
+    elif isinstance(found, landscape.SpectralDensity):
         np.testing.assert_allclose(found.weights.sum(), 1)
         assert len(found.nodes) == min(products, 40)
     else:

@@ -122,7 +122,7 @@ def test_everything_leaves_the_model_to_the_bit(eager):
 
 
 def test_two_replicas_measure_what_one_device_does():
-    """A batch of 5 is 3 and 2; the last, of 1, leaves a replica without any."""
+    """Replicas get 3 and 2 examples of a batch, and 1 and 0 of the last."""
     alone = full(batch_size=5)
     with testing.two_replicas().scope():
         model = compiled(testing.full_net())
@@ -223,7 +223,7 @@ class OwnLoss(keras.Sequential):
 
 
 def test_floats_are_those_of_the_model():
-    """As in `fit`: a loss of one's own may subtract one from the other."""
+    """As in `fit`. A loss may subtract inputs and outputs of the model."""
     model = compiled(OwnLoss([keras.Input((6,)), keras.layers.Dense(1)]))
     x, _ = testing.data()
     x = x.astype("float64")

@@ -202,15 +202,15 @@ def test_one_step_has_a_random_second_axis(perturb):
 
 def test_a_random_axis_is_over_the_perturbed_variables():
     net = surfaces.net()
-    seen = []
+    evaluations = []
     loss = net.loss
-    net.loss = lambda params: seen.append(params) or loss(params)
+    net.loss = lambda params: evaluations.append(params) or loss(params)
     landscape.ascent_plane(
         net, 0.5, ascent_steps=1, perturb="^hidden/", x=[0.0], y=[1.0]
     )
     *hidden, kernel, bias = (
         np.any(np.array(a) != np.array(b))
-        for a, b in zip(seen[-1], net.params, strict=True)
+        for a, b in zip(evaluations[-1], net.params, strict=True)
     )
     assert all(hidden)
     assert not kernel and not bias
@@ -224,7 +224,7 @@ def test_a_straight_climb_has_one_too(floats):
     assert net.params[0].dtype == floats
     found = landscape.ascent_plane(net, 0.3, x=[0.0], y=[1.0])
     assert found.second == "random"
-    # On a bowl, rho across from a w of length 1.
+    # On a bowl, rho away from w, orthogonal to w, which has length 1.
     np.testing.assert_allclose(found.losses, (1 + 0.09) / 2, rtol=1e-6)
 
 

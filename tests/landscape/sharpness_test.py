@@ -105,7 +105,7 @@ def test_adaptive_sharpness_is_that_of_the_ellipsoid():
 
 
 def transcribed(w, x, y, rho, n, length, project):
-    """Losses of the climb with steps of a length, from w on."""
+    """Returns the losses of a climb from w, with steps of a length."""
     z, losses = w, [oracle.loss(w, x, y)]
     for _ in range(n):
         u = oracle.sam(oracle.gradient(z, x, y), z)
@@ -162,7 +162,7 @@ def test_m_sharpness_is_that_of_batches_of_m():
 
 
 def test_sharpness_is_never_negative():
-    """Far up a sine, the climb comes down again."""
+    """On an upside-down bowl a long step crosses the top and descends."""
     found = landscape.sharpness(
         surfaces.quadratic(
             -np.eye(2), [0.1, 0.0], np.zeros((2, 2)), batch_size=1
@@ -282,20 +282,20 @@ def test_results_become_json():
     assert read["complete"] is True
 
 
-def test_progress_is_told_and_may_end_the_work():
-    told = []
+def test_progress_gets_the_numbers_and_may_end_the_work():
+    calls = []
 
     def stop(done, total):
-        told.append((done, total))
+        calls.append((done, total))
         return done == 2
 
     found = landscape.sharpness(
         surfaces.net(batch_size=2), ascent_steps=1, progress=stop
     )
-    assert told == [(1, 7), (2, 7)]
+    assert calls == [(1, 7), (2, 7)]
     assert not found.complete
     np.testing.assert_array_equal(found.sizes, [2, 2])
-    told.clear()
+    calls.clear()
     found = landscape.average_sharpness(quadratic(), draws=2, progress=stop)
     assert found.complete
 
@@ -366,7 +366,7 @@ def test_bad_arguments_of_the_average(arguments):
 
 
 def test_zero_gradients():
-    """On all batches an error, on some of them counted."""
+    """An error if on all batches; on some of them, they are counted."""
     flat = [[0.0, 0.0], [1.0, 0.0]]
     net = surfaces.quadratic(np.eye(2), [0.0, 0.0], flat, batch_size=1)
     found = landscape.sharpness(net, 0.5, ascent_steps=1, radius="full")
