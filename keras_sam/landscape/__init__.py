@@ -33,13 +33,13 @@ before the first finished item raises KeyboardInterrupt.
 
 from keras_sam.landscape._ascent_plane import AscentPlane
 from keras_sam.landscape._ascent_plane import ascent_plane
+from keras_sam.landscape._average_sharpness import AverageSharpness
+from keras_sam.landscape._average_sharpness import average_sharpness
 from keras_sam.landscape._batch import Patch
 from keras_sam.landscape._density import SpectralDensity
 from keras_sam.landscape._density import spectral_density
 from keras_sam.landscape._eigenvalues import Eigenvalues
-from keras_sam.landscape._eigenvalues import Trace
 from keras_sam.landscape._eigenvalues import eigenvalues
-from keras_sam.landscape._eigenvalues import trace
 from keras_sam.landscape._filter_normalized import filter_normalized
 from keras_sam.landscape._landscape import Landscape
 from keras_sam.landscape._lines_and_planes import Line
@@ -48,10 +48,10 @@ from keras_sam.landscape._lines_and_planes import line
 from keras_sam.landscape._lines_and_planes import plane
 from keras_sam.landscape._path import Path
 from keras_sam.landscape._path import path
-from keras_sam.landscape._sharpness import AverageSharpness
 from keras_sam.landscape._sharpness import Sharpness
-from keras_sam.landscape._sharpness import average_sharpness
 from keras_sam.landscape._sharpness import sharpness
+from keras_sam.landscape._trace import Trace
+from keras_sam.landscape._trace import trace
 
 __all__ = [
     "AscentPlane",

@@ -1,9 +1,7 @@
 """The loss over the plane of a climb: where one step and several steps end."""
 
-import collections
 import dataclasses
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,20 +9,13 @@ from numpy import typing
 
 from keras_sam import _validation
 from keras_sam import vectors
-from keras_sam._algorithm import draws
-from keras_sam._algorithm.method import Method
-from keras_sam._algorithm.selection import Selection
-from keras_sam._types import Point
 from keras_sam.directions import Normalized
 from keras_sam.landscape import _climbing
+from keras_sam.landscape import _displacements
 from keras_sam.landscape import _lines_and_planes
-from keras_sam.landscape._batch import Losses
 from keras_sam.landscape._batch import Patch
 from keras_sam.landscape._landscape import Landscape
 from keras_sam.landscape._results import Progress
-
-# Binary digits after the point. NumPy has no bfloat16 to ask for them.
-_DIGITS = {"float64": 52, "float32": 23, "float16": 10, "bfloat16": 7}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,11 +106,13 @@ def ascent_plane(
     params = landscape.weights(params)
     _validation.integer("seed", seed, 0)
     of = landscape if batch is None else _patch(landscape, batch)
-    climb = _Climb(method, of, params, moving)
+    climb = _displacements.Climb(method, of, params, moving)
     step, one_step_loss = climb.one_step()
-    axes, second = _axes(step, climb.end(), params, moving, seed)
-    path, off_plane, path_losses = _projections(climb, axes, rho)
-    (one_step,), _, _ = _projections([(step, one_step_loss)], axes, rho)
+    axes, second = _displacements.axes(step, climb.end(), params, moving, seed)
+    path, off_plane, path_losses = _displacements.project(climb, axes, rho)
+    (one_step,), _, _ = _displacements.project(
+        [(step, one_step_loss)], axes, rho
+    )
     shown = np.vstack([path, one_step])
     x = _around(shown[:, 0]) if x is None else _validation.row("x", x)
     y = _around(shown[:, 1]) if y is None else _validation.row("y", y)
@@ -144,57 +137,6 @@ def ascent_plane(
     )
 
 
-class _Climb:
-    """The points of a climb as displacements from w, each with its loss.
-
-    Every iteration climbs anew: keeping all points would need memory for n
-    copies of the weights.
-    """
-
-    def __init__(
-        self, method: Method, of: Losses, params: list, moving: Selection
-    ) -> None:
-        self._method = method
-        self._of = of
-        self._moving = moving
-        self._clean = of.evaluate(params)
-
-    def __iter__(self) -> Iterator[tuple[list, float]]:
-        """Yields (displacement, loss) of w, z_1, ..., z_n."""
-        for point in itertools.chain([self._clean], self._path(self._method)):
-            yield self._displaced(point)
-
-    def one_step(self) -> tuple[list, float]:
-        """Returns (displacement, loss) after the one step of length rho.
-
-        Raises:
-            ValueError: If the step has length zero.
-        """
-        (point,) = self._path(_climbing.one_step(self._method))
-        step, loss = self._displaced(point)
-        if not float(vectors.norm(step)):
-            raise ValueError(
-                "The first step must have a length. Received one of 0: the "
-                "gradient is zero"
-            )
-        return step, loss
-
-    def end(self) -> list:
-        """Returns the displacement of z_n."""
-        ((displacement, _),) = collections.deque(self, maxlen=1)
-        return displacement
-
-    def _path(self, method: Method) -> Iterator[Point]:
-        path = _climbing.climb(
-            method, self._of, self._clean, self._moving, gradient_at_end=False
-        )
-        return iter(path)
-
-    def _displaced(self, point: Point) -> tuple[list, float]:
-        displacement = vectors.subtract(point.params, self._clean.params)
-        return displacement, float(point.loss)
-
-
 def _patch(landscape: Landscape, index: int) -> Patch:
     """Returns the batch of an index.
 
@@ -208,45 +150,6 @@ def _patch(landscape: Landscape, index: int) -> Patch:
         "`batch` must be the index of a batch. Received: "
         f"{index}, of {landscape.number}"
     )
-
-
-def _axes(
-    step: list, end: list, params: list, moving: Selection, seed: int
-) -> tuple[list[list], str]:
-    """Returns two orthogonal unit vectors, and the origin of the second."""
-    first = vectors.unit(step)
-    # One subtraction leaves rounding errors if `end` is nearly along the first
-    # axis. Two are enough.
-    rest = vectors.orthogonal(vectors.orthogonal(end, first), first)
-    rounding = max(2.0 ** -_DIGITS[w.dtype.name] for w in params)
-    size = float(vectors.norm(params)) + float(vectors.norm(end))
-    if float(vectors.norm(rest)) > 4 * rounding * size:
-        return [first, vectors.unit(rest)], "ascent"
-    draw = draws.normals(moving.pick(params), seed)
-    draw = moving.put(vectors.scale(0.0, params), draw)
-    return [first, vectors.unit(vectors.orthogonal(draw, first))], "random"
-
-
-def _projections(
-    points: Any, axes: list[list], rho: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns projections onto the plane, distances from it, and losses.
-
-    Args:
-        points: Iterable of (displacement, loss).
-        axes: List of two orthogonal unit vectors.
-        rho: Float, the unit of lengths.
-    """
-    projections, distances, losses = [], [], []
-    for displacement, loss in points:
-        coordinates = [float(vectors.dot(displacement, e)) for e in axes]
-        for e, coordinate in zip(axes, coordinates, strict=True):
-            along = vectors.scale(coordinate, e)
-            displacement = vectors.subtract(displacement, along)
-        projections.append([value / rho for value in coordinates])
-        distances.append(float(vectors.norm(displacement)) / rho)
-        losses.append(loss)
-    return np.array(projections), np.array(distances), np.array(losses)
 
 
 def _around(values: np.ndarray) -> np.ndarray:

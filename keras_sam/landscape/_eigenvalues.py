@@ -1,4 +1,4 @@
-"""The spectrum of the Hessian: its ends and its trace.
+"""The eigenvalues at an end of the spectrum of the Hessian.
 
 Eigenvalues and their errors have the unit of the loss, divided by the square of
 the unit of the weights. The products of the Hessian with vectors are in the
@@ -7,7 +7,6 @@ other work is in float64.
 """
 
 import dataclasses
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -26,8 +25,6 @@ _ORDERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 # Below this share of the largest magnitude, an eigenvalue counts as zero.
 _ZERO = 0.01
-# Fewer draws may agree by chance.
-_FEWEST = 10
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,27 +47,6 @@ class Eigenvalues(_results.Result):
     values: np.ndarray
     residuals: np.ndarray
     vectors: list | None
-    products: int
-    converged: bool
-    complete: bool
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Trace(_results.Result):
-    """The result of `trace`.
-
-    Attributes:
-        value: Float, the mean of `samples`.
-        standard_error: Float, of the value; infinite for one draw.
-        samples: Float64 array of shape (draws,), v'Hv for each draw v.
-        products: Int, the number of products computed, one a draw.
-        converged: Bool, whether the standard error is within the tolerance.
-        complete: Bool, False if interrupted.
-    """
-
-    value: float
-    standard_error: float
-    samples: np.ndarray
     products: int
     converged: bool
     complete: bool
@@ -159,67 +135,6 @@ def eigenvalues(
         vectors=[hessian.split(row) for row in rows] if vectors else None,
         products=hessian.products,
         converged=converged,
-        complete=work.complete,
-    )
-
-
-def trace(
-    landscape: Curved,
-    *,
-    params: list | None = None,
-    draws: int = 100,
-    tolerance: float = 0.01,
-    seed: int = 0,
-    progress: _results.Progress = False,
-) -> Trace:
-    """Returns Hutchinson's estimate of the trace of the Hessian.
-
-    It is the mean of v'Hv over vectors v of random signs. Memory: a few copies
-    of the weights.
-
-    Args:
-        landscape, params, progress: As for `eigenvalues`.
-        draws: Int, at least 1: the largest number of vectors, each with one
-            product.
-        tolerance: Float, at least 0. From ten draws on, the work stops when the
-            standard error is at most this share of the value.
-        seed: Int, of the vectors.
-
-    Returns:
-        `Trace`.
-
-    Raises:
-        TypeError: If an argument is of a wrong type.
-        ValueError: If an argument is out of range.
-        FloatingPointError: If a product is not finite.
-    """
-    draws = _validation.integer("draws", draws, 1)
-    tolerance = _validation.number("tolerance", tolerance, 0.0)
-    random = np.random.default_rng(_validation.integer("seed", seed, 0))
-    hessian = hessians.Hessian(landscape, params)
-    samples: list[float] = []
-
-    def error() -> float:
-        if len(samples) < 2:
-            return math.inf
-        return float(np.std(samples, ddof=1) / math.sqrt(len(samples)))
-
-    def converged() -> bool:
-        if len(samples) < _FEWEST:
-            return False
-        return bool(error() <= tolerance * abs(np.mean(samples)))
-
-    with _results.Work(progress, draws, "product") as work:
-        while len(samples) < draws and not converged():
-            v = hessians.signs(random, hessian.size)
-            samples.append(float(v @ hessian(v)))
-            work.advance()
-    return Trace(
-        value=float(np.mean(samples)),
-        standard_error=error(),
-        samples=np.array(samples),
-        products=hessian.products,
-        converged=converged(),
         complete=work.complete,
     )
 
