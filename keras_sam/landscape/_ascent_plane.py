@@ -81,12 +81,12 @@ def ascent_plane(
         radius: As for `SharpnessAwareMinimization`.
         direction: As for `SharpnessAwareMinimization`.
         perturb: As for `SharpnessAwareMinimization`.
-        params: List of tensors or arrays, w; None for those of the landscape.
+        params: List of tensors or arrays, w; None for `landscape.params`.
         batch: Int, the index of one batch: both the climb and the plane are of
             its loss, as a climb in training is. None for all data.
         x: Array of floats, in units of rho; None for 25 from half a rho before
             the climb and the one step to half a rho after them.
-        y: Likewise, along the second axis.
+        y: Array of floats, along the second axis; None as for `x`.
         seed: Int, of a random second axis.
         progress: See `keras_sam.landscape`. It counts points of the grid.
 

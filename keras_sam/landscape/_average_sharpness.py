@@ -48,7 +48,7 @@ def average_sharpness(
     """Returns the average-case sharpness, `E L(w + rho e) - L(w)`.
 
     e is standard normal in every coordinate. The noise is about `rho sqrt(d)`
-    long for d weights, so values of rho do not compare with those of
+    long for d weights, so its rho does not compare with the rho of
     `sharpness`. One draw serves all batches and costs a forward pass over the
     data.
 
@@ -58,7 +58,7 @@ def average_sharpness(
         draws: Int, at least 1.
         adaptive: Bool, whether the standard deviation is `rho |w|` instead.
         perturb: As for `SharpnessAwareMinimization`.
-        params: List of tensors or arrays, w; None for those of the landscape.
+        params: List of tensors or arrays, w; None for `landscape.params`.
         seed: Int, at least 0.
         progress: See `keras_sam.landscape`. It counts draws.
 

@@ -12,7 +12,7 @@ from keras_sam.landscape import _lanczos
 from keras_sam.landscape import _results
 from keras_sam.landscape._hessian import Curved
 
-# A Gaussian has about 1e-6 of its area beyond as many standard deviations.
+# A Gaussian has about 1e-6 of its area beyond 5 standard deviations.
 _TAIL = 5.0
 
 

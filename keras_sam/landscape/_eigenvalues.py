@@ -78,8 +78,8 @@ def eigenvalues(
         k: Int, at least 1, at most the number of weights.
         which: "largest algebraic", "smallest algebraic" (most negative first),
             or "largest magnitude" (either sign).
-        params: List of tensors, where the Hessian is; None for those of
-            `landscape`.
+        params: List of tensors, where the Hessian is; None for
+            `landscape.params`.
         iterations: Int, at least k: the largest number of products.
         tolerance: Float, at least 0. The iteration stops when each residual is
             at most this share of its eigenvalue, or of a hundredth of the

@@ -1,4 +1,4 @@
-"""A random direction whose filters are as long as those of the weights."""
+"""A random direction with filters as long as the filters of the weights."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from keras_sam.landscape._landscape import Landscape
 def filter_normalized(
     landscape: Landscape, seed: int = 0, params: list | None = None
 ) -> list:
-    """Returns a random direction, each filter as long as that of the weights.
+    """Returns a random direction, each filter as long as that filter of w.
 
     A filter is the part of a kernel that makes one output. The direction is
     zero in variables without filters, such as biases and the parameters of
@@ -22,8 +22,8 @@ def filter_normalized(
     Args:
         landscape: `Landscape`.
         seed: Int, at least 0.
-        params: List of tensors or arrays, the weights; None for those of the
-            landscape.
+        params: List of tensors or arrays, the weights w; None for
+            `landscape.params`.
 
     Returns:
         List of tensors, shaped like the weights.

@@ -111,10 +111,10 @@ class Landscape(Losses):
         """Returns weights as tensors in the dtypes of the model.
 
         Args:
-            params: List of tensors or arrays; None for those of the landscape.
+            params: List of tensors or arrays; None for `self.params`.
 
         Raises:
-            ValueError: If the shapes are not those of the weights of the model.
+            ValueError: If they do not have the shapes of the model's weights.
         """
         if params is None:
             return self.params
@@ -123,7 +123,7 @@ class Landscape(Losses):
         if received != shapes:
             raise ValueError(
                 "Weights, and directions through them, must be lists shaped "
-                f"like those of the model, {shapes}. Received: {received}"
+                f"like the weights of the model, {shapes}. Received: {received}"
             )
         return [
             ops.cast(ops.convert_to_tensor(value), w.dtype)

@@ -64,7 +64,7 @@ def line(
         landscape: `Landscape`.
         direction: List of tensors or arrays; None for `filter_normalized`.
         coordinates: Array of floats; None for 51 from -1 to 1.
-        params: List of tensors or arrays, w; None for those of the landscape.
+        params: List of tensors or arrays, w; None for `landscape.params`.
         seed: Int, of the random direction.
         progress: See `keras_sam.landscape`. It counts points.
 
@@ -104,7 +104,7 @@ def plane(
             `seed + 1`.
         x: Array of floats; None for 51 from -1 to 1.
         y: Array of floats; None for 51 from -1 to 1.
-        params: List of tensors or arrays, w; None for those of the landscape.
+        params: List of tensors or arrays, w; None for `landscape.params`.
         seed: Int, of the random directions.
         progress: See `keras_sam.landscape`. It counts points.
 

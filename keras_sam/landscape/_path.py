@@ -100,8 +100,8 @@ def path(
     the descent request.
 
     Args:
-        landscape: `Landscape`; with `training=True` the climb is that of
-            training, batch statistics and dropout included.
+        landscape: `Landscape`. With `training=True` the climb uses batch
+            statistics and dropout, as in training.
         rho: Float, above 0.
         ascent_steps: Int, at least 1, n.
         radius: As for `SharpnessAwareMinimization`.
@@ -110,7 +110,7 @@ def path(
         descent: As for `SharpnessAwareMinimization`, for `descent_ratio`. (For
             `descents.Decoupled`, d is the sum of the two vectors.)
         perturb: As for `SharpnessAwareMinimization`.
-        params: List of tensors or arrays, w; None for those of the landscape.
+        params: List of tensors or arrays, w; None for `landscape.params`.
         progress: See `keras_sam.landscape`. It counts batches.
 
     Returns:

@@ -96,8 +96,9 @@ class Work:
         self.complete = self._done == self._total
         if issubclass(kind, KeyboardInterrupt):
             warnings.warn(
-                f"Interrupted: the result is that of {self._done} of "
-                f"{self._total or 'an unknown number'} ({self._unit})",
+                f"Interrupted after {self._done} of "
+                f"{self._total or 'an unknown number'} ({self._unit}). The "
+                "result holds only these",
                 stacklevel=3,
             )
         return True

@@ -94,7 +94,7 @@ def sharpness(
         direction: As for `SharpnessAwareMinimization`. A direction with a
             memory starts each batch from its first memory.
         perturb: As for `SharpnessAwareMinimization`.
-        params: List of tensors or arrays, w; None for those of the landscape.
+        params: List of tensors or arrays, w; None for `landscape.params`.
         progress: See `keras_sam.landscape`. It counts batches.
 
     Returns:

@@ -60,9 +60,9 @@ def test_numbers_are_those_of_the_landscape(wrap):
 @pytest.mark.parametrize("unit", ["epoch", "step"])
 def test_training_is_as_without(unit):
     plain = trained()
-    looked, history = trained(looking(unit=unit))
+    model, history = trained(looking(unit=unit))
     kept = {k: v for k, v in history.items() if k not in NAMES}
-    testing.assert_same(plain, (looked, kept))
+    testing.assert_same(plain, (model, kept))
 
 
 def test_epochs_between_have_no_number():
