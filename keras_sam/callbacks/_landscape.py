@@ -28,16 +28,17 @@ _NAMES = (
 class Landscape(keras.callbacks.Callback):
     """Logs the sharpness of the loss, and how a climb turns, during training.
 
-    The numbers are means over the batches of fixed data, in evaluation mode:
+    The numbers are means over the batches of fixed data, in evaluation mode.
+    Most are results of functions of `keras_sam.landscape`:
 
         landscape_loss                  the loss at the weights
-        landscape_one_step_sharpness    `one_step` of `landscape.sharpness`
-        landscape_sharpness             `value` of `landscape.sharpness`
-        landscape_sharpness_gap         `gap` of `landscape.sharpness`
+        landscape_one_step_sharpness    `one_step` of `sharpness`
+        landscape_sharpness             `value` of `sharpness`
+        landscape_sharpness_gap         `gap` of `sharpness`
         landscape_gradient_norm         the norm of the gradient at the weights
         landscape_gradient_cosine       the cosine of the gradients at both ends
                                         of the climb
-        landscape_straightness          `straightness` of `landscape.path`
+        landscape_straightness          `straightness` of `path`
 
     Put this callback first in the list. Later callbacks and the history then
     find the numbers in the logs of the epoch. In an epoch without a measurement
@@ -46,8 +47,8 @@ class Landscape(keras.callbacks.Callback):
     NaN, too, with a warning.
 
     A measurement costs 2 n + 1 gradients and up to two forward passes for each
-    batch of the data, where n is `ascent_steps`. The callback does not change
-    the training by a bit.
+    batch of the data, where n is `ascent_steps`. The trained model is the same
+    to the bit with and without the callback.
 
     Args:
         x, y, sample_weight, batch_size: The data, as for
