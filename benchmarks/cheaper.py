@@ -2,10 +2,11 @@ r"""What cheaper climbs cost, and what accuracy they keep.
 
     python -m benchmarks.cheaper --output_dir=cheaper
 
-Accuracy: `examples/train.py` on digits, 30 % of the training labels wrong, as
-`make demo`, with seeds that the methods share; so the differences from exact
-SAM are of pairs. Cost: step time to plain Keras, methods in turns, on
-another network that is large enough for the arithmetic to be the cost.
+Accuracy comes from `examples/train.py` on digits with 30 % wrong training
+labels, as in `make demo`. The methods share seeds, so the differences from
+exact SAM are differences of pairs. Cost is step time to plain Keras; the
+methods take turns. The network for the cost is another one, large enough that
+arithmetic is the cost.
 """
 
 import pathlib

@@ -2,7 +2,7 @@
 
 It is the same arithmetic in one operation, and differs by rounding. On CPUs it
 takes a fraction of the time: docs/performance.md. Use it in place of Keras's
-layer, which it is in all but training on images.
+layer. It differs from that layer only when it trains on images.
 """
 
 import keras

@@ -1,15 +1,15 @@
-r"""Step time of the published methods, to that of plain Keras.
+r"""Step time of the published methods, compared with plain Keras.
 
     python -m benchmarks.methods
     python -m benchmarks.methods --network=wrn-16-4 --method=sam --method=gsam
 
-Methods take turns, a round of steps each, so that a change of the machine's
-load meets all of them. Beside the time stands what was evaluated in it: the
-gradients a step, as `examples.methods.evaluations` counts them, from the steps
-that have climbed. A pass that only goes forward counts there as one, so that
-K-SAM and the like are faster than that, and what happens once in a `period` is
-not counted, but timed. Parts that go by the length of the training get that of
-the benchmark.
+Methods take turns, a round of steps each. So a change of the machine's load
+affects all of them. Beside the time stands the number of gradients a step.
+`examples.methods.evaluations` counts them, from the steps that climbed. It
+counts a forward pass as one gradient, so K-SAM and similar methods are faster
+than their number. Work that is done once in a `period` is timed, but not
+counted. Parts that depend on the length of the training get the length of the
+benchmark.
 """
 
 import statistics

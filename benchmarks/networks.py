@@ -1,7 +1,7 @@
 """The networks that are measured, each with its batch.
 
-Those of images are of `examples/models.py`. Nothing here is not in Keras 2 too,
-where `peers/tf_keras.py` runs the same code.
+Networks for images come from `examples/models.py`. Keras 2 has everything that
+is used here, and `peers/tf_keras.py` runs the same code there.
 """
 
 import dataclasses

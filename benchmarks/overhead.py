@@ -2,9 +2,10 @@ r"""What `fit` costs a step beside the arithmetic, on a tiny network.
 
     python -m benchmarks.overhead
 
-A network of 5 weights has next to none, so that a step is what Python and
-TensorFlow spend on calling it. With `steps_per_execution` Python is called once
-for many steps; what that saves is the overhead of Python. The ways take turns.
+A network of 5 weights has next to no arithmetic. Its step takes the time that
+Python and TensorFlow need to call it. With `steps_per_execution` Python is
+called once for many steps. The time saved is the overhead of Python. Methods
+take turns.
 """
 
 import statistics

@@ -2,13 +2,13 @@ r"""Where the time of a train step goes, by TensorFlow's profiler.
 
     python -m benchmarks.profile_step --network=resnet-18
 
-For plain Keras and for n-step SAM: milliseconds of each kind of operation in a
-step, over all threads, and how many there are. Without XLA, which shows as one
-operation. The profiler itself costs time, so this is for shares only.
+Prints the milliseconds and the number of each kind of operation in a step, over
+all threads, for plain Keras and for n-step SAM. XLA is off, since it shows as
+one operation. The profiler itself costs time, so look at shares only.
 
-Then the limit: what n ascent steps add to n + 1 plain ones is, in the vector
-arithmetic, bytes to and from memory; their number over the bandwidth measured
-here is the least time that it could take.
+Then prints the limit. To n + 1 plain steps, n ascent steps add vector
+arithmetic, which moves bytes to and from memory. The number of bytes over the
+bandwidth measured here is the least time that it can take.
 """
 
 import collections

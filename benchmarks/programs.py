@@ -1,4 +1,4 @@
-"""What TensorFlow, and XLA, make of a train step. Nothing is run."""
+"""What TensorFlow and XLA make of a train step. Nothing is run."""
 
 from typing import NamedTuple
 

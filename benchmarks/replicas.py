@@ -3,15 +3,15 @@ r"""Step time of sharpness-aware minimization (SAM) on several replicas.
     python -m benchmarks.replicas
     python -m benchmarks.replicas --model=wrn-10-2 --batch_size=128
 
-One global batch, cut for 1, 2 and 4 logical CPUs under `MirroredStrategy`, and
+Cuts one global batch for 1, 2 and 4 logical CPUs under `MirroredStrategy`, and
 for 1 and 2 processes under `MultiWorkerMirroredStrategy`. All share the cores
-of this machine, so more replicas cannot be faster here: what counts is the
-ratio of SAM to plain Keras under the same strategy, and what collectives cost.
-These are measured by leaving them out: the same step, in which every replica
-keeps what it would have added up.
+of this machine, so more replicas cannot be faster here. Look at the ratio of
+SAM to plain Keras under the same strategy, and at the cost of collectives. To
+measure that cost, the script leaves collectives out: every replica keeps its
+own numbers instead of the sum.
 
-Every layout has processes of its own. Within one, methods take turns step by
-step, so that a change of the machine's load meets all of them.
+Every layout has processes of its own. Within a layout, methods take turns step
+by step. So a change of the machine's load affects all of them.
 """
 
 import json

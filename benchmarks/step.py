@@ -1,17 +1,18 @@
-r"""Time and memory of a train step, to those of plain Keras.
+r"""Time and memory of a train step, compared with plain Keras.
 
     python -m benchmarks.step
     python -m benchmarks.step --network=cnn --mode=graph --rounds=20
 
-For each network and mode there is a process in which plain Keras and n-step
-SAM take turns, so that a change of the machine's load meets all of them. Ratios
-are medians of those of a round. Of some methods there are also the seconds that
-the first step takes longer than the second, and the largest memory that the
-process held, each in a process of its own. The optimizer is SGD with momentum.
-On a GPU memory is the device's. In mode "passes" plain Keras is a graph.
+Each network and mode has a process, where plain Keras and n-step SAM take
+turns. So a change of the machine's load affects all of them. A ratio is the
+median of the ratios of the rounds. For some methods the script also prints how
+many seconds longer the first step takes than the second, and the largest memory
+of the process; each has a process of its own. The optimizer is SGD with
+momentum. On a GPU memory is the device's. In mode "passes" plain Keras is a
+graph.
 
-After the table come the targets of docs/performance.md, each with what was
-measured, met or missed.
+The targets of docs/performance.md follow the table, each with its measurement,
+met or missed.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What the library promises of its train step, held against measurements."""
+"""The targets of the train step, compared with measurements."""
 
 LARGE = ("resnet-18", "wrn-16-4")
 STEPS = {f"n={n}": n for n in (1, 2, 3, 5, 8)}

@@ -1,8 +1,8 @@
 """Joins a cluster of workers for `--strategy=multi_worker`.
 
-TensorFlow reads TF_CONFIG unchecked, dies where a port is taken, and waits for
-workers that never come. Here all of that is an error that says what is wrong,
-and in time.
+TensorFlow does not check TF_CONFIG. It dies if a port is taken, and it waits
+for workers that never come. This module raises an error instead, in time, and
+the error says what is wrong.
 """
 
 import contextlib
@@ -11,10 +11,8 @@ import functools
 import itertools
 import json
 import os
-import pathlib
 import re
 import socket
-import tempfile
 import time
 
 import tensorflow as tf
@@ -237,15 +235,6 @@ def _limit_waiting(workers, seconds):
     )
 
 
-def is_chief(strategy):
-    """Whether this is the worker that writes what one worker has to write."""
-    return not _several(strategy) or multi_worker_util.is_chief(
-        strategy.cluster_resolver.cluster_spec(),
-        strategy.cluster_resolver.task_type,
-        strategy.cluster_resolver.task_id,
-    )
-
-
 def _several(strategy):
     """Whether there are other workers."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
@@ -271,7 +260,7 @@ def on_chief(strategy, function, seconds=600):
     # The store in which workers find each other. Collectives would mix up what
     # workers say, if one has already created other variables.
     store, key = context.context(), f"examples/on_chief/{next(_calls)}"
-    if is_chief(strategy):
+    if distribute.is_chief(strategy):
         try:
             result = function()
         except Exception as caught:
@@ -288,28 +277,3 @@ def on_chief(strategy, function, seconds=600):
     if told["error"]:
         raise RuntimeError(f"The first worker has failed: {told['error']}")
     return told["result"]
-
-
-@contextlib.contextmanager
-def writing(strategy, path):
-    """Yields where each worker writes what is one file for all of them.
-
-    All write, since reading variables may need all of them. The file of the
-    first worker stays. None leaves before all have written.
-
-    Args:
-        strategy: `tf.distribute.Strategy`, of one worker or several.
-        path: Where the first worker writes, or the only one.
-
-    Raises:
-        ValueError: On the others, if one worker could not write.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        if not is_chief(strategy):
-            path = pathlib.Path(folder) / pathlib.Path(path).name
-        try:
-            yield path
-        except Exception as error:
-            distribute.agree(strategy, {"failure of writing": repr(error)})
-            raise
-        distribute.agree(strategy, {"failure of writing": None})

@@ -2,11 +2,11 @@
 
     python -m examples.compare --output_dir=demo
 
-Every run is one of train.py, and every flag of train.py may be given; runs
-that are already finished are not repeated. The defaults train a small
-convolutional network on 8x8 digits, 30 % of whose training labels are wrong.
-They are ordinary values, not tuned for any method. Runs share the machine, so
-compare their seconds with each other only. SAM is sharpness-aware minimization.
+Every run is a run of train.py, and you may give every flag of train.py.
+Finished runs are not repeated. The defaults train a small convolutional network
+on 8x8 digits with 30 % wrong training labels. They are ordinary values, not
+tuned for any method. Runs share the machine, so compare their seconds with each
+other only. SAM is sharpness-aware minimization.
 """
 
 import csv

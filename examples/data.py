@@ -1,8 +1,8 @@
 """Data for the examples: TFDS into memory, then tf.data.
 
-Every random choice is a pure function of its seed: label noise of
-(seed, example), order and augmentation of (seed, epoch, example). A run that
-resumes at epoch k therefore sees exactly the batches of epoch k.
+Every random choice is a pure function of its seed: label noise depends on
+(seed, example), order and augmentation on (seed, epoch, example). So a run that
+resumes at epoch k sees exactly the batches of epoch k.
 """
 
 import dataclasses

@@ -1,7 +1,7 @@
 """The 1,797 handwritten digits inside scikit-learn, as a TFDS data set.
 
-Importing this module registers the builder, so `tfds.load("digits")` works as
-for any other data set, but without a network.
+An import of this module registers the builder. `tfds.load("digits")` then works
+as for any other data set, but without a network.
 """
 
 import numpy as np

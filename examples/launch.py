@@ -2,10 +2,10 @@ r"""Starts workers of `examples.train` on this machine, to try them out.
 
     python -m examples.launch --workers=2 -- --output_dir=runs/two --rho=0.05
 
-What comes after `--` are flags of train.py, to which this adds
-`--strategy=multi_worker`. The output of the first worker is shown, that of the
-others as well, or kept in `--logs`. If one fails the others are ended, and its
-exit status is that of the launcher.
+The flags after `--` are flags of train.py. This program adds
+`--strategy=multi_worker`. It shows the output of all workers. With `--logs` it
+shows the output of the first worker, and keeps the output of the others there.
+If a worker fails, the launcher ends the others and exits with the same status.
 """
 
 import contextlib

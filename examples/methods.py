@@ -1,4 +1,4 @@
-"""Methods by name, and their parts as text: what --method and others mean.
+"""Methods by name, and their parts as text: what --method and other flags mean.
 
 python -m examples.methods      # prints the table of the README
 """

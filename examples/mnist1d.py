@@ -1,9 +1,9 @@
 """MNIST-1D, made by the package `mnist1d`, as a TFDS data set.
 
-Importing this module registers the builder, so `tfds.load("mnist1d")` works as
-for any other data set, but without a network: the package would download what
-its own generator makes, and here the generator makes it. An example is called
-an image, of 40 x 1 floats, so that all of data.py applies to it.
+An import of this module registers the builder. `tfds.load("mnist1d")` then
+works as for any other data set, but without a network: the generator of the
+package makes the data here, and the package would download them. An example is
+called an image, of 40 x 1 floats, so that all of data.py applies to it.
 """
 
 import numpy as np

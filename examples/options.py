@@ -1,6 +1,6 @@
 """The command line of the examples: every flag, its check, what names mean.
 
-methods.py says what the flags of SAM (sharpness-aware minimization) stand for.
+methods.py says what the flags of SAM (sharpness-aware minimization) mean.
 """
 
 import types

@@ -1,11 +1,11 @@
-"""What a run leaves on disk, such that a run cut short loses nothing.
+"""What a run leaves on disk: a run that is cut short loses nothing.
 
-    settings.json   the flags; a folder belongs to one set of them
+    settings.json   the flags; a folder belongs to one set of flags
     checkpoints/    all state, the last two backups
     result.json     written last: its presence says that the run is finished
 
-Each file is written aside and then renamed, so a reader, or a later run, sees
-the old content or the new, never a part.
+Each file is written aside and then renamed. So a reader, or a later run, sees
+the old content or the new content, never a part.
 """
 
 import csv

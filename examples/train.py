@@ -7,10 +7,10 @@ r"""Trains an image classifier with sharpness-aware minimization (SAM).
     python -m examples.train --output_dir=runs/cifar --dataset=cifar10 \
         --model=wrn-28-10 --epochs=200 --lr_schedule=step
 
-The same command continues an interrupted run, with the result of an
-uninterrupted one (to the bit on a CPU; on a GPU add `--deterministic`), and
-prints the result of a finished one. `--method=sgd` is plain SGD. `--help` lists
-the flags; options.py and methods.py have what their names stand for.
+The same command continues an interrupted run. The result equals that of an
+uninterrupted run, to the bit on a CPU; on a GPU add `--deterministic`. For a
+finished run the command prints the result. `--method=sgd` is plain SGD.
+`--help` lists the flags; options.py and methods.py say what their names mean.
 """
 
 import importlib.util
@@ -79,7 +79,7 @@ def train(settings):
         return_dict=True,
         verbose=0,
     )
-    with cluster.writing(strategy, folder / "model.keras") as path:
+    with distribute.writing(strategy, folder / "model.keras") as path:
         model.model.save(path)
     content = {
         "test_accuracy": test["accuracy"],
@@ -185,7 +185,7 @@ def optimizer(settings, steps):
 def fit(model, settings, arrays, backup):
     """Runs the epochs that are still to run."""
     callbacks = []
-    chief = cluster.is_chief(model.distribute_strategy)
+    chief = distribute.is_chief(model.distribute_strategy)
     if settings.tensorboard and chief:
         if importlib.util.find_spec("tensorboard") is None:
             raise ModuleNotFoundError(

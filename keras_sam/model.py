@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
+from typing import TypeAlias
 
 import keras
 
@@ -10,6 +11,7 @@ from keras_sam import _keras_internals
 from keras_sam import _registration
 from keras_sam import _training
 from keras_sam._algorithm import method as methods
+from keras_sam._backend import variables
 from keras_sam._training import configuration
 from keras_sam._training import description
 from keras_sam._training import inner_model
@@ -20,7 +22,7 @@ from keras_sam.directions import Normalized
 
 __all__ = ["SharpnessAwareMinimization"]
 
-Number = float | keras.optimizers.schedules.LearningRateSchedule
+Number: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 
 
 class _Argument:
@@ -179,7 +181,7 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         super().__init__(name=name, dtype=model.dtype_policy, autocast=False)
         self.model = model
         self._method = method
-        vars(self).update(method.arguments())
+        self.__dict__.update(method.arguments())
         self._track(method.track)
         self._join_workers()
         if model.built:
@@ -224,7 +226,7 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         which steps climb, how many gradients a step costs, how many weights
         move, and what XLA compiles.
         """
-        return description.text(self, self._method, self._selection)
+        return description.text(self, self._method)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -232,6 +234,15 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         # Keras leaves out what a nested model itself holds.
         held = _keras_internals.own_metrics(self.model)
         return [*super().metrics, *held]
+
+    @property
+    def perturbed_variables(self) -> list[keras.Variable]:
+        """The trained variables that climb, those that `perturb` chooses.
+
+        Raises:
+            ValueError: If `perturb` chooses none, or the model is not built.
+        """
+        return self._selection().pick(variables.trained(self))
 
     @property
     def climbs(self) -> float | None:

@@ -35,7 +35,7 @@ class Counter(keras.layers.Layer):
 def counted(**arguments):
     counter = Counter()
     net = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3), counter])
-    return keras_sam.SAM(net, rho=0.1, **arguments), counter
+    return keras_sam.SAM(net, **{"rho": 0.1, **arguments}), counter
 
 
 @pytest.mark.parametrize("mode", ["eager", "graph"])
@@ -87,9 +87,8 @@ def test_xla_compiles_one_evaluation_for_all_steps(xla):
 
 @pytest.mark.parametrize("steps", [0, 3])
 def test_a_second_batch_retraces_nothing(steps):
-    sam, counter = counted(ascent_steps=steps)
     schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5)
-    sam.rho = schedule
+    sam, counter = counted(ascent_steps=steps, rho=schedule)
     sam.compile("sgd", testing.cross_entropy())
     x, y = testing.data()
     sam.fit(x, y, batch_size=8, epochs=1, verbose=0)
@@ -256,11 +255,10 @@ def test_a_callback_may_freeze_and_compile_again():
 
 def test_recipes_of_perturb():
     """Those of the README: norm only, no biases, last block."""
-    paths = [v.path for v in testing.full_net().trainable_variables]
 
     def moving(perturb):
         sam = keras_sam.SAM(testing.full_net(), perturb=perturb)
-        return [paths[i] for i in sam._perturbed()]
+        return [v.path for v in sam.perturbed_variables]
 
     assert moving("norm") == ["norm/gamma", "norm/beta"]
     assert moving(r"kernel|gamma") == [

@@ -3,19 +3,19 @@ r"""Step time of SAM in this and in other libraries, side by side.
     make peers
     python -m benchmarks.peers --model=resnet-18 --peer=keras_sam --peer=JAX
 
-The same networks, batch and optimizer everywhere, on CPUs, under Linux; each
-library as its users have it, in an environment of its own, which `make peers`
-makes. Each is a process, and all have the same cores, but one works at a time:
-in a round every one trains some steps, plain and with SAM, in an order drawn
-anew, so that a change of the machine's load meets all of them.
+Networks, batch and optimizer are the same everywhere, on CPUs, under Linux.
+Each library is as its users have it, in an environment of its own, which `make
+peers` makes. Each library is a process. All have the same cores, but one works
+at a time. In a round every library trains some steps, plain and with SAM, in an
+order drawn anew. So a change of the machine's load affects all of them.
 
-A number is the median over the rounds, with the quartiles behind it. Ratios are
-those within a round.
+A number is the median over the rounds, with the quartiles behind it. A ratio is
+taken within a round.
 
-SAM of tf_keras takes its first gradient in inference mode, which is less work
-where there is batch normalization, and none with embeddings. "XLA" compiles the
-whole step, which Keras by itself does on GPUs only; "fused" puts
-`fused.BatchNormalization` in place of Keras's.
+SAM of tf_keras takes its first gradient in inference mode. This is less work
+with batch normalization, and fails with embeddings. "XLA" compiles the whole
+step; Keras by itself does this on GPUs only. "fused" puts
+`fused.BatchNormalization` in place of Keras's layer.
 """
 
 import os

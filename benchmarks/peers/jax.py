@@ -1,7 +1,7 @@
 """JAX, with optax's SAM and Flax's networks, as a worker of `benchmarks.peers`.
 
-The networks are those of `networks.py`. A step is one compiled program, to
-which the old weights are donated.
+The networks are the networks of `networks.py`. A step is one compiled program,
+and it may overwrite the old weights.
 """
 
 import functools

@@ -1,6 +1,6 @@
 """Keras and keras_sam, as a worker of `benchmarks.peers`.
 
-Nothing but `wrap` is not in Keras 2, too: see `tf_keras.py`.
+Keras 2 has everything here but `wrap`: see `tf_keras.py`.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""What `__main__.py` knows of a library: a process that it asks for times."""
+"""A library as `__main__.py` sees it: a process that it asks for times."""
 
 import contextlib
 import dataclasses

@@ -1,9 +1,10 @@
 """PyTorch, with SAM of pytorch_optimizer, as a worker of `benchmarks.peers`.
 
-The networks are those of `networks.py`. Where a convolution halves the
-resolution PyTorch pads both sides, TensorFlow one; the shapes are the same.
-Gradients of embeddings are dense: with sparse ones momentum is sparse, too, and
-grows with every new batch. On a batch that is repeated it would seem fast.
+The networks are the networks of `networks.py`. If a convolution halves the
+resolution, PyTorch pads both sides and TensorFlow pads one. The shapes are the
+same. Gradients of embeddings are dense: with sparse gradients momentum is
+sparse too, and grows with every new batch. On a repeated batch it would seem
+fast.
 """
 
 import importlib.metadata

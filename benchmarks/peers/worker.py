@@ -1,9 +1,9 @@
 """What the workers of `benchmarks.peers` have in common.
 
-A worker is a process with one library in it. To a line "SAM 5" on its standard
-input it answers, with a line of JSON, how long five steps have taken, or what
-went wrong. It does nothing in between. Only NumPy is needed here, since that is
-all that the environments have in common.
+A worker is a process with one library in it. It reads a line "SAM 5" from its
+standard input. It answers with a line of JSON: how long five steps took, or
+what went wrong. It does nothing in between. This module needs only NumPy, the
+one package that all environments have.
 """
 
 import json

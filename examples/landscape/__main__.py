@@ -5,15 +5,15 @@ r"""Measures and draws the loss landscape around one trained network, or two.
         --checkpoint=runs/sam/model.keras --checkpoint=runs/sgd/model.keras
 
 A checkpoint is a `.keras` file of any image classifier that ends in logits, as
-train.py saves them; the data are those of train.py's --dataset. Everything is
+train.py saves it. --dataset names the data, as in train.py. Everything is
 measured in evaluation mode, on the first --examples of --split. The folder gets
 
     landscape.json    every number, by checkpoint
     *.png, *.svg      the figures
     report.html       figures, table and settings in one file
 
-A finished part of the measurement is not repeated; Ctrl-C keeps what there is.
-SAM is sharpness-aware minimization; the radius --rho is Euclidean, over all
+A finished part of the measurement is not repeated. Ctrl-C keeps finished parts.
+SAM is sharpness-aware minimization. The radius --rho is Euclidean, over all
 trained weights.
 """
 

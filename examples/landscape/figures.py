@@ -1,4 +1,4 @@
-"""Draws what was measured, from the numbers in `landscape.json` alone."""
+"""Draws the figures from the numbers in `landscape.json` alone."""
 
 import pathlib
 

@@ -1,4 +1,4 @@
-"""Measures the landscapes of checkpoints, and reports what it has measured."""
+"""Measures the landscapes of checkpoints, and writes the report."""
 
 import json
 import pathlib

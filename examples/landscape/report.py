@@ -1,4 +1,4 @@
-"""The table and the HTML page of what `measurements.py` has measured."""
+"""The table and the HTML page of the results of `measurements.py`."""
 
 import base64
 import html

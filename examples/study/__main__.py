@@ -5,15 +5,16 @@ r"""Does multi-step SAM (arXiv:2302.10181) gain from its steps, or from radius?
         --strategy=mirrored --mixed_precision=mixed_bfloat16
 
 Trains SGD, SAM (sharpness-aware minimization) and multi-step SAM with the last
-and the mean gradient, at split and at matched radius, over several numbers of
-steps, radii, fractions of wrong labels and seeds: grid.py has the grid and the
-comparisons. Every run is one of train.py; flags of train.py that are given hold
-for all runs. `--config=small`, the default, is for two cores; `--config=full`
-is CIFAR-10 and CIFAR-100, which takes GPUs, and `--dry_run` says how much of
-it; `--config=smoke` takes a minute.
+and the mean gradient, at split and at matched radius. Numbers of steps, radii,
+fractions of wrong labels and seeds vary: grid.py has the grid and the
+comparisons. Every run is a run of train.py. Flags of train.py hold for all
+runs. `--config=small`, the default, is for two cores. `--config=full` is
+CIFAR-10 and CIFAR-100 and needs GPUs; `--dry_run` says how much work it is.
+`--config=smoke` takes a minute.
 
 The same command continues an interrupted study. `results.csv` has a row for
-each finished run; figures and tables come from it alone (`--only=analyse`).
+each finished run. Figures and tables come from this file alone
+(`--only=analyse`).
 """
 
 import pathlib

@@ -1,11 +1,12 @@
 """What `examples.study` runs and compares: fixed here, before any result.
 
-A configuration is a full grid, of tasks, fractions of wrong training labels,
-methods and seeds; of radii as well, but for SGD, which has none. With one step
-the last gradient, the mean and the matched radius are all SAM (sharpness-aware
-minimization), so n = 1 is run once, as `sam`. `matched` is the mean with steps
-of 2 rho / (n + 1); the last gradient has no such control, since with steps of
-rho / n it already is, to first order, the gradient at distance rho.
+A configuration is a full grid of tasks, fractions of wrong training labels,
+methods and seeds. It is a grid of radii too, except for SGD, which has none.
+With one step the last gradient, the mean and the matched radius are all SAM
+(sharpness-aware minimization), so n = 1 is run once, as `sam`. `matched` is the
+mean with steps of 2 rho / (n + 1). The last gradient needs no such control:
+with steps of rho / n it is, to first order, the gradient at distance rho
+already.
 """
 
 import dataclasses

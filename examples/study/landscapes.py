@@ -1,13 +1,13 @@
-r"""The landscapes in which the runs of `examples.study` have ended.
+r"""The landscapes at the end of the runs of `examples.study`.
 
     python -m examples.study --output_dir=study
     python -m examples.study.landscapes --output_dir=study
 
-Measures the networks of the small study with wrong labels, for the methods and
-radii below, which were fixed before any result, on 512 of their training
-examples, wrong labels included, in batches of 128. `landscapes.csv` has a row
-for each network; the table is of it alone. What is measured is finished before
-it is written, so the same command continues.
+Measures the networks of the small study with wrong labels. The methods and
+radii below were fixed before any result. The data are 512 training examples,
+wrong labels included, in batches of 128. `landscapes.csv` has a row for each
+network, and the table is made from this file alone. A row is written when its
+network is finished, so the same command continues.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""Runs what `examples.study` still lacks, and keeps what is finished."""
+"""Runs the runs that `examples.study` still lacks, and keeps finished runs."""
 
 import concurrent.futures
 import contextlib

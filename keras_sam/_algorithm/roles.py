@@ -10,22 +10,7 @@ from typing import NamedTuple
 
 from keras_sam import parts
 from keras_sam import vectors
-
-_ROLES = (
-    parts.Direction,
-    parts.Descent,
-    parts.Cadence,
-    parts.Start,
-    parts.Samples,
-)
-_HOOKS = {
-    role: {
-        name
-        for name in dir(role)
-        if not name.startswith("_") and not name.endswith("_config")
-    }
-    for role in _ROLES
-}
+from keras_sam._algorithm import hooks
 
 
 class Adapted:
@@ -58,7 +43,7 @@ class Adapted:
                 f"`keras_sam.{parts.PARTS[name]}`, or another callable. "
                 f"Received: {part!r}"
             )
-        _check_hooks(name, part, self.role)
+        hooks.check(name, part, self.role)
         self.part = part
         self.is_own = type(part).__module__.startswith("keras_sam.")
         self.asks_for_context = _takes_context(part)
@@ -258,55 +243,3 @@ def _takes_context(part):
         return "context" in inspect.signature(part).parameters
     except ValueError:  # A builtin without a signature.
         return False
-
-
-def _check_hooks(name, part, role):
-    """Raises ValueError if what looks like a hook would be ignored."""
-    roles = [kind.__name__ for kind in _ROLES if isinstance(part, kind)]
-    if roles and not isinstance(part, role):
-        raise ValueError(
-            f"`{name}` must be a {role.__name__}. Received a "
-            f"{' and '.join(roles)}: {part!r}"
-        )
-    hooks = _HOOKS[role]
-    others = set().union(*_HOOKS.values()) - hooks
-    own = set(dir(type(part))) - set(dir(parts.Part)) - hooks
-    for attribute in sorted(own):
-        if attribute.startswith("_"):
-            continue
-        near = [hook for hook in hooks if _is_near(attribute, hook)]
-        value = getattr(type(part), attribute)
-        if attribute in others and (callable(value) or value is True):
-            raise ValueError(
-                f"`{attribute}` is no hook of a {role.__name__}, so it would "
-                f"be ignored. A {role.__name__} may have {sorted(hooks)}. Call "
-                f"a helper `_{attribute}`. Received `{name}`: {part!r}"
-            )
-        if near and (callable(value) or isinstance(value, bool)):
-            raise ValueError(
-                f"`{attribute}` is nearly the hook `{near[0]}` and would be "
-                f"ignored. Call it `{near[0]}`, or `_{attribute}` if it is a "
-                f"helper. Received `{name}`: {part!r}"
-            )
-
-
-def _is_near(name, hook):
-    """Whether a name is a hook's but for a slip of one key, or two."""
-    return _slips(name.lower(), hook) <= (2 if len(hook) > 8 else 1)
-
-
-def _slips(a, b):
-    """Returns how many letters are added, left out, changed or swapped.
-
-    The optimal string alignment distance.
-    """
-    rows = [[*range(len(b) + 1)]]
-    for i, x in enumerate(a, 1):
-        row = [i]
-        for j, y in enumerate(b, 1):
-            best = min(row[-1] + 1, rows[-1][j] + 1, rows[-1][j - 1] + (x != y))
-            if i > 1 and j > 1 and (x, y) == (b[j - 2], a[i - 2]):
-                best = min(best, rows[-2][j - 2] + 1)
-            row.append(best)
-        rows.append(row)
-    return rows[-1][-1]

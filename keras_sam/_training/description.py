@@ -25,13 +25,12 @@ def call(name, model, method):
     return f"{name}({', '.join([repr(model), *arguments])})"
 
 
-def text(sam, method, select):
+def text(sam, method):
     """Returns what is trained, and how, in some lines of text.
 
     Args:
         sam: The wrapper.
         method: `method.Method`, its own.
-        select: Function that returns the `selection.Selection` of its weights.
     """
     lines = [
         f"{type(sam).__name__} {sam.name!r} trains "
@@ -43,7 +42,7 @@ def text(sam, method, select):
         else "Descent: the optimizer gets the gradient of the clean pass.",
         *_samples(method),
         _cost(method),
-        _weights(sam, select),
+        _weights(sam),
         *_sharing(method),
         _xla(sam, method),
     ]
@@ -98,11 +97,11 @@ def _cost(method):
     return cost + "."
 
 
-def _weights(sam, select):
+def _weights(sam):
     trained = variables.trained(sam)
     if not trained:
         return "Weights: the model is not built yet."
-    moving = select().pick(trained)
+    moving = sam.perturbed_variables
     return (
         f"Weights: {_number(moving)} of {_number(trained)} trained weights "
         f"move ({len(moving)} of {len(trained)} variables)."

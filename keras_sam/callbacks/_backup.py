@@ -11,10 +11,10 @@ import numpy as np
 
 from keras_sam import _keras_internals
 from keras_sam._backend import replicas
-from keras_sam._training.tensorflow.backup import checkpoints
-from keras_sam._training.tensorflow.backup import fast_forward
-from keras_sam._training.tensorflow.backup import preemption
-from keras_sam._training.tensorflow.distribute import agreement
+from keras_sam._training import agreement
+from keras_sam._training import checkpoints
+from keras_sam._training import fast_forward
+from keras_sam._training import preemption
 
 
 class BackupAndRestore(keras.callbacks.Callback):

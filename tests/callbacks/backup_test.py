@@ -697,10 +697,13 @@ def test_a_second_signal_is_not_held_back(received, tmp_path):
 def test_workers_that_no_signal_reaches(monkeypatch, received):
     """A stand-in for TensorFlow's handler as it is on Google's cloud."""
 
+    handlers = []
+
     class Handler:
         def __init__(self, *_, termination_config):
             self._exit = termination_config.exit_fn
             self.preempted = False
+            handlers.append(self)
 
         def save_checkpoint_if_preempted(self):
             if self.preempted:
@@ -718,7 +721,7 @@ def test_workers_that_no_signal_reaches(monkeypatch, received):
     os.kill(os.getpid(), signal.SIGTERM)
     assert received == [1]
     assert not watch.due()
-    watch._cluster.preempted = True
+    handlers[0].preempted = True
     assert watch.due()
     watch.stop()
     assert received == [1]

@@ -38,6 +38,7 @@ from keras.src.optimizers import base_optimizer  # noqa: E402
 
 import keras_sam  # noqa: E402
 from examples import models  # noqa: E402
+from keras_sam import descents  # noqa: E402
 
 _FLAGS = flags.FLAGS
 
@@ -115,15 +116,22 @@ class CaughtSGD(keras.optimizers.SGD):
     assign_sub = base_optimizer.BaseOptimizer.assign_sub
 
 
+class DenseLast(descents.Last):
+    """`Last` on dense gradients of embeddings, as under a TPUStrategy.
+
+    A subclass takes no slices unless it says so.
+    """
+
+
 def pure_step(network, ascent_steps):
     """Returns (train step as a function of all variables, its arguments).
 
     A TPU's variables live on the TPU: without one, only tensors can be lowered.
     """
-    # As under a TPUStrategy, which compiles the step as a whole, and where
-    # gradients of embeddings are dense.
-    keras_sam._algorithm.step.takes_slices = lambda sam: False
-    sam = keras_sam.SAM(network, ascent_steps=ascent_steps, xla=False)
+    # As under a TPUStrategy, which compiles the step as a whole.
+    sam = keras_sam.SAM(
+        network, ascent_steps=ascent_steps, descent=DenseLast(), xla=False
+    )
     sam.compile(
         CaughtSGD(0.1, momentum=0.9, weight_decay=5e-4),
         keras.losses.CategoricalCrossentropy(from_logits=True),

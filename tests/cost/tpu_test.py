@@ -138,7 +138,7 @@ def replicated_batch(strategy):
 def traced(strategy, sam):
     """Returns the nodes and the functions of a replicated train step."""
     batch = replicated_batch(strategy)
-    sam._maybe_symbolic_build(data_batch=batch)
+    sam.build_before_loop(data_batch=batch)
 
     @tf.function(autograph=False)
     def step(batch):
@@ -199,7 +199,7 @@ def test_steps_lack_only_the_tpu(described, compiling):
     """The functions of `fit` and `evaluate` get as far as the device."""
     sam = compiled(described, {"ascent_steps": 2}, **compiling)
     batch = replicated_batch(described)
-    sam._maybe_symbolic_build(data_batch=batch)
+    sam.build_before_loop(data_batch=batch)
     sam.make_train_function()
     sam.make_test_function()
     for function in (sam.train_function, sam.test_function):

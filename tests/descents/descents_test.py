@@ -9,7 +9,6 @@ from keras import ops
 
 from keras_sam import _types
 from keras_sam import descents
-from keras_sam import parts
 from tests.support import oracle
 
 ALL = {descents.Last(): oracle.last, descents.Mean(): oracle.mean}
@@ -76,7 +75,7 @@ def test_zero_gradients_give_zeros(descent):
     # As many points as there are weights.
     path = [point(zeros)] * 8
     result = descent(point(zeros), iter(path))
-    for part in result if parts.decoupled(descent) else [result]:
+    for part in result if descent.decoupled else [result]:
         for tensor in part:
             np.testing.assert_array_equal(tensor, np.zeros(tensor.shape))
 

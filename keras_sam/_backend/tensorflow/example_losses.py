@@ -12,18 +12,17 @@ from keras_sam import _keras_internals
 def of_examples(model, y_pred, batch):
     """Returns the loss of each example, up to an addend common to all.
 
-    It is what the loss of the batch changes by when the example counts more,
-    times the batch size, which is defined for any loss that heeds sample
-    weights. Of an example with several losses, as of a sequence, it is their
-    sum.
+    It is the derivative of the batch loss by the example's sample weight, times
+    the batch size. So it works for any loss that uses sample weights. An
+    example with several losses, such as a sequence, has their sum.
 
     Args:
         model: `keras.Model`, compiled.
         y_pred: Its outputs.
-        batch: `functional.Batch`.
+        batch: `Batch`.
 
     Raises:
-        ValueError: If the loss does not.
+        ValueError: If the loss does not use sample weights.
     """
     size = tf.shape(tree.flatten(y_pred)[0])[0]
     share = tf.ones([size])
@@ -48,7 +47,7 @@ def of_examples(model, y_pred, batch):
     losses = tape.gradient(loss, share)
     if losses is None:
         raise ValueError(
-            "A choice of samples needs a loss that heeds `sample_weight`. "
+            "A choice of samples needs a loss that uses `sample_weight`. "
             f"Received a {type(model).__name__} whose loss does not"
         )
     return losses * tf.cast(size, losses.dtype)

@@ -1,5 +1,7 @@
 """The train step: read the variables, step, take the mean, write."""
 
+from typing import Any
+
 import keras
 
 from keras_sam import _keras_internals
@@ -29,8 +31,8 @@ class Trainer(loops.Loops, tracking.Tracking):
     """A wrapper of `model` whose train step is that of a `Method`."""
 
     # A subclass sets the method. The memory comes with the weights.
-    _method = None
-    _memory = None
+    _method: Any = None
+    _memory: Any = None
 
     def train_step(self, data):
         """Climbs, combines the gradients, and descends from the weights.

@@ -1,0 +1,192 @@
+"""What the wrapper says of itself, and what its files say."""
+
+import dataclasses
+import inspect
+import json
+import sys
+import zipfile
+
+import keras
+import pytest
+
+import keras_sam
+from keras_sam import cadences
+from keras_sam import descents
+from keras_sam import directions
+from keras_sam import starts
+from tests.support import testing
+
+ARGUMENTS = [
+    name
+    for name in inspect.signature(keras_sam.SAM.__init__).parameters
+    if name not in ("self", "model", "name")
+]
+
+
+def wrapped(**arguments):
+    return keras_sam.SAM(testing.dense_net(), **arguments)
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_an_argument_can_be_read_and_not_set(name):
+    sam = wrapped()
+    default = inspect.signature(keras_sam.SAM.__init__).parameters[name].default
+    assert getattr(sam, name) == default
+    with pytest.raises(AttributeError, match=rf"\(sam.model, {name}=\.\.\.\)"):
+        setattr(sam, name, object())
+    assert getattr(sam, name) == default
+
+
+def test_the_error_says_what_to_write():
+    with pytest.raises(AttributeError) as error:
+        wrapped().rho = 0.1
+    text = str(error.value)
+    for part in ("`rho` is fixed", "Wrap the model again", "Schedule", "0.1"):
+        assert part in text
+
+
+def test_an_argument_is_the_object_that_was_given():
+    direction = directions.Friendly(0.5)
+    assert wrapped(direction=direction).direction is direction
+
+
+def test_defaults_of_a_method_are_those_of_the_wrapper():
+    from keras_sam._algorithm.method import Method
+
+    parameters = inspect.signature(keras_sam.SAM.__init__).parameters
+    assert Method().arguments() == {
+        name: parameters[name].default for name in ARGUMENTS
+    }
+
+
+def test_repr_is_the_call():
+    sam = wrapped(rho=0.1, ascent_steps=3, descent=descents.Mean())
+    assert repr(sam) == (
+        f"SharpnessAwareMinimization({sam.model!r}, rho=0.1, ascent_steps=3, "
+        "descent=Mean())"
+    )
+
+
+DESCRIPTIONS = {
+    "sam": (
+        {"rho": 0.1, "ascent_steps": 3},
+        [
+            "3 steps (n) of length rho / n",
+            "rho = 0.1",
+            "along Normalized()",
+            "every train step climbs",
+            "the optimizer gets Last()",
+            "4 gradients a train step.",
+            "83 of 83 trained weights move (4 of 4 variables)",
+            "it does not compile the evaluations of gradients",
+        ],
+    ),
+    "plain": (
+        {"ascent_steps": 0},
+        ["none (`ascent_steps=0`)", "1 gradient a train step."],
+    ),
+    "some": (
+        {
+            "perturb": "logits",
+            "cadence": cadences.Every(2),
+            "start": starts.Momentum(),
+            "num_batch_splits": 2,
+        },
+        [
+            "Every(k=2, start=0, stop=None) says which train steps climb",
+            "2 gradients a train step that climbs, 1 in the others",
+            "w + rho * Momentum(decay=0.9)",
+            "27 of 83 trained weights move (2 of 4 variables)",
+            "2 parts of a batch climb on their own",
+        ],
+    ),
+    "synced": (
+        {"sync_perturbations": True, "xla": True, "radius": "projected"},
+        ["kept within rho", "climb together", "it compiles the evaluations"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DESCRIPTIONS)
+def test_description(case):
+    arguments, parts = DESCRIPTIONS[case]
+    text = wrapped(**arguments).describe()
+    for part in parts:
+        assert part in text, f"{part!r} is not in:\n{text}"
+
+
+def test_description_of_what_is_not_built():
+    net = keras.Sequential([keras.layers.Dense(3)])
+    assert "not built yet" in keras_sam.SAM(net).describe()
+
+
+def config_of(path):
+    with zipfile.ZipFile(path) as file:
+        return json.loads(file.read("config.json"))
+
+
+def edited(path, target, change):
+    """Copies a `.keras` file with another config of the wrapper."""
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "config.json":
+                config = json.loads(content)
+                change(config["config"])
+                content = json.dumps(config)
+            new.writestr(name, content)
+    return target
+
+
+def test_a_file_names_classes_by_their_public_module(tmp_path):
+    wrapped(direction=directions.Friendly()).save(tmp_path / "a.keras")
+    config = config_of(tmp_path / "a.keras")
+    name = "keras_sam.model>SharpnessAwareMinimization"
+    assert config["registered_name"] == name
+    direction = config["config"]["direction"]
+    assert direction["registered_name"] == "keras_sam.directions>Friendly"
+    assert config["config"]["keras_sam_version"] == keras_sam.__version__
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda c: c.update(tomorrow=1), r"no argument \['tomorrow'\]"),
+        (
+            lambda c: c["direction"].update(
+                registered_name="keras_sam.directions>Tomorrow",
+                class_name="Tomorrow",
+            ),
+            "`direction` cannot be loaded",
+        ),
+    ],
+    ids=["argument", "part"],
+)
+def test_a_file_of_another_version_says_which(change, reason, tmp_path):
+    wrapped().save(tmp_path / "a.keras")
+
+    def from_tomorrow(config):
+        config["keras_sam_version"] = "9.9"
+        change(config)
+
+    path = edited(tmp_path / "a.keras", tmp_path / "b.keras", from_tomorrow)
+    with pytest.raises(ValueError, match=reason) as error:
+        keras.saving.load_model(path)
+    assert "keras_sam 9.9 wrote the file" in str(error.value)
+    assert f"this is keras_sam {keras_sam.__version__}" in str(error.value)
+
+
+def test_two_classes_of_one_name_are_an_error():
+    from keras_sam import _registration
+
+    @dataclasses.dataclass(frozen=True)
+    class Normalized(keras_sam.Part):
+        pass
+
+    Normalized.__module__ = "keras_sam.directions._other"
+    with pytest.raises(ValueError, match="keras_sam.directions>Normalized"):
+        _registration.exported(Normalized)
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__]))
