@@ -8,6 +8,7 @@ from typing import Any
 from typing import TypeVar
 
 import keras
+import numpy as np
 
 _Choice = TypeVar("_Choice")
 
@@ -82,6 +83,28 @@ def integer(name: str, value: Any, minimum: int) -> int:
     return index
 
 
+def integer_up_to(name: str, value: Any, maximum: int, meaning: str) -> int:
+    """Returns an int from 1 to a maximum.
+
+    Args:
+        name: String, the argument.
+        value: The value that the user gave.
+        maximum: Int.
+        meaning: String, what the maximum is, for the error.
+
+    Raises:
+        TypeError: If the value is not an integer.
+        ValueError: If the value is out of range.
+    """
+    value = integer(name, value, 1)
+    if value > maximum:
+        raise ValueError(
+            f"`{name}` must be at most {meaning}, {maximum}. "
+            f"Received: {value!r}"
+        )
+    return value
+
+
 def positive(name: str, value: Any) -> float:
     """Returns a float as `number` does, above 0."""
     value = number(name, value, 0.0)
@@ -110,6 +133,27 @@ def several(name: str, values: Any) -> tuple[float, ...]:
             f"`{name}` must be a list or tuple of numbers. Received: {values!r}"
         )
     return tuple(number(name, value) for value in values)
+
+
+def row(name: str, values: Any, rising: bool = False) -> np.ndarray:
+    """Returns finite numbers as a float64 array with one axis, not empty.
+
+    Args:
+        name: String, the argument.
+        values: The value that the user gave.
+        rising: Whether each number must be above the one before it.
+
+    Raises:
+        ValueError: If the values are not such a row.
+    """
+    array = np.asarray(values, "float64")
+    fits = array.ndim == 1 and array.size and np.isfinite(array).all()
+    if not fits or (rising and not np.all(np.diff(array) > 0)):
+        kind = "finite, rising numbers" if rising else "finite numbers"
+        raise ValueError(
+            f"`{name}` must be a row of {kind}. Received: {array!r}"
+        )
+    return array
 
 
 def choice(name: str, value: Any, choices: Iterable[_Choice]) -> _Choice:

@@ -1,4 +1,4 @@
-"""Callbacks that measure while `fit` trains, and that save and resume it."""
+"""Callbacks for `fit`: one measures the loss, one saves and resumes."""
 
 from keras_sam.callbacks._backup import BackupAndRestore
 from keras_sam.callbacks._landscape import Landscape

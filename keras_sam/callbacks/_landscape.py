@@ -1,7 +1,8 @@
-"""Callbacks that measure while `fit` trains."""
+"""The callback that measures the landscape while `fit` trains."""
 
 import math
 import warnings
+from typing import Any
 
 import keras
 from keras import ops
@@ -13,7 +14,7 @@ from keras_sam.directions import Normalized
 from keras_sam.landscape import _climbing
 from keras_sam.landscape import _sharpness
 
-NAMES = (
+_NAMES = (
     "landscape_loss",
     "landscape_one_step_sharpness",
     "landscape_sharpness",
@@ -25,120 +26,127 @@ NAMES = (
 
 
 class Landscape(keras.callbacks.Callback):
-    """Logs the sharpness of the loss, and what a climb meets, now and then.
+    """Logs the sharpness of the loss, and how a climb turns, during training.
 
-    On fixed data, in evaluation mode: `landscape_loss`, that at the weights;
-    `landscape_one_step_sharpness`, `landscape_sharpness` and
-    `landscape_sharpness_gap` of `keras_sam.landscape.sharpness`;
-    `landscape_gradient_norm` at the weights, `landscape_gradient_cosine` of the
-    gradients at both ends of the climb, and `landscape_straightness` of
-    `keras_sam.landscape.path`. All are means over the batches.
+    The numbers are means over the batches of fixed data, in evaluation mode.
+    Most are results of functions of `keras_sam.landscape`:
 
-    Put it first among the callbacks: those after it, and the history, find the
-    numbers in the logs of the epoch. Where nothing was measured they are NaN,
-    since Keras's CSVLogger needs the same names in each epoch; also, with a
-    warning, where the loss is not finite or all gradients are zero.
+        landscape_loss                  the loss at the weights
+        landscape_one_step_sharpness    `one_step` of `sharpness`
+        landscape_sharpness             `value` of `sharpness`
+        landscape_sharpness_gap         `gap` of `sharpness`
+        landscape_gradient_norm         the norm of the gradient at the weights
+        landscape_gradient_cosine       the cosine of the gradients at both ends
+                                        of the climb
+        landscape_straightness          `straightness` of `path`
+
+    Put this callback first in the list. Later callbacks and the history then
+    find the numbers in the logs of the epoch. In an epoch without a measurement
+    the numbers are NaN, since Keras's CSVLogger needs the same names in each
+    epoch. If the loss is not finite or all gradients are zero, the numbers are
+    NaN, too, with a warning.
 
     A measurement costs 2 n + 1 gradients and up to two forward passes for each
-    batch of the data, n being `ascent_steps`. Training is as without it, to the
-    bit.
+    batch of the data, where n is `ascent_steps`. The trained model is the same
+    to the bit with and without the callback.
 
     Args:
-        x, y, sample_weight, batch_size: The data, as those of
-            `keras_sam.landscape.Landscape`; a few batches will do.
+        x, y, sample_weight, batch_size: The data, as for
+            `keras_sam.landscape.Landscape`. A few batches are enough.
         every: Int, at least 1.
-        unit: "epoch": at the end of each `every`-th epoch; "step": after each
-            `every`-th of the optimizer's iterations (or the execution that it
-            is in); the logs of the epoch get the last measurement.
+        unit: "epoch": measure at the end of each `every`-th epoch. "step":
+            measure after each `every`-th iteration of the optimizer, or after
+            the execution that contains it. The logs of the epoch get the last
+            measurement.
         rho: Float, above 0.
         ascent_steps: Int, at least 1.
-        radius: As that of `SharpnessAwareMinimization`.
-        direction: Likewise.
+        radius: As for `SharpnessAwareMinimization`.
+        direction: As for `SharpnessAwareMinimization`.
 
     Raises:
         TypeError: If an argument is of a wrong type.
-        ValueError: If an argument is out of range, or, as measurements begin,
-            the data do not fit the model.
-        FloatingPointError: If the loss is not finite as training begins.
+        ValueError: If an argument is out of range. When training begins, also
+            if the data do not fit the model.
+        FloatingPointError: When training begins, if the loss is not finite.
     """
 
     def __init__(
         self,
-        x,
-        y=None,
-        sample_weight=None,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
         *,
-        batch_size=128,
-        every=1,
-        unit="epoch",
-        rho=0.05,
-        ascent_steps=3,
-        radius="split",
-        direction=Normalized(),
-    ):
+        batch_size: int = 128,
+        every: int = 1,
+        unit: str = "epoch",
+        rho: float = 0.05,
+        ascent_steps: int = 3,
+        radius: str = "split",
+        direction: Any = Normalized(),
+    ) -> None:
         super().__init__()
         self._data = (x, y, sample_weight, batch_size)
         self._every = _validation.integer("every", every, 1)
         self._unit = _validation.choice("unit", unit, ("epoch", "step"))
         _climbing.method(rho, ascent_steps, radius, direction)  # Checks them.
-        self._climb = {
+        self._climb: dict[str, Any] = {
             "rho": rho,
             "ascent_steps": ascent_steps,
             "radius": radius,
             "direction": direction,
         }
-        self._landscape = None
         if self._unit == "step":
-            # Where this is overridden, Keras fetches the logs of each step.
+            # Keras fetches the logs of each step if this method is overridden.
             self.on_train_batch_end = self._after_step
 
-    def on_train_begin(self, logs=None):
-        # Anew each time: loss and trained variables may be others.
+    def on_train_begin(self, logs: Any = None) -> None:
+        # Each training may have another loss and other trained variables.
         *data, batch_size = self._data
         self._landscape = landscape.Landscape(
             self.model, *data, batch_size=batch_size
         )
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self._last = dict.fromkeys(NAMES, math.nan)
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._last = dict.fromkeys(_NAMES, math.nan)
         self._steps = self._iterations()
 
-    def _after_step(self, batch, logs=None):
+    def _after_step(self, batch: int, logs: Any = None) -> None:
         before, self._steps = self._steps, self._iterations()
         if self._steps // self._every > before // self._every:
-            self._last = self._measured()
+            self._last = self._measure()
             logs.update(self._last)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self._unit == "epoch" and (epoch + 1) % self._every == 0:
-            self._last = self._measured()
+            self._last = self._measure()
         logs.update(self._last)
 
-    def _iterations(self):
+    def _iterations(self) -> int:
         return int(ops.convert_to_numpy(self.model.optimizer.iterations))
 
-    def _measured(self):
+    def _measure(self) -> dict[str, float]:
+        """Returns the numbers by name, NaN if there is no finite climb."""
         try:
-            return self._found()
+            return self._numbers()
         except (FloatingPointError, _sharpness.Stuck) as error:
             warnings.warn(f"No landscape to log: {error}", stacklevel=2)
-            return dict.fromkeys(NAMES, math.nan)
+            return dict.fromkeys(_NAMES, math.nan)
 
-    def _found(self):
+    def _numbers(self) -> dict[str, float]:
         at = self._landscape
         params = values.read(at.variables)
-        found = landscape.sharpness(at, params=params, **self._climb)
+        worst = landscape.sharpness(at, params=params, **self._climb)
         path = landscape.path(at, params=params, **self._climb)
-        if not found.complete or not path.complete:
+        if not worst.complete or not path.complete:
             raise KeyboardInterrupt
-        path = path.mean()
-        means = (
-            found.loss,
-            found.one_step,
-            found.value,
-            found.gap,
-            path["gradient_norms"][0],
-            path["cosines_to_first"][-1],
-            path["straightness"],
+        means = path.mean()
+        numbers = (
+            worst.loss,
+            worst.one_step,
+            worst.value,
+            worst.gap,
+            means["gradient_norms"][0],
+            means["cosines_to_first"][-1],
+            means["straightness"],
         )
-        return dict(zip(NAMES, map(float, means), strict=True))
+        return dict(zip(_NAMES, map(float, numbers), strict=True))

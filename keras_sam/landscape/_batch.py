@@ -7,11 +7,13 @@ from keras import ops
 from keras_sam import _filters
 from keras_sam import vectors
 from keras_sam._algorithm.objective import Objective
+from keras_sam._backend import batch_means
+from keras_sam._types import Batch
 from keras_sam._types import Point
 
 
 class Losses(Objective):
-    """An objective with the names that users of a landscape call."""
+    """An objective with methods for the users of a landscape."""
 
     def loss(self, params: list) -> Any:
         """Returns the mean loss, a scalar tensor."""
@@ -28,26 +30,33 @@ class Losses(Objective):
 
 
 class Patch(Losses):
-    """The landscape of one batch. What is not finite is an error.
+    """The landscape of one batch.
+
+    A loss, gradient or product that is not finite raises FloatingPointError.
 
     Args:
-        means: `batch_means.BatchMeans`, of the data set.
+        means: `batch_means.BatchMeans` of the data set.
         part: `batch_means.Part`, the batch.
 
     Attributes:
-        index: Int, which of the batches it is.
+        index: Int, the index of the batch in the data set.
         size: Int, the number of its examples.
     """
 
-    def __init__(self, means, part):
+    def __init__(
+        self, means: batch_means.BatchMeans, part: batch_means.Part
+    ) -> None:
         self.index = part.index
         self.size = self.examples = part.size
-        # Draws of another batch are others.
+        # Each batch has random draws of its own.
         self.iterations = ops.convert_to_tensor(part.index, "int64")
         self._means = means
         self._part = part
 
-    def evaluate(self, params, gradient=True, batch=None):
+    def evaluate(
+        self, params: list, gradient: bool = True, batch: Batch | None = None
+    ) -> Point:
+        """Returns the `Point` at params, of all examples of the batch."""
         loss, grads = self._means.evaluate(self._part, params, gradient)
         name = "loss or gradient" if gradient else "loss"
         self._check(name, [loss, *grads])
@@ -69,10 +78,11 @@ class Patch(Losses):
         squares = self._means.squared_gradients(self._part, params, examples)
         return self._check("gradient", squares)
 
-    def filters(self):
+    def filters(self) -> list[tuple[int, ...] | None]:
+        """Returns the axes of filters, see `parts.Context`."""
         return _filters.axes(self._means.model, self._means.variables)
 
-    def _check(self, name, tensors):
+    def _check(self, name: str, tensors: list) -> list:
         if not vectors.all_finite(tensors):
             raise FloatingPointError(
                 f"The {name} must be finite. Received one that is not, on the "

@@ -1,4 +1,4 @@
-"""A method's climb on a landscape, for the diagnostics that look at it."""
+"""Climbs on a landscape, for the diagnostics."""
 
 import dataclasses
 from typing import Any
@@ -12,13 +12,22 @@ from keras_sam._algorithm import selection
 from keras_sam._algorithm.climb import Path
 from keras_sam._algorithm.method import Method
 from keras_sam._algorithm.objective import Objective
+from keras_sam._types import Batch
+from keras_sam._types import Point
 from keras_sam.directions import Adaptive
 from keras_sam.directions import Normalized
+from keras_sam.landscape._landscape import Landscape
 from keras_sam.parts import Direction
 
 
-def method(rho, ascent_steps, radius, direction=Normalized(), **arguments):
-    """Returns the `Method` of a diagnostic, which must really climb.
+def method(
+    rho: float,
+    ascent_steps: int,
+    radius: str,
+    direction: Any = Normalized(),
+    **arguments: Any,
+) -> Method:
+    """Returns the `Method` of a diagnostic, with at least one step.
 
     Raises:
         TypeError: If an argument is of a wrong type.
@@ -35,13 +44,13 @@ def method(rho, ascent_steps, radius, direction=Normalized(), **arguments):
     )
 
 
-def one_step(method):
+def one_step(method: Method) -> Method:
     """Returns the same method with a single step of length rho."""
     return dataclasses.replace(method, ascent_steps=1, radius="full")
 
 
-def selected(method, landscape):
-    """Returns the `selection.Selection` of a landscape's variables."""
+def selected(method: Method, landscape: Landscape) -> selection.Selection:
+    """Returns the `Selection` of the variables that the method perturbs."""
     models = landscape.model, getattr(landscape.model, "model", None)
     wrappers = [
         f"{model.name}/" for model in models if isinstance(model, keras.Model)
@@ -49,15 +58,21 @@ def selected(method, landscape):
     return selection.select(method.perturb, landscape.variables, wrappers)
 
 
-def climb(method, at, clean, moving, gradient_at_end=True):
-    """Returns the `climb.Path` from a point.
+def climb(
+    method: Method,
+    at: Objective,
+    clean: Point,
+    moving: selection.Selection,
+    gradient_at_end: bool = True,
+) -> Path:
+    """Returns the climb from a point.
 
     Args:
         method: `Method`.
-        at: `Patch` or `Landscape`.
+        at: `Patch`, `Landscape` or `Rescaled`.
         clean: `Point`, with its gradient.
-        moving: `selection.Selection`.
-        gradient_at_end: Bool, whether to have the gradient at the last point.
+        moving: `selection.Selection`, the variables that move.
+        gradient_at_end: Bool, whether the last point has its gradient.
     """
     memory = method.direction.init(moving.pick(clean.params))
     return Path(
@@ -68,8 +83,9 @@ def climb(method, at, clean, moving, gradient_at_end=True):
 class Rescaled(Objective):
     """A landscape in the coordinates `(z - w) / T`, with `T = |w| + eta`.
 
-    A Euclidean ball here is the ellipsoid of adaptive sharpness there, and the
-    step of `Normalized` is that of `Adaptive` with the metric at w.
+    A Euclidean ball in these coordinates is the ellipsoid of adaptive sharpness
+    in the coordinates of the weights. A step of `Normalized` in these
+    coordinates is a step of `Adaptive` with the metric at w.
 
     Args:
         of: `Patch`.
@@ -80,35 +96,41 @@ class Rescaled(Objective):
         params: List of tensors, the coordinates of w.
     """
 
-    def __init__(self, of, params, eta):
+    def __init__(self, of: Objective, params: list, eta: float) -> None:
         self.iterations, self.examples = of.iterations, of.examples
         self.params = vectors.scale(0.0, params)
         self._of = of
         self._center = params
         self._metric = [ops.abs(w) + eta for w in params]
 
-    def evaluate(self, params, gradient=True, batch=None):
-        there = vectors.add(self._center, _times(self._metric, params))
-        point = self._of.evaluate(there, gradient, batch)
+    def evaluate(
+        self, params: list, gradient: bool = True, batch: Batch | None = None
+    ) -> Point:
+        """Returns the `Point` at params, all in these coordinates."""
+        weights = vectors.add(self._center, _times(self._metric, params))
+        point = self._of.evaluate(weights, gradient, batch)
         grads = _times(self._metric, point.grads) if gradient else []
         return point._replace(params=params, grads=grads)
 
 
-def own_coordinates(method, at, params):
-    """Returns (method, objective, params) in which the climb is Euclidean.
+def own_coordinates(
+    method: Method, at: Objective, params: list
+) -> tuple[Method, Objective, list]:
+    """Returns (method, objective, params) in the coordinates of a direction.
 
-    For `Adaptive` they are those of `Rescaled`; else they are as given.
+    For `Adaptive` these are the coordinates of `Rescaled`, where the climb is
+    Euclidean. For other directions nothing changes.
     """
     direction = method.direction.part
     if not isinstance(direction, Adaptive):
         return method, at, params
-    at = Rescaled(at, params, direction.eta)
+    inner = Rescaled(at, params, direction.eta)
     method = dataclasses.replace(method, direction=Normalized())
-    return method, at, at.params
+    return method, inner, inner.params
 
 
-def shortened(method, fraction):
-    """Returns a method whose steps are a fraction as long."""
+def shortened(method: Method, fraction: float) -> Method:
+    """Returns a method with each step multiplied by a fraction."""
     if fraction == 1.0:
         return method
     return dataclasses.replace(
@@ -118,22 +140,24 @@ def shortened(method, fraction):
 
 @dataclasses.dataclass(frozen=True)
 class Shortened(Direction):
-    """A direction whose steps are a fraction of those of another.
+    """Another direction, times a fraction.
 
     Args:
-        adapted: `roles.Direction`.
+        adapted: `roles.Direction`, the other direction.
         fraction: Float.
     """
 
     adapted: Any
     fraction: float
 
-    def init(self, params):
+    def init(self, params: list) -> Any:
         return self.adapted.init(params)
 
-    def __call__(self, grads, params, memory, *, context):
+    def __call__(
+        self, grads: list, params: list, memory: Any, *, context: Any
+    ) -> tuple[list, Any]:
         return self.adapted(self.fraction, grads, params, memory, context)
 
 
-def _times(a, b):
+def _times(a: list, b: list) -> list:
     return [x * y for x, y in zip(a, b, strict=True)]

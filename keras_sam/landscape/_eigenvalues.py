@@ -1,14 +1,13 @@
-"""The spectrum of the Hessian: its ends and its trace.
+"""The eigenvalues at an end of the spectrum of the Hessian.
 
-A `landscape` here is a `landscape.Landscape`, or any object with `params`, a
-list of tensors, and `hessian_vector_product(params, vector)`. Eigenvalues and
-their errors are in units of the loss over those of the weights squared. All
-work is in float64, but for the products, which are in the dtype of the weights
-and cost about four forward passes over the data each.
+Eigenvalues and their errors have the unit of the loss, divided by the square of
+the unit of the weights. The products of the Hessian with vectors are in the
+dtype of the weights. Each costs about four forward passes over the data. All
+other work is in float64.
 """
 
 import dataclasses
-import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -16,31 +15,31 @@ from keras_sam import _validation
 from keras_sam.landscape import _hessian as hessians
 from keras_sam.landscape import _lanczos
 from keras_sam.landscape import _results
+from keras_sam.landscape._hessian import Curved
 
-# The wanted values are those of which this is largest.
-_ORDERS = {
+# `eigenvalues` returns the values with the largest order.
+_ORDERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "largest algebraic": lambda values: values,
     "smallest algebraic": lambda values: -values,
     "largest magnitude": np.abs,
 }
-# Eigenvalues below this share of the largest are as good as zero.
+# Below this share of the largest magnitude, an eigenvalue counts as zero.
 _ZERO = 0.01
-# Fewer draws can agree by chance.
-_FEWEST = 10
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Eigenvalues(_results.Result):
-    """What `eigenvalues` returns.
+    """The result of `eigenvalues`.
 
     Attributes:
-        values: Float64 array of shape (k,), in the order asked for; fewer if
-            interrupted before.
-        residuals: Array like it, ||H v - value v|| of the unit vectors v: an
-            eigenvalue of H is at most so far away.
+        values: Float64 array of shape (k,), in the requested order. It is
+            shorter if an interruption came before k products.
+        residuals: Array like `values`, ||H v - value v|| for the unit vector v
+            of each value. The distance from the value to an eigenvalue of H is
+            at most the residual.
         vectors: List of k eigenvectors, each a list of float64 arrays shaped
-            like the weights, unit length; or None.
-        products: Int, how many products it took.
+            like the weights, together of unit length; or None.
+        products: Int, the number of products computed.
         converged: Bool, whether all residuals are within the tolerance.
         complete: Bool, False if interrupted.
     """
@@ -53,63 +52,45 @@ class Eigenvalues(_results.Result):
     complete: bool
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Trace(_results.Result):
-    """What `trace` returns.
-
-    Attributes:
-        value: Float, the mean of `samples`.
-        standard_error: Float, its standard deviation; infinite of one draw.
-        samples: Float64 array of shape (draws,), the v'Hv.
-        products: Int, how many products it took, one a draw.
-        converged: Bool, whether the standard error is within the tolerance.
-        complete: Bool, False if interrupted.
-    """
-
-    value: float
-    standard_error: float
-    samples: np.ndarray
-    products: int
-    converged: bool
-    complete: bool
-
-
 def eigenvalues(
-    landscape,
-    k=1,
-    which="largest algebraic",
+    landscape: Curved,
+    k: int = 1,
+    which: str = "largest algebraic",
     *,
-    params=None,
-    iterations=100,
-    tolerance=1e-3,
-    block_size=None,
-    vectors=False,
-    seed=0,
-    progress=False,
-):
+    params: list | None = None,
+    iterations: int = 100,
+    tolerance: float = 1e-3,
+    block_size: int | None = None,
+    vectors: bool = False,
+    seed: int = 0,
+    progress: _results.Progress = False,
+) -> Eigenvalues:
     """Returns the k eigenvalues at an end of the Hessian's spectrum.
 
-    By block Lanczos with full orthogonalization; signs are right, unlike those
-    of the norms of power iteration. Memory: `iterations` float64 copies of the
-    weights at most, and about two a vector of the block more.
+    The method is block Lanczos with full orthogonalization. Eigenvalues have
+    their signs; the norms of a power iteration have none. Memory: at most
+    `iterations` float64 copies of the weights, and about two more for each
+    vector of the block.
 
     Args:
-        landscape: See above.
+        landscape: A `Landscape`, or any object with `params`, a list of
+            tensors, and `hessian_vector_product(params, vector)`.
         k: Int, at least 1, at most the number of weights.
         which: "largest algebraic", "smallest algebraic" (most negative first),
             or "largest magnitude" (either sign).
-        params: List of tensors, where the Hessian is; None for those of
-            `landscape`.
-        iterations: Int, at least k: products at most.
-        tolerance: Float, at least 0. It stops when each residual is at most
-            this share of its eigenvalue, or of a hundredth of the largest
-            magnitude found if that is more.
-        block_size: Int, at least 1, at most `iterations`: how many random
-            vectors to start from. As many copies of an eigenvalue are found.
-            None for k. Less converges in fewer products.
+        params: List of tensors, where the Hessian is; None for
+            `landscape.params`.
+        iterations: Int, at least k: the largest number of products.
+        tolerance: Float, at least 0. The iteration stops when each residual is
+            at most this share of its eigenvalue, or of a hundredth of the
+            largest Ritz value in magnitude, whichever is more.
+        block_size: Int, at least 1, at most `iterations`: the number of random
+            vectors to start from, and the largest number of copies that the
+            result has of one eigenvalue. None for k. A smaller block converges
+            in fewer products.
         vectors: Bool, whether to return eigenvectors.
         seed: Int, of the vectors to start from.
-        progress: See `results.Work`; counts products.
+        progress: See `keras_sam.landscape`. It counts products.
 
     Returns:
         `Eigenvalues`.
@@ -119,15 +100,16 @@ def eigenvalues(
         ValueError: If an argument is out of range.
         FloatingPointError: If a product is not finite.
     """
-    order = _order(which)
+    order = _ORDERS[_validation.choice("which", which, _ORDERS)]
     tolerance = _validation.number("tolerance", tolerance, 0.0)
     hessian = hessians.Hessian(landscape, params)
-    k = _at_most("k", k, "the number of weights", hessian.size)
+    at_most = _validation.integer_up_to
+    k = at_most("k", k, hessian.size, "the number of weights")
     iterations = _validation.integer("iterations", iterations, 1)
-    _at_most("k", k, "`iterations`", iterations)
+    at_most("k", k, iterations, "`iterations`")
     if block_size is None:
         block_size = k
-    block_size = _at_most("block_size", block_size, "`iterations`", iterations)
+    at_most("block_size", block_size, iterations, "`iterations`")
     block_size = min(block_size, hessian.size)
     random = np.random.default_rng(_validation.integer("seed", seed, 0))
     space = _lanczos.Lanczos(
@@ -141,83 +123,35 @@ def eigenvalues(
             if space.size >= check:
                 if _wanted(space, k, order, tolerance)[3]:
                     break
-                check += 1 + check // 10  # What it costs grows by its cube.
+                # The cost of a check grows with the cube of the size.
+                check += 1 + check // 10
     values, coordinates, residuals, converged = _wanted(
         space, k, order, tolerance
     )
-    found = None
-    if vectors:
-        found = [hessian.split(v) for v in space.vectors(coordinates)]
+    rows = space.vectors(coordinates) if vectors else ()
     return Eigenvalues(
-        values, residuals, found, hessian.products, converged, work.complete
+        values=values,
+        residuals=residuals,
+        vectors=[hessian.split(row) for row in rows] if vectors else None,
+        products=hessian.products,
+        converged=converged,
+        complete=work.complete,
     )
 
 
-def trace(
-    landscape,
-    *,
-    params=None,
-    draws=100,
-    tolerance=0.01,
-    seed=0,
-    progress=False,
-):
-    """Returns an estimate of the trace of the Hessian, Hutchinson's.
-
-    It is the mean of v'Hv over vectors v of random signs. Memory: a few copies
-    of the weights.
-
-    Args:
-        landscape, params, progress: As those of `eigenvalues`.
-        draws: Int, at least 1: vectors, hence products, at most.
-        tolerance: Float, at least 0. From ten draws on it stops when the
-            standard error is at most this share of the value.
-        seed: Int, of the vectors.
+def _wanted(
+    space: _lanczos.Lanczos,
+    k: int,
+    order: Callable[[np.ndarray], np.ndarray],
+    tolerance: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+    """Returns the first k Ritz values of an order, and their errors.
 
     Returns:
-        `Trace`.
-
-    Raises:
-        TypeError: If an argument is of a wrong type.
-        ValueError: If an argument is out of range.
-        FloatingPointError: If a product is not finite.
-    """
-    draws = _validation.integer("draws", draws, 1)
-    tolerance = _validation.number("tolerance", tolerance, 0.0)
-    random = np.random.default_rng(_validation.integer("seed", seed, 0))
-    hessian = hessians.Hessian(landscape, params)
-    samples = []
-
-    def error():
-        if len(samples) < 2:
-            return math.inf
-        return float(np.std(samples, ddof=1) / math.sqrt(len(samples)))
-
-    def converged():
-        if len(samples) < _FEWEST:
-            return False
-        return bool(error() <= tolerance * abs(np.mean(samples)))
-
-    with _results.Work(progress, draws, "product") as work:
-        while len(samples) < draws and not converged():
-            v = hessians.signs(random, hessian.size)
-            samples.append(float(v @ hessian(v)))
-            work.advance()
-    return Trace(
-        float(np.mean(samples)),
-        error(),
-        np.array(samples),
-        hessian.products,
-        converged(),
-        work.complete,
-    )
-
-
-def _wanted(space, k, order, tolerance):
-    """Returns the k wanted Ritz values, and what `Eigenvalues` has of them.
-
-    Returns:
-        Values, coordinates of the vectors, residuals, and whether converged.
+        values: Array of the Ritz values, the first in the order first.
+        coordinates: Array, each column a vector in the basis of the space.
+        residuals: Array of the residual norms.
+        converged: Bool, whether all k residuals are within the tolerance.
     """
     values, coordinates, residuals = space.ritz()
     best = np.argsort(-order(values), kind="stable")[:k]
@@ -226,21 +160,3 @@ def _wanted(space, k, order, tolerance):
     enough = space.started() and len(best) == k
     converged = enough and bool(np.all(residuals[best] <= limits))
     return values[best], coordinates[:, best], residuals[best], converged
-
-
-def _order(which):
-    if which not in _ORDERS:
-        raise ValueError(
-            f"`which` must be one of {tuple(_ORDERS)}. Received: {which!r}"
-        )
-    return _ORDERS[which]
-
-
-def _at_most(name, value, limit_name, limit):
-    value = _validation.integer(name, value, 1)
-    if value > limit:
-        raise ValueError(
-            f"`{name}` must be at most {limit_name}, {limit}. "
-            f"Received: {value!r}"
-        )
-    return value

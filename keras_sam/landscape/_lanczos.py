@@ -1,54 +1,66 @@
 """Lanczos's method, from several vectors at once.
 
-Of SciPy's `eigsh` only the largest eigenvalues are to be had, not what spectral
-densities need, no residuals, and nothing of a computation that is interrupted;
-from one vector it may also miss copies of an eigenvalue. So it is not worth a
-dependency on SciPy; tests compare with it.
+SciPy's `eigsh` returns only the outermost eigenvalues. It returns neither
+residuals nor what spectral densities need, and nothing if it is interrupted. It
+starts from one vector and may miss copies of an eigenvalue. So a dependency on
+SciPy is not worth its cost. The tests compare with `eigsh`.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
-# Of what is subtracted, about the rounding errors of float64 in many weights.
+# Relative to a vector from which the basis is subtracted: about the rounding
+# errors of float64 over many weights.
 _NEGLIGIBLE = 1e-10
 
 
 class Lanczos:
     """Projects a symmetric operator onto a growing Krylov space.
 
-    The basis is kept and is orthogonalized in full, twice, in float64. A space
+    The basis is kept, and orthogonalized in full, twice, in float64. A space
     that starts from b vectors finds up to b copies of an eigenvalue.
 
     Args:
         product: Function from a float64 vector to its image.
         starts: Float64 array of shape (vectors, size).
-        room: Int, how many vectors the basis may have.
+        room: Int, the number of vectors that the basis may have.
 
     Attributes:
-        size: Int, how many it has, each multiplied once.
+        size: Int, the number of vectors in the basis. The operator has
+            multiplied each of them once.
 
     Reference: Golub and Van Loan, Matrix Computations, chapter 10 (the method,
     not this code).
     """
 
-    def __init__(self, product, starts, room):
+    def __init__(
+        self,
+        product: Callable[[np.ndarray], np.ndarray],
+        starts: np.ndarray,
+        room: int,
+    ) -> None:
         room = min(room, starts.shape[1])
         self.size = 0
         self._product = product
         self._basis = np.empty((room, starts.shape[1]))
         self._projection = np.zeros((room, room))
         self._starts = [start / np.linalg.norm(start) for start in starts]
-        # Of images, what is outside of the basis: {index: vector}.
-        self._rests = {}
+        # {index of a basis vector: the part of its image outside the basis}.
+        self._rests: dict[int, np.ndarray] = {}
         self._scale = 0.0
 
-    def started(self):
+    def started(self) -> bool:
         """Whether all vectors to start from are in the basis."""
         return not self._starts
 
-    def grow(self):
-        """Adds one vector to the basis; returns whether there is another.
+    def grow(self) -> bool:
+        """Adds one vector to the basis, if there is another.
 
-        Nothing has changed if the product raises an error.
+        If the product raises an error, the space is as before.
+
+        Returns:
+            Whether a vector was added.
         """
         vector = self._next() if self.size < len(self._basis) else None
         if vector is None:
@@ -58,23 +70,23 @@ class Lanczos:
         rest, column = self._outside(image, size + 1)
         for other in self._rests.values():
             other -= (other @ vector) * vector
-        # An interrupt before this line leaves all as it was.
+        # An interruption before this line leaves the space as it was.
         self._drop()
         self._rests[size] = rest
         self._projection[: size + 1, size] = column
         self._projection[size, : size + 1] = column
-        self._scale = max(self._scale, np.linalg.norm(image))
+        self._scale = max(self._scale, float(np.linalg.norm(image)))
         self.size = size + 1
         return True
 
-    def ritz(self):
+    def ritz(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns Ritz values, their coordinates, and residual norms.
 
         Returns:
             values: Array of `size` approximate eigenvalues, ascending.
             coordinates: Array, each column a unit vector in the basis.
-            residuals: Array of ||H v - value v||, but for the rounding errors
-                of products.
+            residuals: Array of ||H v - value v||, up to the rounding errors of
+                products.
         """
         projection = self._projection[: self.size, : self.size]
         values, coordinates = np.linalg.eigh(projection)
@@ -83,39 +95,47 @@ class Lanczos:
         squares = np.sum(shares * (rests @ rests.T @ shares), axis=0)
         return values, coordinates, np.sqrt(np.maximum(squares, 0.0))
 
-    def vectors(self, coordinates):
+    def vectors(self, coordinates: np.ndarray) -> np.ndarray:
         """Returns the vectors of columns of coordinates, as rows."""
         return coordinates.T @ self._basis[: self.size]
 
-    def _next(self):
+    def _next(self) -> np.ndarray | None:
         """Returns the next basis vector, or None if the space is invariant."""
         while True:
             scale = 1.0 if self._starts else self._scale
             rest, _ = self._outside(self._candidate(), self.size)
             length = np.linalg.norm(rest)
             if length > _NEGLIGIBLE * scale:
-                # Again, since dividing by a short length scales errors up.
+                # Again: the division by a short length magnifies errors.
                 rest, _ = self._outside(rest / length, self.size)
                 return rest / np.linalg.norm(rest)
             if not self._starts and len(self._rests) == 1:
                 return None
             self._drop()
 
-    def _candidate(self):
-        """Returns what the next basis vector is made of."""
+    def _candidate(self) -> np.ndarray:
+        """Returns the vector that the next basis vector is made from."""
         return self._starts[0] if self._starts else self._rests[self._oldest()]
 
-    def _drop(self):
+    def _drop(self) -> None:
+        """Removes the candidate."""
         if self._starts:
             self._starts.pop(0)
         else:
             del self._rests[self._oldest()]
 
-    def _oldest(self):
+    def _oldest(self) -> int:
         return next(iter(self._rests))
 
-    def _outside(self, vector, size):
-        """Returns a vector less what the basis has of it, and that."""
+    def _outside(
+        self, vector: np.ndarray, size: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the part of a vector outside the basis, and coordinates.
+
+        Args:
+            vector: Float64 array.
+            size: Int, the number of basis vectors to subtract.
+        """
         basis = self._basis[:size]
         first = basis @ vector
         vector = vector - first @ basis

@@ -1,6 +1,7 @@
 """The mean loss over a data set, as a function of the weights."""
 
 import functools
+from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from keras_sam import vectors
 from keras_sam._backend import batch_means
 from keras_sam._backend import datasets
 from keras_sam._backend import values
+from keras_sam._types import Batch
 from keras_sam._types import Point
 from keras_sam.landscape._batch import Losses
 from keras_sam.landscape._batch import Patch
@@ -21,34 +23,36 @@ from keras_sam.landscape._batch import Patch
 class Landscape(Losses):
     """The mean loss over all examples, at any weights.
 
-    It is the loss that `compile` was given, with regularizers and `add_loss`,
-    in evaluation mode unless told otherwise: moving batch statistics, no
-    dropout. Batches are weighted by the number of their examples, so that the
-    last one may be smaller. Weights (`params`) are lists of tensors, one for
-    each trained variable. Under a strategy, batches are divided among replicas.
+    The loss is the one given to `compile`, with regularizers and `add_loss`. It
+    is in evaluation mode, with moving batch statistics and without dropout,
+    unless `training` is True. The mean over batches is weighted by their
+    numbers of examples, so the last batch may be smaller. Weights (`params`)
+    are lists of tensors, one for each trained variable. A strategy divides each
+    batch among its replicas.
 
-    What is measured is finite: a loss, gradient or product that is not, is a
-    FloatingPointError that names the batch.
+    A loss, gradient or product that is not finite raises a FloatingPointError
+    that names the batch.
 
     Args:
-        model: `keras.Model`, compiled; a `SharpnessAwareMinimization` or any
-            other one. One that is not built is built from the data.
-        x: Inputs, as `fit` takes them in arrays (nested ones too), a
+        model: `keras.Model`, compiled, for example a
+            `SharpnessAwareMinimization`. A model that is not built is built
+            from the data.
+        x: Inputs: arrays as `fit` takes them, nested or not; a
             `tf.data.Dataset` of batches, which must end and must not be
-            shuffled anew each time, or a `keras.utils.PyDataset`.
+            shuffled anew in each iteration; or a `keras.utils.PyDataset`.
         y: Targets, if `x` is arrays.
-        sample_weight: Weights of the examples, likewise, or None.
+        sample_weight: Weights of the examples, or None, if `x` is arrays.
         batch_size: Int, at least 1, if `x` is arrays.
-        training: Bool. True: batch statistics and dropout as in training, the
-            mask the same at all weights; no statistics are kept.
-        xla: As that of `SharpnessAwareMinimization`.
+        training: Bool. True: batch statistics and dropout as in training. The
+            dropout mask is the same at all weights. No statistics are kept.
+        xla: As for `SharpnessAwareMinimization`.
 
     Attributes:
         model: The model.
         params: List of tensors, the weights at the time of construction.
-            (Batch statistics and seeds are those of now.)
-        variables: List of the Keras variables that they are the values of.
-        number: Int, the number of batches, or None where it is not known.
+            (Batch statistics and seeds are the present ones.)
+        variables: List of the Keras variables with the values `params`.
+        number: Int, the number of batches, or None if unknown.
 
     Raises:
         TypeError: If an argument is of a wrong type.
@@ -70,7 +74,7 @@ class Landscape(Losses):
     ) -> None:
         _check(model)
         self.model = model
-        # Draws on all data are those on the first batch.
+        # Random draws on all data are the draws on the first batch.
         self.iterations = ops.convert_to_tensor(0, "int64")
         data = datasets.batches(x, y, sample_weight, batch_size)
         number = int(data.cardinality())
@@ -84,7 +88,7 @@ class Landscape(Losses):
             )
             self.variables = self._means.variables
             self.params = values.read(self.variables)
-            # Whatever is wrong shows now.
+            # Data that do not fit raise an error now.
             next(self.batches()).loss(self.params)
         except batch_means.MISFITS as error:
             raise ValueError(
@@ -100,17 +104,17 @@ class Landscape(Losses):
 
     @property
     def size(self) -> int:
-        """The same, as that of a `Patch`."""
+        """The number of examples, under the name that `Patch` has for it."""
         return self.examples
 
     def weights(self, params: list | None = None) -> list:
-        """Returns weights as tensors; for None, those of the landscape.
+        """Returns weights as tensors in the dtypes of the model.
 
         Args:
-            params: List of tensors or arrays, or None.
+            params: List of tensors or arrays; None for `self.params`.
 
         Raises:
-            ValueError: If they are not shaped like the weights of the model.
+            ValueError: If they do not have the shapes of the model's weights.
         """
         if params is None:
             return self.params
@@ -119,7 +123,7 @@ class Landscape(Losses):
         if received != shapes:
             raise ValueError(
                 "Weights, and directions through them, must be lists shaped "
-                f"like those of the model, {shapes}. Received: {received}"
+                f"like the weights of the model, {shapes}. Received: {received}"
             )
         return [
             ops.cast(ops.convert_to_tensor(value), w.dtype)
@@ -135,8 +139,12 @@ class Landscape(Losses):
         """Returns the mean loss, a float."""
         return float(super().loss(params))
 
-    def evaluate(self, params, gradient=True, batch=None):
-        def measure(patch):
+    def evaluate(
+        self, params: list, gradient: bool = True, batch: Batch | None = None
+    ) -> Point:
+        """Returns the `Point` at params, of all examples."""
+
+        def measure(patch: Patch) -> list:
             point = patch.evaluate(params, gradient)
             return [point.loss, *point.grads]
 
@@ -154,18 +162,20 @@ class Landscape(Losses):
 
         Args:
             params: List of tensors.
-            examples: Int, how many there are of each batch at most.
+            examples: Int, how many of each batch at most, the first ones.
         """
         return self._mean(
             lambda patch: patch.squared_gradients(params, examples)
         )
 
-    def filters(self):
+    def filters(self) -> list[tuple[int, ...] | None]:
+        """Returns the axes of filters, see `parts.Context`."""
         return _filters.axes(self.model, self.variables)
 
-    def _mean(self, measure):
+    def _mean(self, measure: Callable[[Patch], list]) -> list:
         """Returns the mean of tensors over batches, weighted by size."""
-        total, examples = None, 0
+        total: list = []
+        examples = 0
         for patch in self.batches():
             terms = vectors.scale(float(patch.size), measure(patch))
             total = vectors.add(total, terms) if total else terms
@@ -173,7 +183,7 @@ class Landscape(Losses):
         return vectors.scale(1 / examples, total)
 
 
-def _check(model):
+def _check(model: Any) -> None:
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a `keras.Model`. Received: {model!r}")
     if not model.compiled:
@@ -183,7 +193,7 @@ def _check(model):
         )
 
 
-def _shape(value):
+def _shape(value: Any) -> str:
     if value is None:
         return "None"
     return f"{keras.backend.standardize_dtype(value.dtype)}{list(value.shape)}"

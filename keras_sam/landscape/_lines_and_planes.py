@@ -1,17 +1,22 @@
 """The loss along lines and over planes through the weights."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
+from numpy import typing
 
+from keras_sam import _validation
 from keras_sam import vectors
 from keras_sam.landscape import _results
+from keras_sam.landscape._batch import Losses
 from keras_sam.landscape._filter_normalized import filter_normalized
+from keras_sam.landscape._landscape import Landscape
 
 
 @dataclasses.dataclass(frozen=True)
 class Line(_results.Result):
-    """What `line` returns.
+    """The result of `line`.
 
     Attributes:
         coordinates: Array, shape (points,).
@@ -27,14 +32,14 @@ class Line(_results.Result):
 
 @dataclasses.dataclass(frozen=True)
 class Plane(_results.Result):
-    """What `plane` returns.
+    """The result of `plane`.
 
     Attributes:
         x: Array, shape (columns,), coordinates along the first direction.
-        y: Array, shape (rows,), along the second.
-        losses: Array, shape (rows, columns), as matplotlib's `contour` takes
-            it; infinite where the loss is not finite, NaN where it was not
-            measured.
+        y: Array, shape (rows,), coordinates along the second direction.
+        losses: Array, shape (rows, columns), the order of matplotlib's
+            `contour`; infinite where the loss is not finite, NaN where it was
+            not measured.
         complete: Bool, whether all points were measured.
     """
 
@@ -45,23 +50,23 @@ class Plane(_results.Result):
 
 
 def line(
-    landscape,
-    direction=None,
+    landscape: Landscape,
+    direction: list | None = None,
     *,
-    coordinates=None,
-    params=None,
-    seed=0,
-    progress=False,
-):
+    coordinates: typing.ArrayLike | None = None,
+    params: list | None = None,
+    seed: int = 0,
+    progress: _results.Progress = False,
+) -> Line:
     """Returns the loss at `w + coordinate * direction`.
 
     Args:
         landscape: `Landscape`.
         direction: List of tensors or arrays; None for `filter_normalized`.
         coordinates: Array of floats; None for 51 from -1 to 1.
-        params: List of tensors or arrays, w; None for those of the landscape.
+        params: List of tensors or arrays, w; None for `landscape.params`.
         seed: Int, of the random direction.
-        progress: See `results.Work`; counts points.
+        progress: See `keras_sam.landscape`. It counts points.
 
     Returns:
         A `Line`.
@@ -73,34 +78,35 @@ def line(
     if direction is None:
         direction = filter_normalized(landscape, seed, params)
     params = landscape.weights(params)
-    x = row("coordinates", coordinates)
+    row = _row("coordinates", coordinates)
     losses, complete = grid(
-        landscape, params, [landscape.weights(direction)], [x], progress
+        landscape, params, [landscape.weights(direction)], [row], progress
     )
-    return Line(x, losses, complete)
+    return Line(coordinates=row, losses=losses, complete=complete)
 
 
 def plane(
-    landscape,
-    directions=None,
+    landscape: Landscape,
+    directions: Sequence[list] | None = None,
     *,
-    x=None,
-    y=None,
-    params=None,
-    seed=0,
-    progress=False,
-):
+    x: typing.ArrayLike | None = None,
+    y: typing.ArrayLike | None = None,
+    params: list | None = None,
+    seed: int = 0,
+    progress: _results.Progress = False,
+) -> Plane:
     """Returns the loss at `w + x * first + y * second`.
 
     Args:
         landscape: `Landscape`.
-        directions: Pair of lists of tensors or arrays; None for two of
-            `filter_normalized`, with the seed and the next.
+        directions: Pair of lists of tensors or arrays, first and second; None
+            for two `filter_normalized` ones, with the seeds `seed` and
+            `seed + 1`.
         x: Array of floats; None for 51 from -1 to 1.
-        y: Likewise.
-        params: List of tensors or arrays, w; None for those of the landscape.
+        y: Array of floats; None for 51 from -1 to 1.
+        params: List of tensors or arrays, w; None for `landscape.params`.
         seed: Int, of the random directions.
-        progress: See `results.Work`; counts points.
+        progress: See `keras_sam.landscape`. It counts points.
 
     Returns:
         A `Plane`.
@@ -122,41 +128,49 @@ def plane(
             f"{len(directions)} of them"
         )
     first, second = (landscape.weights(way) for way in directions)
-    x, y = row("x", x), row("y", y)
+    columns, rows = _row("x", x), _row("y", y)
     losses, complete = grid(
-        landscape, params, [second, first], [y, x], progress
+        landscape, params, [second, first], [rows, columns], progress
     )
-    return Plane(x, y, losses, complete)
+    return Plane(x=columns, y=rows, losses=losses, complete=complete)
 
 
-def row(name, values):
+def _row(name: str, values: typing.ArrayLike | None) -> np.ndarray:
     if values is None:
         return np.linspace(-1.0, 1.0, 51)
-    values = np.asarray(values, "float64")
-    if values.ndim != 1 or not values.size or not np.isfinite(values).all():
-        raise ValueError(
-            f"`{name}` must be a row of finite numbers. Received: {values!r}"
-        )
-    return values
+    return _validation.row(name, values)
 
 
-def grid(patch, params, directions, coordinates, progress):
-    """Returns the losses at all combinations of coordinates, and if all are.
+def grid(
+    of: Losses,
+    params: list,
+    directions: list[list],
+    coordinates: list[np.ndarray],
+    progress: _results.Progress,
+) -> tuple[np.ndarray, bool]:
+    """Returns the losses on a grid, and whether all points were measured.
+
+    Args:
+        of: `Patch` or `Landscape`.
+        params: List of tensors, the origin.
+        directions: List of directions, one for each axis of the grid.
+        coordinates: List of arrays, the coordinates along each direction.
+        progress: See `Work`.
 
     Raises:
         FloatingPointError: If the loss at params is not finite.
     """
-    patch.loss(params)
+    of.loss(params)
     losses = np.full([len(values) for values in coordinates], np.nan)
     with _results.Work(progress, losses.size, "point") as work:
         for index in np.ndindex(losses.shape):
-            at = params
+            point = params
             for values, i, way in zip(
                 coordinates, index, directions, strict=True
             ):
-                at = vectors.add(at, vectors.scale(float(values[i]), way))
+                point = vectors.add(point, vectors.scale(float(values[i]), way))
             try:
-                losses[index] = float(patch.loss(at))
+                losses[index] = float(of.loss(point))
             except FloatingPointError:
                 losses[index] = np.inf
             work.advance()

@@ -1,37 +1,32 @@
-"""What a climb meets on its way: losses, gradients, and how they turn."""
+"""Losses and gradients along a climb, and how much the climb turns."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from keras_sam import vectors
 from keras_sam._algorithm.context import StepContext
+from keras_sam._algorithm.method import Method
+from keras_sam._algorithm.selection import Selection
 from keras_sam.descents import Last
 from keras_sam.directions import Normalized
 from keras_sam.landscape import _climbing
 from keras_sam.landscape import _results
-
-STATISTICS = (
-    "losses",
-    "gradient_norms",
-    "cosines_to_previous",
-    "cosines_to_first",
-    "cosine_to_displacement",
-    "cosine_to_mean",
-    "distance",
-    "length",
-    "straightness",
-    "descent_ratio",
-)
+from keras_sam.landscape._batch import Patch
+from keras_sam.landscape._landscape import Landscape
+from keras_sam.landscape._record import STATISTICS
+from keras_sam.landscape._record import Record
 
 
 @dataclasses.dataclass(frozen=True)
 class Path(_results.Result):
-    """What `path` returns: statistics of the climb on each batch.
+    """The result of `path`: statistics of the climb on each batch.
 
-    Each is an array whose first axis is that of batches. Norms and products are
-    over all trained variables, whether perturbed or not. A cosine or ratio
-    with a vector of length zero is 0.
+    The first axis of each array is the axis of batches. Norms and products are
+    over all trained variables, perturbed or not. A cosine or ratio with a
+    vector of length zero is 0.
 
     Attributes:
         losses: Shape (batches, n + 1): L(z_0), ..., L(z_n), with z_0 = w.
@@ -41,17 +36,17 @@ class Path(_results.Result):
         cosine_to_displacement: Shape (batches,): of g_0 and z_n - w.
         cosine_to_mean: Shape (batches,): of g_n and the mean of g_1, ..., g_n.
         distance: Shape (batches,): `||z_n - w||`.
-        length: Shape (batches,): the sum of the lengths of all steps, as they
-            were made (so after the projection, if any).
+        length: Shape (batches,): the sum of the lengths of all steps, each
+            measured after the projection, if any.
         straightness: Shape (batches,): `distance / length`, 1 for a straight
             climb.
-        descent_ratio: Shape (batches,): `||d|| / ||g_0||`, d the gradient that
-            the descent makes of the path.
+        descent_ratio: Shape (batches,): `||d|| / ||g_0||`, where d is the
+            gradient that the descent computes from the path.
         sizes: Array of int, shape (batches,).
         rho: Float.
         ascent_steps: Int, n.
         radius: String.
-        complete: Bool, whether all batches are in it.
+        complete: Bool, whether the result holds all batches.
     """
 
     losses: np.ndarray
@@ -70,15 +65,17 @@ class Path(_results.Result):
     radius: str
     complete: bool
 
-    def mean(self):
+    def mean(self) -> dict[str, Any]:
         """Returns {name: mean over batches}, weighted by size."""
         return self._over_batches(_results.mean)
 
-    def deviation(self):
-        """Returns {name: standard deviation over batches}, likewise."""
+    def deviation(self) -> dict[str, Any]:
+        """Returns {name: standard deviation over batches}, weighted by size."""
         return self._over_batches(_results.deviation)
 
-    def _over_batches(self, function):
+    def _over_batches(
+        self, function: Callable[[np.ndarray, np.ndarray], Any]
+    ) -> dict[str, Any]:
         return {
             name: function(getattr(self, name), self.sizes)
             for name in STATISTICS
@@ -86,34 +83,35 @@ class Path(_results.Result):
 
 
 def path(
-    landscape,
-    rho=0.05,
+    landscape: Landscape,
+    rho: float = 0.05,
     *,
-    ascent_steps=3,
-    radius="split",
-    direction=Normalized(),
-    descent=Last(),
-    perturb=None,
-    params=None,
-    progress=False,
-):
-    """Returns statistics of the climb, as training would make it, by batch.
+    ascent_steps: int = 3,
+    radius: str = "split",
+    direction: Any = Normalized(),
+    descent: Any = Last(),
+    perturb: Any = None,
+    params: list | None = None,
+    progress: _results.Progress = False,
+) -> Path:
+    """Returns statistics, by batch, of the climb that training would make.
 
-    It costs n + 1 gradients a batch, and what the direction and the descent
-    ask for besides.
+    The cost is n + 1 gradients a batch, and the passes that the direction and
+    the descent request.
 
     Args:
-        landscape: `Landscape`; with `training=True` the climb is that of
-            training, batch statistics and dropout included.
+        landscape: `Landscape`. With `training=True` the climb uses batch
+            statistics and dropout, as in training.
         rho: Float, above 0.
         ascent_steps: Int, at least 1, n.
-        radius: As that of `SharpnessAwareMinimization`.
-        direction: Likewise; one with a memory has its first one on each batch.
-        descent: Likewise, for `descent_ratio`. (The vector of
-            `descents.Decoupled` is the sum of its two.)
-        perturb: Likewise.
-        params: List of tensors or arrays, w; None for those of the landscape.
-        progress: See `results.Work`; counts batches.
+        radius: As for `SharpnessAwareMinimization`.
+        direction: As for `SharpnessAwareMinimization`. A direction with a
+            memory starts each batch from its first memory.
+        descent: As for `SharpnessAwareMinimization`, for `descent_ratio`. (For
+            `descents.Decoupled`, d is the sum of the two vectors.)
+        perturb: As for `SharpnessAwareMinimization`.
+        params: List of tensors or arrays, w; None for `landscape.params`.
+        progress: See `keras_sam.landscape`. It counts batches.
 
     Returns:
         A `Path`.
@@ -132,93 +130,30 @@ def path(
     with _results.Work(progress, landscape.number, "batch") as work:
         for patch in landscape.batches():
             row = _statistics(method, patch, params, moving)
-            rows.append((*row, patch.size))
+            rows.append({**row, "sizes": patch.size})
             work.advance()
-    *statistics, sizes = map(np.array, zip(*rows, strict=True))
+    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     return Path(
-        *statistics,
-        sizes,
-        float(rho),
-        int(ascent_steps),
-        radius,
-        work.complete,
+        **columns,
+        rho=float(rho),
+        ascent_steps=int(ascent_steps),
+        radius=radius,
+        complete=work.complete,
     )
 
 
-def _statistics(method, patch, params, moving):
-    """Returns the values of `STATISTICS` on one batch."""
+def _statistics(
+    method: Method, patch: Patch, params: list, moving: Selection
+) -> dict[str, Any]:
+    """Returns the statistics of the climb on one batch, by name."""
     clean = patch.evaluate(params)
-    met = _Met(clean)
-    points = met.passing(_climbing.climb(method, patch, clean, moving))
+    record = Record(clean)
+    points = record.points(_climbing.climb(method, patch, clean, moving))
     (grads, correction), _ = method.descent(
         clean, points, method.descent.init(params), StepContext(patch)
     )
-    for _ in points:  # What the descent did not ask for.
+    for _ in points:  # The descent may leave points.
         pass
     if correction:
         grads = vectors.add(grads, correction)
-    return met.statistics(grads)
-
-
-class _Met:
-    """What is kept of the points of a climb, as they come."""
-
-    def __init__(self, clean):
-        self._clean = self._last = clean
-        self._losses = [float(clean.loss)]
-        self._norms = [_length(clean.grads)]
-        self._previous, self._first = [], []
-        self._total = None
-        self._length = 0.0
-
-    def passing(self, climb):
-        """Yields the points of a climb, once they are noted."""
-        for point in climb:
-            self._note(point)
-            yield point
-
-    def _note(self, point):
-        step = vectors.subtract(point.params, self._last.params)
-        self._length += _length(step)
-        self._losses.append(float(point.loss))
-        self._norms.append(_length(point.grads))
-        self._previous.append(cosine(self._last.grads, point.grads))
-        self._first.append(cosine(self._clean.grads, point.grads))
-        total = self._total
-        self._total = vectors.add(total, point.grads) if total else point.grads
-        self._last = point
-
-    def statistics(self, descent):
-        """Returns the values of `STATISTICS`, given what to descend with."""
-        away = vectors.subtract(self._last.params, self._clean.params)
-        distance = _length(away)
-        return (
-            self._losses,
-            self._norms,
-            self._previous,
-            self._first,
-            cosine(self._clean.grads, away),
-            cosine(self._last.grads, self._total),
-            distance,
-            self._length,
-            _ratio(distance, self._length),
-            _ratio(_length(descent), self._norms[0]),
-        )
-
-
-def cosine(a, b):
-    """Returns the cosine of the angle of two lists of tensors, a float.
-
-    0 if one of them is zero; never beyond -1 and 1.
-    """
-    # Unit vectors first: products of small gradients underflow.
-    found = float(vectors.dot(vectors.unit(a), vectors.unit(b)))
-    return min(1.0, max(-1.0, found))
-
-
-def _length(vector):
-    return float(vectors.norm(vector))
-
-
-def _ratio(a, b):
-    return a / b if b else 0.0
+    return record.statistics(grads)

@@ -1,89 +1,104 @@
-"""Results of diagnostics, and the work that they are the results of."""
+"""Results of the diagnostics, and the progress of the work for them."""
 
 import dataclasses
 import warnings
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+from typing import Self
 
 import keras
 import numpy as np
+
+# See `Work`.
+Progress = bool | Callable[[int, int | None], Any]
 
 
 class Result:
     """Base of frozen dataclasses of floats, ints, strings and NumPy arrays."""
 
-    def to_dict(self):
-        """Returns the fields as `json.dumps` takes them.
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields in a form that `json.dumps` takes.
 
-        Arrays are lists; a number that is not finite is None.
+        Arrays become lists. A number that is not finite becomes None.
         """
+        fields: tuple = dataclasses.fields(self)  # type: ignore[arg-type]
         return {
-            field.name: _plain(getattr(self, field.name))
-            for field in dataclasses.fields(self)
+            field.name: _plain(getattr(self, field.name)) for field in fields
         }
 
 
 class Work:
-    """Counts what is done of a long work, shows it, and lets it end early.
+    """Counts the finished items of long work, shows them, and may end it early.
 
         with Work(progress, total, "batch") as work:
             for item in items:
                 ...
                 work.advance()
 
-    An interruption (Ctrl-C) ends the block with a warning, and keeps what is
-    done, unless nothing is.
+    Ctrl-C ends the block with a warning and keeps the finished items. If there
+    is none yet, KeyboardInterrupt leaves the block.
 
     Args:
-        progress: False for silence, True for a bar, or a function of the
-            number that is done and the total, which returns True to end the
-            work there.
-        total: Int, or None where it is not known.
-        unit: String, what is counted.
+        progress: False for silence, True for a bar, or a function of the number
+            of finished items and the total. If it returns True, the work ends.
+        total: Int, or None if unknown.
+        unit: String, the name of an item.
 
     Attributes:
-        complete: Bool, whether all was done. To be read after the block.
+        complete: Bool, whether all items are finished. Valid after the block.
 
     Raises:
         TypeError: If `progress` is neither a bool nor callable.
     """
 
-    def __init__(self, progress, total, unit):
+    def __init__(
+        self, progress: Progress, total: int | None, unit: str
+    ) -> None:
         if not isinstance(progress, bool) and not callable(progress):
             raise TypeError(
                 "`progress` must be True, False, or a function of the number "
-                f"that is done and the total. Received: {progress!r}"
+                f"of finished items and the total. Received: {progress!r}"
             )
         self.complete = False
         self._total = total
         self._unit = unit
         self._done = 0
-        self._show = None if progress is False else progress
+        self._bar, self._function = None, None
         if progress is True:
-            self._show = keras.utils.Progbar(total, unit_name=unit).update
-        self._bar = progress is True
+            self._bar = keras.utils.Progbar(total, unit_name=unit)
+        elif progress is not False:
+            self._function = progress
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def advance(self):
-        """Notes that one more is done."""
+    def advance(self) -> None:
+        """Counts one more finished item."""
         self._done += 1
         if self._bar:
-            self._show(self._done)
-        elif self._show and self._show(self._done, self._total) is True:
+            self._bar.update(self._done)
+        if self._function and self._function(self._done, self._total) is True:
             raise _End
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
         if kind is None:
             self.complete = True
             return False
-        ended = issubclass(kind, (_End, KeyboardInterrupt))
-        if not ended or not self._done:
+        ends = issubclass(kind, (_End, KeyboardInterrupt))
+        if not ends or not self._done:
             return False
         self.complete = self._done == self._total
         if issubclass(kind, KeyboardInterrupt):
             warnings.warn(
-                f"Interrupted: the result is that of {self._done} of "
-                f"{self._total or 'an unknown number'} ({self._unit})",
+                f"Interrupted after {self._done} of "
+                f"{self._total or 'an unknown number'} ({self._unit}). The "
+                "result holds only these",
                 stacklevel=3,
             )
         return True
@@ -93,18 +108,18 @@ class _End(Exception):
     """The user's function has ended the work."""
 
 
-def mean(values, sizes):
+def mean(values: np.ndarray, sizes: np.ndarray) -> Any:
     """Returns the mean of an array along its first axis, weighted by size."""
     return np.average(values, axis=0, weights=sizes)
 
 
-def deviation(values, sizes):
-    """Returns the standard deviation that goes with `mean`."""
+def deviation(values: np.ndarray, sizes: np.ndarray) -> Any:
+    """Returns the standard deviation around `mean`, weighted by size."""
     spread = np.asarray(values) - mean(values, sizes)
     return np.sqrt(mean(spread**2, sizes))
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     if isinstance(value, (np.ndarray, np.generic)):
         value = value.tolist()
     if isinstance(value, (list, tuple)):

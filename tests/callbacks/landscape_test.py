@@ -14,6 +14,15 @@ from keras_sam import callbacks
 from keras_sam import landscape
 from tests.support import testing
 
+NAMES = (
+    "landscape_loss",
+    "landscape_one_step_sharpness",
+    "landscape_sharpness",
+    "landscape_sharpness_gap",
+    "landscape_gradient_norm",
+    "landscape_gradient_cosine",
+    "landscape_straightness",
+)
 CLIMB = {"rho": 0.2, "ascent_steps": 2, "radius": "full"}
 
 
@@ -43,7 +52,7 @@ def test_numbers_are_those_of_the_landscape(wrap):
         path["cosines_to_first"][1],
         path["straightness"],
     )
-    for name, value in zip(callbacks.NAMES, expected):
+    for name, value in zip(NAMES, expected):
         assert history[name][-1] == pytest.approx(value, rel=1e-5, abs=1e-6)
         assert len(set(history[name])) == 3
 
@@ -51,14 +60,14 @@ def test_numbers_are_those_of_the_landscape(wrap):
 @pytest.mark.parametrize("unit", ["epoch", "step"])
 def test_training_is_as_without(unit):
     plain = trained()
-    looked, history = trained(looking(unit=unit))
-    kept = {k: v for k, v in history.items() if k not in callbacks.NAMES}
-    testing.assert_same(plain, (looked, kept))
+    model, history = trained(looking(unit=unit))
+    kept = {k: v for k, v in history.items() if k not in NAMES}
+    testing.assert_same(plain, (model, kept))
 
 
 def test_epochs_between_have_no_number():
     _, history = trained(looking(every=2), epochs=5)
-    for name in callbacks.NAMES:
+    for name in NAMES:
         measured = [not math.isnan(value) for value in history[name]]
         assert measured == [False, True, False, True, False]
 
@@ -70,7 +79,7 @@ class Batches(keras.callbacks.Callback):
         self.seen = []
 
     def on_train_batch_end(self, batch, logs=None):
-        if callbacks.NAMES[0] in logs:
+        if NAMES[0] in logs:
             self.seen.append(batch)
 
 
@@ -78,17 +87,18 @@ class Batches(keras.callbacks.Callback):
     ("several", "expected"), [(1, [1, 0, 2, 1]), (2, [1, 1, 3, 1])]
 )
 def test_steps(several, expected):
-    """Three steps an epoch, every second one, from epoch to epoch.
+    """An epoch has three steps. Every second step is measured.
 
-    Of executions of two steps Keras gives the second as done, though the last
-    of an epoch has one: steps 2, 4, 6, 8 are in executions that end with these.
+    Keras numbers an execution of two steps by the second, also at the end of an
+    epoch, where it holds one step. The executions that contain the steps 2, 4,
+    6 and 8 of the training have the numbers expected.
     """
     batches = Batches()
     _, history = trained(
         looking(every=2, unit="step"), batches, steps_per_execution=several
     )
     assert batches.seen == expected
-    assert not np.isnan(history[callbacks.NAMES[0]]).any()
+    assert not np.isnan(history[NAMES[0]]).any()
 
 
 def test_other_callbacks_find_the_numbers(tmp_path):
@@ -106,7 +116,7 @@ def test_other_callbacks_find_the_numbers(tmp_path):
         for value in event.summary.value:
             number = tf.make_ndarray(value.tensor)
             written[value.tag.removeprefix("epoch_"), event.step] = number
-    for name in callbacks.NAMES:
+    for name in NAMES:
         assert math.isnan(float(rows[0][name]))
         assert float(rows[1][name]) == history[name][1]
         assert written[name, 1] == pytest.approx(history[name][1])
@@ -119,8 +129,8 @@ def test_two_replicas():
     one, on_one = trained(looking(), wrap=wrap, make=testing.dense_net)
     with testing.two_replicas().scope():
         two, on_two = trained(looking(), wrap=wrap, make=testing.dense_net)
-    for name in callbacks.NAMES:
-        # Sums of float32 in another order.
+    for name in NAMES:
+        # Two replicas add float32 numbers in another order.
         np.testing.assert_allclose(on_one[name], on_two[name], atol=1e-5)
 
 
@@ -141,7 +151,7 @@ def test_bad_arguments(arguments, error):
 
 
 def test_an_interruption_ends_the_training(monkeypatch):
-    """What is measured of some batches is not logged as if of all."""
+    """The callback must not log a mean over only some of the batches."""
     path, calls = landscape.path, []
 
     def interrupted(at, **climb):

@@ -11,8 +11,6 @@ import tensorflow as tf
 from keras import ops
 
 from keras_sam import landscape
-from keras_sam.landscape import _density
-from keras_sam.landscape import _eigenvalues
 from tests.support import testing
 
 WHICH = {
@@ -27,7 +25,7 @@ WHICH = {
 
 @dataclasses.dataclass
 class Quadratic:
-    """The landscape of half of w'Hw, its weights being of two shapes."""
+    """The landscape of w'Hw / 2. The weights have two shapes."""
 
     matrix: np.ndarray
     dtype: str = "float64"
@@ -72,97 +70,93 @@ SPECTRA = {
 @pytest.mark.parametrize("which", WHICH)
 @pytest.mark.parametrize("values", SPECTRA.values(), ids=SPECTRA)
 def test_eigenvalues_of_quadratics(values, which):
-    made = quadratic(values)
-    found = landscape.eigenvalues(made, 4, which, tolerance=1e-9)
+    at = quadratic(values)
+    result = landscape.eigenvalues(at, 4, which, tolerance=1e-9)
     expected = WHICH[which][1](values)[:4]
-    if which == "largest magnitude":  # Signs of equals come in any order.
-        np.testing.assert_allclose(abs(found.values), abs(expected), atol=1e-8)
+    if which == "largest magnitude":  # Equal ones come in any order.
+        np.testing.assert_allclose(abs(result.values), abs(expected), atol=1e-8)
     else:
-        np.testing.assert_allclose(found.values, expected, atol=1e-8)
-    assert found.complete
-    assert np.all(found.residuals <= 1e-8)
-    assert found.products == made.products <= 40
+        np.testing.assert_allclose(result.values, expected, atol=1e-8)
+    assert result.complete
+    assert np.all(result.residuals <= 1e-8)
+    assert result.products == at.products <= 40
 
 
 @pytest.mark.parametrize("which", WHICH)
 def test_eigenvalues_are_those_of_scipy(which):
     random = np.random.RandomState(3)
     matrix = random.normal(size=(150, 150)) / 30
-    made = Quadratic(matrix + matrix.T)
-    found = landscape.eigenvalues(
-        made, 3, which, tolerance=1e-8, iterations=150
-    )
+    at = Quadratic(matrix + matrix.T)
+    result = landscape.eigenvalues(at, 3, which, tolerance=1e-8, iterations=150)
     expected = scipy.sparse.linalg.eigsh(
-        made.matrix, 3, which=WHICH[which][0], return_eigenvectors=False
+        at.matrix, 3, which=WHICH[which][0], return_eigenvectors=False
     )
     np.testing.assert_allclose(
-        np.sort(found.values), np.sort(expected), rtol=1e-8
+        np.sort(result.values), np.sort(expected), rtol=1e-8
     )
-    assert found.converged
-    assert found.products < 150
+    assert result.converged
+    assert result.products < 150
 
 
 def test_eigenvectors_and_residuals():
-    made = quadratic(np.linspace(-3, 5, 200))
-    found = landscape.eigenvalues(made, 3, iterations=30, vectors=True)
-    assert not found.converged
+    at = quadratic(np.linspace(-3, 5, 200))
+    result = landscape.eigenvalues(at, 3, iterations=30, vectors=True)
+    assert not result.converged
     for value, residual, vector in zip(
-        found.values, found.residuals, found.vectors
+        result.values, result.residuals, result.vectors
     ):
         assert [v.shape for v in vector] == [(50, 2), (100,)]
         flat = np.concatenate([v.ravel() for v in vector])
         np.testing.assert_allclose(np.linalg.norm(flat), 1, rtol=1e-12)
-        true = np.linalg.norm(made.matrix @ flat - value * flat)
+        true = np.linalg.norm(at.matrix @ flat - value * flat)
         np.testing.assert_allclose(residual, true, rtol=1e-8)
         nearest = np.min(np.abs(np.linspace(-3, 5, 200) - value))
         assert nearest <= residual
-    assert landscape.eigenvalues(made, 3, iterations=30).vectors is None
+    assert landscape.eigenvalues(at, 3, iterations=30).vectors is None
 
 
 def test_it_stops_when_converged():
     values = np.array([9.0, 4.0, *np.linspace(-0.1, 0.3, 998)])
     for tolerance, least, most in ((1e-1, 2, 12), (1e-6, 5, 30)):
-        made = quadratic(values)
-        found = landscape.eigenvalues(
-            made, 2, tolerance=tolerance, block_size=1
-        )
-        assert found.converged
-        assert least <= found.products == made.products <= most
-        assert np.all(found.residuals <= tolerance * found.values)
+        at = quadratic(values)
+        result = landscape.eigenvalues(at, 2, tolerance=tolerance, block_size=1)
+        assert result.converged
+        assert least <= result.products == at.products <= most
+        assert np.all(result.residuals <= tolerance * result.values)
 
 
 def test_one_start_finds_one_copy_and_a_block_all():
-    made = quadratic(SPECTRA["degenerate"])
-    one = landscape.eigenvalues(made, 3, block_size=1)
+    at = quadratic(SPECTRA["degenerate"])
+    one = landscape.eigenvalues(at, 3, block_size=1)
     np.testing.assert_allclose(one.values, [5, 2, -1], rtol=1e-6)
-    three = landscape.eigenvalues(made, 3)
+    three = landscape.eigenvalues(at, 3)
     np.testing.assert_allclose(three.values, [5, 5, 5], rtol=1e-6)
 
 
 def test_float32_products():
-    made = quadratic(SPECTRA["outliers"], dtype="float32")
-    found = landscape.eigenvalues(made, 2, "largest magnitude")
-    assert found.converged
-    np.testing.assert_allclose(found.values, [9, -7], rtol=1e-5)
+    at = quadratic(SPECTRA["outliers"], dtype="float32")
+    result = landscape.eigenvalues(at, 2, "largest magnitude")
+    assert result.converged
+    np.testing.assert_allclose(result.values, [9, -7], rtol=1e-5)
 
 
 @pytest.mark.parametrize("values", SPECTRA.values(), ids=SPECTRA)
 def test_trace_of_quadratics(values):
-    made = quadratic(values)
-    found = landscape.trace(made, draws=1000, tolerance=0.005)
-    assert abs(found.value - values.sum()) <= 4 * found.standard_error + 1e-9
-    assert found.products == made.products == len(found.samples)
-    np.testing.assert_allclose(found.value, np.mean(found.samples))
-    if found.converged:
-        assert found.standard_error <= 0.005 * abs(found.value) + 1e-12
+    at = quadratic(values)
+    result = landscape.trace(at, draws=1000, tolerance=0.005)
+    assert abs(result.value - values.sum()) <= 4 * result.standard_error + 1e-9
+    assert result.products == at.products == len(result.samples)
+    np.testing.assert_allclose(result.value, np.mean(result.samples))
+    if result.converged:
+        assert result.standard_error <= 0.005 * abs(result.value) + 1e-12
     else:
-        assert found.products == 1000
+        assert result.products == 1000
 
 
 def test_trace_of_a_diagonal_takes_ten_draws():
-    found = landscape.trace(Quadratic(np.diag(np.arange(20.0))))
-    assert (found.value, found.standard_error) == (190.0, 0.0)
-    assert (found.products, found.converged) == (10, True)
+    result = landscape.trace(Quadratic(np.diag(np.arange(20.0))))
+    assert (result.value, result.standard_error) == (190.0, 0.0)
+    assert (result.products, result.converged) == (10, True)
     one = landscape.trace(Quadratic(np.diag(np.arange(20.0))), draws=1)
     assert (one.value, one.standard_error) == (190.0, np.inf)
     assert not one.converged
@@ -170,43 +164,43 @@ def test_trace_of_a_diagonal_takes_ten_draws():
 
 @pytest.mark.parametrize("values", SPECTRA.values(), ids=SPECTRA)
 def test_density_of_quadratics(values):
-    made = quadratic(values)
-    found = landscape.spectral_density(made, draws=40)
-    np.testing.assert_allclose(found.weights.sum(), 1, rtol=1e-12)
-    heights = (found.density[1:] + found.density[:-1]) / 2
-    np.testing.assert_allclose(heights @ np.diff(found.grid), 1, rtol=1e-5)
-    assert found.nodes.min() >= values.min() - 1e-9
-    assert found.nodes.max() <= values.max() + 1e-9
-    assert found.products == made.products
-    # About four standard errors of so many draws.
+    at = quadratic(values)
+    result = landscape.spectral_density(at, draws=40)
+    np.testing.assert_allclose(result.weights.sum(), 1, rtol=1e-12)
+    heights = (result.density[1:] + result.density[:-1]) / 2
+    np.testing.assert_allclose(heights @ np.diff(result.grid), 1, rtol=1e-5)
+    assert result.nodes.min() >= values.min() - 1e-9
+    assert result.nodes.max() <= values.max() + 1e-9
+    assert result.products == at.products
+    # About four standard errors of 40 draws.
     for power in (1, 2, 3):
-        moment = np.sum(found.weights * found.nodes**power)
+        moment = np.sum(result.weights * result.nodes**power)
         scale = max(np.mean(np.abs(values) ** power), 1e-9)
         assert abs(moment - np.mean(values**power)) <= 0.3 * scale
 
 
 def test_nodes_are_a_quadrature_of_the_start():
-    made = quadratic(np.linspace(-3, 5, 60))
-    found = landscape.spectral_density(made, draws=1, iterations=8)
+    at = quadratic(np.linspace(-3, 5, 60))
+    result = landscape.spectral_density(at, draws=1, iterations=8)
     random = np.random.default_rng(0)
     start = 2.0 * random.integers(0, 2, (1, 60))[0] - 1
     start /= np.linalg.norm(start)
-    assert len(found.nodes) == found.products == 8
+    assert len(result.nodes) == result.products == 8
     for power in range(16):  # Gauss's rule is exact up to degree 15.
-        expected = start @ np.linalg.matrix_power(made.matrix, power) @ start
-        moment = np.sum(found.weights * found.nodes**power)
+        expected = start @ np.linalg.matrix_power(at.matrix, power) @ start
+        moment = np.sum(result.weights * result.nodes**power)
         np.testing.assert_allclose(moment, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_density_is_a_mixture_of_gaussians_on_a_grid():
-    found = landscape.spectral_density(
+    result = landscape.spectral_density(
         Quadratic(np.diag([1.0, 1.0, 1.0, 1.0])),
         sigma=0.5,
         grid=[0.0, 1.0, 2.0],
     )
     peak = 1 / (0.5 * np.sqrt(2 * np.pi))
-    np.testing.assert_allclose(found.density, peak * np.exp([-2.0, 0, -2]))
-    assert (found.sigma, found.products) == (0.5, 4)
+    np.testing.assert_allclose(result.density, peak * np.exp([-2.0, 0, -2]))
+    assert (result.sigma, result.products) == (0.5, 4)
 
 
 def net(seed=1):
@@ -240,19 +234,19 @@ def test_networks_have_the_spectrum_of_their_dense_hessian(mode):
     with testing.float64():
         model = net()
         # Batches of 9, 9 and 6.
-        made = landscape.Landscape(model, x, y, batch_size=9, xla=mode == "xla")
+        at = landscape.Landscape(model, x, y, batch_size=9, xla=mode == "xla")
         before = testing.values(model)
         hessian = dense_hessian(model, x, y)
         values = np.linalg.eigvalsh(hessian)
         assert values[0] < -1e-3
         for which, (_, order) in WHICH.items():
-            found = landscape.eigenvalues(made, 2, which, tolerance=1e-7)
-            assert found.converged
-            np.testing.assert_allclose(found.values, order(values)[:2], 1e-9)
-        check_trace(made, hessian, draws=8)
-        found = landscape.spectral_density(made, draws=1)
+            result = landscape.eigenvalues(at, 2, which, tolerance=1e-7)
+            assert result.converged
+            np.testing.assert_allclose(result.values, order(values)[:2], 1e-9)
+        check_trace(at, hessian, draws=8)
+        result = landscape.spectral_density(at, draws=1)
         np.testing.assert_allclose(
-            [found.nodes.min(), found.nodes.max()], values[[0, -1]], 1e-9
+            [result.nodes.min(), result.nodes.max()], values[[0, -1]], 1e-9
         )
         for path, value in testing.values(model).items():
             np.testing.assert_array_equal(value, before[path])
@@ -265,50 +259,50 @@ def test_two_replicas_have_the_spectrum_of_the_dense_hessian():
         with testing.two_replicas().scope():
             model = net()
         # Replicas get 8 and 7 examples, then 5 and 4.
-        made = landscape.Landscape(model, x, y, batch_size=15)
-        found = landscape.eigenvalues(made, tolerance=1e-4)
+        at = landscape.Landscape(model, x, y, batch_size=15)
+        result = landscape.eigenvalues(at, tolerance=1e-4)
         values = np.linalg.eigvalsh(hessian)
         # The error of a value is about the square of the residual.
-        np.testing.assert_allclose(found.values, values[-1:], 1e-7)
-        check_trace(made, hessian, draws=2)
+        np.testing.assert_allclose(result.values, values[-1:], 1e-7)
+        check_trace(at, hessian, draws=2)
 
 
-def check_trace(made, hessian, draws):
-    found = landscape.trace(made, draws=draws, tolerance=0.0)
+def check_trace(at, hessian, draws):
+    result = landscape.trace(at, draws=draws, tolerance=0.0)
     random = np.random.default_rng(0)
     signs = 2.0 * random.integers(0, 2, (draws, len(hessian))) - 1
     expected = [s @ hessian @ s for s in signs]
-    np.testing.assert_allclose(found.samples, expected, 1e-9)
+    np.testing.assert_allclose(result.samples, expected, 1e-9)
 
 
 def test_the_weights_are_an_argument():
     x, y = testing.data(features=4)
     with testing.float64():
         model = net()
-        made = landscape.Landscape(model, x, y)
-        params = [1.5 * w for w in made.params]
-        found = landscape.eigenvalues(made, params=params, tolerance=1e-6)
-        for variable, value in zip(made.variables, params):
+        at = landscape.Landscape(model, x, y)
+        params = [1.5 * w for w in at.params]
+        result = landscape.eigenvalues(at, params=params, tolerance=1e-6)
+        for variable, value in zip(at.variables, params):
             variable.assign(value)
         expected = np.linalg.eigvalsh(dense_hessian(model, x, y))[-1]
-        np.testing.assert_allclose(found.values, [expected], rtol=1e-6)
+        np.testing.assert_allclose(result.values, [expected], rtol=1e-6)
 
 
 MEASURES = {
-    "eigenvalues": lambda made, **k: landscape.eigenvalues(
-        made, tolerance=0.0, **k
+    "eigenvalues": lambda at, **k: landscape.eigenvalues(
+        at, tolerance=0.0, **k
     ),
-    "trace": lambda made, **k: landscape.trace(made, draws=40, **k),
-    "spectral_density": lambda made, **k: landscape.spectral_density(
-        made, draws=3, **k
+    "trace": lambda at, **k: landscape.trace(at, draws=40, **k),
+    "spectral_density": lambda at, **k: landscape.spectral_density(
+        at, draws=3, **k
     ),
 }
 
 
 @pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
 def test_the_same_seed_gives_the_same_result(measure):
-    made = quadratic(SPECTRA["spread"])
-    first, same, other = (measure(made, seed=s) for s in (5, 5, 6))
+    at = quadratic(SPECTRA["spread"])
+    first, same, other = (measure(at, seed=s) for s in (5, 5, 6))
     array = "weights" if hasattr(first, "weights") else "residuals"
     array = "samples" if hasattr(first, "samples") else array
     first, same, other = (getattr(r, array) for r in (first, same, other))
@@ -319,20 +313,20 @@ def test_the_same_seed_gives_the_same_result(measure):
 @pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
 def test_progress(measure):
     calls = []
-    found = measure(
+    result = measure(
         quadratic(SPECTRA["spread"]), progress=lambda *of: calls.append(of)
     )
-    assert found.complete
+    assert result.complete
     total = calls[0][1]
-    assert calls == [(i + 1, total) for i in range(found.products)]
-    assert found.products <= total
+    assert calls == [(i + 1, total) for i in range(result.products)]
+    assert result.products <= total
 
 
 @pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
 @pytest.mark.parametrize("products", [1, 6, 50])
 def test_an_interruption_keeps_what_there_is(measure, products):
-    made = quadratic(SPECTRA["spread"])
-    whole = measure(made)
+    at = quadratic(SPECTRA["spread"])
+    whole = measure(at)
     if products > whole.products:
         return
 
@@ -341,51 +335,49 @@ def test_an_interruption_keeps_what_there_is(measure, products):
             raise KeyboardInterrupt
 
     with pytest.warns(UserWarning, match="nterrupted"):
-        found = measure(made, progress=interrupt)
-    assert (found.complete, found.products) == (False, products)
-    if isinstance(found, _eigenvalues.Trace):
-        np.testing.assert_array_equal(found.samples, whole.samples[:products])
-    elif isinstance(found, _density.SpectralDensity):
-        np.testing.assert_allclose(found.weights.sum(), 1)
-        assert len(found.nodes) == min(products, 40)
+        result = measure(at, progress=interrupt)
+    assert (result.complete, result.products) == (False, products)
+    if isinstance(result, landscape.Trace):
+        np.testing.assert_array_equal(result.samples, whole.samples[:products])
+    elif isinstance(result, landscape.SpectralDensity):
+        np.testing.assert_allclose(result.weights.sum(), 1)
+        assert len(result.nodes) == min(products, 40)
     else:
-        limited = landscape.eigenvalues(
-            made, tolerance=0.0, iterations=products
-        )
-        np.testing.assert_array_equal(found.values, limited.values)
-        assert not found.converged
+        limited = landscape.eigenvalues(at, tolerance=0.0, iterations=products)
+        np.testing.assert_array_equal(result.values, limited.values)
+        assert not result.converged
 
 
 @pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
 def test_an_interruption_before_the_first_product_is_one(measure):
-    made = quadratic(SPECTRA["spread"])
+    at = quadratic(SPECTRA["spread"])
 
     def interrupt(params, vector):
         raise KeyboardInterrupt
 
-    made.hessian_vector_product = interrupt
+    at.hessian_vector_product = interrupt
     with pytest.raises(KeyboardInterrupt):
-        measure(made)
+        measure(at)
 
 
 @pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_products_must_be_finite(measure, value):
-    made = quadratic(SPECTRA["spread"])
-    made.matrix[-1, -1] = value
+    at = quadratic(SPECTRA["spread"])
+    at.matrix[-1, -1] = value
     with pytest.raises(FloatingPointError, match=r"in the weights \[1\] of 2"):
-        measure(made)
+        measure(at)
 
 
 @pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
 def test_params_must_fit(measure):
-    made = quadratic(SPECTRA["spread"])
+    at = quadratic(SPECTRA["spread"])
     with pytest.raises(ValueError, match="`params` must have the shapes"):
-        measure(made, params=made.params[:1])
+        measure(at, params=at.params[:1])
     with pytest.raises(ValueError, match="must have trained weights"):
         measure(Quadratic(np.zeros((0, 0))))
     with pytest.raises(TypeError, match="`progress` must be"):
-        measure(made, progress="bar")
+        measure(at, progress="bar")
 
 
 @pytest.mark.parametrize(
@@ -416,15 +408,15 @@ def test_params_must_fit(measure):
     ],
 )
 def test_bad_arguments(measure, arguments, error, message):
-    made = quadratic(SPECTRA["spread"])
+    at = quadratic(SPECTRA["spread"])
     functions = {
         "eigenvalues": landscape.eigenvalues,
         "trace": landscape.trace,
         "spectral_density": landscape.spectral_density,
     }
     with pytest.raises(error, match=message):
-        functions[measure](made, **arguments)
-    assert made.products == 0
+        functions[measure](at, **arguments)
+    assert at.products == 0
 
 
 if __name__ == "__main__":

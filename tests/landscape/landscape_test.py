@@ -40,12 +40,12 @@ def full(eager=False, **arguments):
 @pytest.mark.parametrize("size", [1, 4, 13, 100])
 @pytest.mark.usefixtures("float64")
 def test_uneven_batches_add_up_to_the_data_exactly(size):
-    found = surfaces.net(batch_size=size)
+    at = surfaces.net(batch_size=size)
     w = surfaces.weights()
     x, y = surfaces.data()
-    loss, grads = found.loss_and_gradient(found.params)
-    assert found.size == 13
-    assert found.loss(found.params) == float(loss)
+    loss, grads = at.loss_and_gradient(at.params)
+    assert at.size == 13
+    assert at.loss(at.params) == float(loss)
     np.testing.assert_allclose(float(loss), oracle.loss(w, x, y), rtol=1e-14)
     for a, b in zip(grads, oracle.gradient(w, x, y)):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-15)
@@ -65,17 +65,17 @@ def test_batches_are_landscapes_that_know_their_size():
 def test_hessian_vector_product_is_the_hessian_of_a_quadratic(xla):
     hessian = [[2.0, 1.0, 0.0], [1.0, -3.0, 0.5], [0.0, 0.5, 0.0]]
     slopes = np.arange(15.0).reshape(5, 3)
-    found = surfaces.quadratic(
+    at = surfaces.quadratic(
         hessian, [1.0, 2.0, 3.0], slopes, batch_size=2, xla=xla
     )
     v = [np.array([0.3, -0.7, 1.1])]
-    product = found.hessian_vector_product(found.params, v)
+    product = at.hessian_vector_product(at.params, v)
     np.testing.assert_allclose(product[0], hessian @ v[0], rtol=1e-14)
 
 
 @pytest.mark.usefixtures("float64")
 def test_squared_gradients_are_those_of_single_examples():
-    found = surfaces.net(batch_size=5)
+    at = surfaces.net(batch_size=5)
     w = surfaces.weights()
     x, y = surfaces.data()
     squares = [
@@ -83,46 +83,46 @@ def test_squared_gradients_are_those_of_single_examples():
         for i in range(13)
     ]
     expected = [np.mean(s, axis=0) for s in zip(*squares)]
-    actual = found.squared_gradients(found.params, 100)
+    actual = at.squared_gradients(at.params, 100)
     for a, b in zip(actual, expected):
         np.testing.assert_allclose(a, b, rtol=1e-14, atol=1e-15)
 
 
 def test_evaluation_mode_is_that_of_evaluate():
-    found = full(batch_size=7)
-    expected = found.model.evaluate(*testing.data(), batch_size=7, verbose=0)
-    np.testing.assert_allclose(found.loss(found.params), expected, rtol=1e-6)
+    at = full(batch_size=7)
+    expected = at.model.evaluate(*testing.data(), batch_size=7, verbose=0)
+    np.testing.assert_allclose(at.loss(at.params), expected, rtol=1e-6)
 
 
 def test_training_mode_has_one_mask_and_keeps_no_statistics():
-    found = full(training=True)
-    before = surfaces.snapshot(found.model)
-    losses = {found.loss(found.params) for _ in range(2)}
+    at = full(training=True)
+    before = surfaces.snapshot(at.model)
+    losses = {at.loss(at.params) for _ in range(2)}
     assert len(losses) == 1
-    assert losses != {full().loss(found.params)}
-    for a, b in zip(before, surfaces.snapshot(found.model), strict=True):
+    assert losses != {full().loss(at.params)}
+    for a, b in zip(before, surfaces.snapshot(at.model), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("eager", [True, False])
 def test_everything_leaves_the_model_to_the_bit(eager):
-    found = full(eager, batch_size=7)
+    at = full(eager, batch_size=7)
     module = keras_sam.landscape
-    before = surfaces.snapshot(found.model)
-    module.sharpness(found, 0.1, ascent_steps=2)
-    module.average_sharpness(found, 0.1, draws=2)
-    module.path(found, 0.1)
-    module.line(found, coordinates=[0.0, 1.0])
-    module.plane(found, x=[0.0, 1.0], y=[1.0])
-    module.ascent_plane(found, 0.1, x=[0.0], y=[0.0])
-    found.hessian_vector_product(found.params, found.params)
-    after = surfaces.snapshot(found.model)
+    before = surfaces.snapshot(at.model)
+    module.sharpness(at, 0.1, ascent_steps=2)
+    module.average_sharpness(at, 0.1, draws=2)
+    module.path(at, 0.1)
+    module.line(at, coordinates=[0.0, 1.0])
+    module.plane(at, x=[0.0, 1.0], y=[1.0])
+    module.ascent_plane(at, 0.1, x=[0.0], y=[0.0])
+    at.hessian_vector_product(at.params, at.params)
+    after = surfaces.snapshot(at.model)
     for a, b in zip(before, after, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_two_replicas_measure_what_one_device_does():
-    """A batch of 5 is 3 and 2; the last, of 1, leaves a replica without any."""
+    """Replicas get 3 and 2 examples of a batch, and 1 and 0 of the last."""
     alone = full(batch_size=5)
     with testing.two_replicas().scope():
         model = compiled(testing.full_net())
@@ -157,8 +157,8 @@ def test_unbuilt_models_are_built():
     model = compiled(
         keras.Sequential([keras.layers.Dense(4), keras.layers.Dense(3)])
     )
-    found = Landscape(model, *testing.data())
-    assert [tuple(w.shape) for w in found.params] == [
+    at = Landscape(model, *testing.data())
+    assert [tuple(w.shape) for w in at.params] == [
         *((6, 4), (4,), (4, 3), (3,))
     ]
 
@@ -167,10 +167,10 @@ def test_wrapped_models():
     sam = compiled(keras_sam.SAM(testing.full_net()))
     x, y = testing.data()
     sam.fit(x, y, verbose=0)
-    found = Landscape(sam, x, y)
+    at = Landscape(sam, x, y)
     expected = sam.evaluate(x, y, batch_size=128, verbose=0)
-    np.testing.assert_allclose(found.loss(found.params), expected, rtol=1e-6)
-    keras_sam.landscape.sharpness(found, perturb="^hidden/", ascent_steps=1)
+    np.testing.assert_allclose(at.loss(at.params), expected, rtol=1e-6)
+    keras_sam.landscape.sharpness(at, perturb="^hidden/", ascent_steps=1)
 
 
 # Data, in all forms that `fit` takes.
@@ -194,13 +194,11 @@ def test_nested_data():
     inputs = {"a": x[:, :2], "b": x[:, 2:]}
     targets = {"one": x[:, :1], "two": y}
     model = nested_net()
-    found = Landscape(model, inputs, targets, batch_size=5)
+    at = Landscape(model, inputs, targets, batch_size=5)
     expected = model.evaluate(
         inputs, targets, batch_size=24, verbose=0, return_dict=True
     )
-    np.testing.assert_allclose(
-        found.loss(found.params), expected["loss"], rtol=1e-6
-    )
+    np.testing.assert_allclose(at.loss(at.params), expected["loss"], rtol=1e-6)
 
 
 def test_sample_weights_and_lists():
@@ -210,11 +208,11 @@ def test_sample_weights_and_lists():
     x, y = testing.data()
     weight = np.linspace(0, 2, 24)
     inputs = [x[:, :2].astype("float64"), x[:, 2:]]
-    found = Landscape(model, inputs, y, weight, batch_size=5)
+    at = Landscape(model, inputs, y, weight, batch_size=5)
     expected = model.evaluate(
         inputs, y, batch_size=24, sample_weight=weight, verbose=0
     )
-    np.testing.assert_allclose(found.loss(found.params), expected, rtol=1e-6)
+    np.testing.assert_allclose(at.loss(at.params), expected, rtol=1e-6)
 
 
 class OwnLoss(keras.Sequential):
@@ -223,13 +221,13 @@ class OwnLoss(keras.Sequential):
 
 
 def test_floats_are_those_of_the_model():
-    """As in `fit`: a loss of one's own may subtract one from the other."""
+    """As in `fit`. A loss may subtract inputs and outputs of the model."""
     model = compiled(OwnLoss([keras.Input((6,)), keras.layers.Dense(1)]))
     x, _ = testing.data()
     x = x.astype("float64")
-    found = Landscape(model, x, x[:, :1], batch_size=5)
+    at = Landscape(model, x, x[:, :1], batch_size=5)
     expected = np.mean((x[:, :1] - model.predict(x, verbose=0)) ** 2)
-    np.testing.assert_allclose(found.loss(found.params), expected, rtol=1e-6)
+    np.testing.assert_allclose(at.loss(at.params), expected, rtol=1e-6)
 
 
 def test_strings():
@@ -239,8 +237,8 @@ def test_strings():
     model = keras.Sequential([layer, keras.layers.Dense(3)])
     compiled(model)
     words = np.array([["a"], ["b"], ["c"]])
-    found = Landscape(model, words, np.array([0, 1, 2]), batch_size=2)
-    assert np.isfinite(found.loss(found.params))
+    at = Landscape(model, words, np.array([0, 1, 2]), batch_size=2)
+    assert np.isfinite(at.loss(at.params))
 
 
 class Slices(keras.utils.PyDataset):
@@ -264,10 +262,10 @@ def test_data_sets():
         tf.data.Dataset.from_tensor_slices((x, y)).batch(5).repeat(1),
         Slices(x, y),
     ):
-        found = Landscape(model, data)
-        assert found.size == 24
-        assert found.number == 5
-        assert found.loss(found.params) == expected.loss(found.params)
+        at = Landscape(model, data)
+        assert at.size == 24
+        assert at.number == 5
+        assert at.loss(at.params) == expected.loss(at.params)
 
 
 def test_targets_may_be_none():
@@ -281,10 +279,12 @@ def test_targets_may_be_none():
 
 
 def test_bad_weights():
-    found = full()
-    for bad in (found.params[:-1], found.params[::-1]):
-        with pytest.raises(ValueError, match="shaped like those of the model"):
-            keras_sam.landscape.sharpness(found, params=bad)
+    at = full()
+    for bad in (at.params[:-1], at.params[::-1]):
+        with pytest.raises(
+            ValueError, match="shaped like the weights of the model"
+        ):
+            keras_sam.landscape.sharpness(at, params=bad)
 
 
 @pytest.mark.parametrize(
@@ -332,13 +332,13 @@ def test_losses_that_are_not_finite():
     x[13] = np.inf
     with pytest.raises(FloatingPointError, match="index 0"):
         Landscape(compiled(testing.dense_net()), x, y)
-    found = Landscape(compiled(testing.dense_net()), x, y, batch_size=5)
+    at = Landscape(compiled(testing.dense_net()), x, y, batch_size=5)
     with pytest.raises(FloatingPointError, match="loss must .* index 2"):
-        found.loss(found.params)
+        at.loss(at.params)
     with pytest.raises(FloatingPointError, match="gradient must .* index 2"):
-        keras_sam.landscape.sharpness(found)
+        keras_sam.landscape.sharpness(at)
     with pytest.raises(FloatingPointError, match="product must .* index 2"):
-        found.hessian_vector_product(found.params, found.params)
+        at.hessian_vector_product(at.params, at.params)
 
 
 if __name__ == "__main__":

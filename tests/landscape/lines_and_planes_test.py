@@ -34,54 +34,54 @@ def loss(w, slopes=SLOPES):
 
 
 def test_line_over_a_quadratic():
-    found = landscape.line(quadratic(), [A], coordinates=[-2.0, 0.0, 0.7])
+    result = landscape.line(quadratic(), [A], coordinates=[-2.0, 0.0, 0.7])
     np.testing.assert_allclose(
-        found.losses, [loss(W + c * A) for c in (-2.0, 0.0, 0.7)], rtol=1e-12
+        result.losses, [loss(W + c * A) for c in (-2.0, 0.0, 0.7)], rtol=1e-12
     )
-    np.testing.assert_array_equal(found.coordinates, [-2.0, 0.0, 0.7])
-    assert found.complete
+    np.testing.assert_array_equal(result.coordinates, [-2.0, 0.0, 0.7])
+    assert result.complete
 
 
 def test_plane_over_a_quadratic():
     """Rows are y, columns x."""
     x, y = [-1.0, 0.0, 0.5], [0.0, 2.0]
-    found = landscape.plane(quadratic(), ([A], [B]), x=x, y=y)
+    result = landscape.plane(quadratic(), ([A], [B]), x=x, y=y)
     expected = [[loss(W + a * A + b * B) for a in x] for b in y]
-    np.testing.assert_allclose(found.losses, expected, rtol=1e-12)
+    np.testing.assert_allclose(result.losses, expected, rtol=1e-12)
 
 
 def test_default_directions_are_random_and_filter_normalized():
     net = surfaces.net()
     for seed in (0, 3):
-        found = landscape.line(net, coordinates=[0.5], seed=seed)
+        result = landscape.line(net, coordinates=[0.5], seed=seed)
         expected = landscape.line(
             net,
             landscape.filter_normalized(net, seed),
             coordinates=[0.5],
         )
-        np.testing.assert_array_equal(found.losses, expected.losses)
-    found = landscape.plane(net, x=[0.1], y=[0.2, 0.3], seed=3)
+        np.testing.assert_array_equal(result.losses, expected.losses)
+    result = landscape.plane(net, x=[0.1], y=[0.2, 0.3], seed=3)
     expected = landscape.plane(
         net,
         [landscape.filter_normalized(net, seed) for seed in (3, 4)],
         x=[0.1],
         y=[0.2, 0.3],
     )
-    np.testing.assert_array_equal(found.losses, expected.losses)
+    np.testing.assert_array_equal(result.losses, expected.losses)
 
 
 def test_the_default_grid():
-    found = landscape.line(quadratic(), [A])
-    np.testing.assert_array_equal(found.coordinates, np.linspace(-1, 1, 51))
-    assert found.losses[25] == pytest.approx(loss(W), rel=1e-12)
+    result = landscape.line(quadratic(), [A])
+    np.testing.assert_array_equal(result.coordinates, np.linspace(-1, 1, 51))
+    assert result.losses[25] == pytest.approx(loss(W), rel=1e-12)
 
 
 def test_a_loss_that_is_not_finite_is_infinite():
     with np.errstate(over="ignore"):
-        found = landscape.line(quadratic(), [A], coordinates=[0.0, 1e200])
-    assert found.losses[1] == np.inf
-    assert found.complete
-    assert json.loads(json.dumps(found.to_dict()))["losses"][1] is None
+        result = landscape.line(quadratic(), [A], coordinates=[0.0, 1e200])
+    assert result.losses[1] == np.inf
+    assert result.complete
+    assert json.loads(json.dumps(result.to_dict()))["losses"][1] is None
 
 
 def test_interrupted_planes_are_filled_so_far():
@@ -89,12 +89,12 @@ def test_interrupted_planes_are_filled_so_far():
         assert total == 6
         return done == 4
 
-    found = landscape.plane(
+    result = landscape.plane(
         quadratic(), ([A], [B]), x=[0.0, 1.0, 2.0], y=[0.0, 1.0], progress=stop
     )
-    assert not found.complete
+    assert not result.complete
     np.testing.assert_array_equal(
-        np.isnan(found.losses), [[False] * 3, [False, True, True]]
+        np.isnan(result.losses), [[False] * 3, [False, True, True]]
     )
 
 
@@ -125,7 +125,7 @@ def test_ascent_plane_is_that_of_the_oracle(batch, radius):
     e_1 = (once - w) / rho
     rest = path[-1] - w - (path[-1] - w) @ e_1 * e_1
     e_2 = rest / np.linalg.norm(rest)
-    found = landscape.ascent_plane(
+    result = landscape.ascent_plane(
         surfaces.net(batch_size=5),
         rho,
         ascent_steps=n,
@@ -134,30 +134,30 @@ def test_ascent_plane_is_that_of_the_oracle(batch, radius):
         x=[0.0, 1.0],
         y=[0.0, 0.5],
     )
-    assert found.second == "ascent"
+    assert result.second == "ascent"
     ways = [z - w for z in (w, *path)]
     np.testing.assert_allclose(
-        found.path,
+        result.path,
         [[d @ e_1 / rho, d @ e_2 / rho] for d in ways],
         rtol=0,
         atol=1e-9,
     )
     np.testing.assert_allclose(
-        found.off_plane,
+        result.off_plane,
         [np.linalg.norm(d - d @ e_1 * e_1 - d @ e_2 * e_2) / rho for d in ways],
         rtol=0,
         atol=1e-9,
     )
-    np.testing.assert_allclose(found.off_plane[[0, 1, n]], 0, atol=1e-12)
-    assert found.off_plane[2:n].min() > 1e-4
-    np.testing.assert_allclose(found.one_step, [1, 0], atol=1e-12)
+    np.testing.assert_allclose(result.off_plane[[0, 1, n]], 0, atol=1e-12)
+    assert result.off_plane[2:n].min() > 1e-4
+    np.testing.assert_allclose(result.one_step, [1, 0], atol=1e-12)
     np.testing.assert_allclose(
-        [*found.path_losses, found.one_step_loss],
+        [*result.path_losses, result.one_step_loss],
         [oracle.loss(at(z), x, y) for z in (w, *path, once)],
         rtol=1e-10,
     )
     np.testing.assert_allclose(
-        found.losses,
+        result.losses,
         [
             [
                 oracle.loss(at(w + rho * (a * e_1 + b * e_2)), x, y)
@@ -170,19 +170,19 @@ def test_ascent_plane_is_that_of_the_oracle(batch, radius):
 
 
 def test_the_default_grid_holds_the_climb():
-    found = landscape.ascent_plane(
+    result = landscape.ascent_plane(
         surfaces.net(), 0.5, radius="full", progress=lambda done, total: True
     )
-    assert found.losses.shape == (25, 25)
-    assert not found.complete
-    for axis, values in enumerate((found.x, found.y)):
-        assert values[0] <= found.path[:, axis].min() - 0.5
-        assert values[-1] >= found.path[:, axis].max() + 0.5
+    assert result.losses.shape == (25, 25)
+    assert not result.complete
+    for axis, values in enumerate((result.x, result.y)):
+        assert values[0] <= result.path[:, axis].min() - 0.5
+        assert values[-1] >= result.path[:, axis].max() + 0.5
 
 
 @pytest.mark.parametrize("perturb", [None, "^hidden/"])
 def test_one_step_has_a_random_second_axis(perturb):
-    found, again, other = (
+    result, again, other = (
         landscape.ascent_plane(
             surfaces.net(),
             0.5,
@@ -194,23 +194,23 @@ def test_one_step_has_a_random_second_axis(perturb):
         )
         for seed in (0, 0, 1)
     )
-    assert found.second == "random"
-    np.testing.assert_allclose(found.path, [[0, 0], [1, 0]], atol=1e-12)
-    np.testing.assert_array_equal(found.losses, again.losses)
-    assert found.losses[1] != other.losses[1]
+    assert result.second == "random"
+    np.testing.assert_allclose(result.path, [[0, 0], [1, 0]], atol=1e-12)
+    np.testing.assert_array_equal(result.losses, again.losses)
+    assert result.losses[1] != other.losses[1]
 
 
 def test_a_random_axis_is_over_the_perturbed_variables():
     net = surfaces.net()
-    seen = []
+    evaluations = []
     loss = net.loss
-    net.loss = lambda params: seen.append(params) or loss(params)
+    net.loss = lambda params: evaluations.append(params) or loss(params)
     landscape.ascent_plane(
         net, 0.5, ascent_steps=1, perturb="^hidden/", x=[0.0], y=[1.0]
     )
     *hidden, kernel, bias = (
         np.any(np.array(a) != np.array(b))
-        for a, b in zip(seen[-1], net.params, strict=True)
+        for a, b in zip(evaluations[-1], net.params, strict=True)
     )
     assert all(hidden)
     assert not kernel and not bias
@@ -222,14 +222,14 @@ def test_a_straight_climb_has_one_too(floats):
     keras.config.set_dtype_policy(floats)
     net = surfaces.quadratic(np.eye(2), [0.6, 0.8], np.zeros((3, 2)))
     assert net.params[0].dtype == floats
-    found = landscape.ascent_plane(net, 0.3, x=[0.0], y=[1.0])
-    assert found.second == "random"
-    # On a bowl, rho across from a w of length 1.
-    np.testing.assert_allclose(found.losses, (1 + 0.09) / 2, rtol=1e-6)
+    result = landscape.ascent_plane(net, 0.3, x=[0.0], y=[1.0])
+    assert result.second == "random"
+    # On a bowl, rho away from w, orthogonal to w, which has length 1.
+    np.testing.assert_allclose(result.losses, (1 + 0.09) / 2, rtol=1e-6)
 
 
 def test_the_first_axis_is_the_first_step_and_not_the_gradient():
-    found = landscape.ascent_plane(
+    result = landscape.ascent_plane(
         quadratic(),
         0.3,
         ascent_steps=2,
@@ -237,16 +237,16 @@ def test_the_first_axis_is_the_first_step_and_not_the_gradient():
         x=[1.0],
         y=[0.0],
     )
-    x, y = found.one_step
+    x, y = result.one_step
     assert x > 0
     assert y == pytest.approx(0, abs=1e-12)
-    assert found.path[1] == pytest.approx([x / 2, 0], abs=1e-12)
+    assert result.path[1] == pytest.approx([x / 2, 0], abs=1e-12)
 
 
 def test_results_become_json():
-    found = landscape.ascent_plane(quadratic(), 0.3, x=[0.0], y=[0.0, 1.0])
-    read = json.loads(json.dumps(found.to_dict()))
-    np.testing.assert_array_equal(read["path"], found.path)
+    result = landscape.ascent_plane(quadratic(), 0.3, x=[0.0], y=[0.0, 1.0])
+    read = json.loads(json.dumps(result.to_dict()))
+    np.testing.assert_array_equal(read["path"], result.path)
     assert read["losses"][0] == [pytest.approx(loss(W))]
 
 

@@ -3,13 +3,13 @@
 import json
 import sys
 
+import keras
 import numpy as np
 import pytest
 
 from keras_sam import descents
 from keras_sam import directions
 from keras_sam import landscape
-from keras_sam.landscape import _path
 from tests.support import oracle
 from tests.support import surfaces
 from tests.support import testing
@@ -24,7 +24,7 @@ def float64():
 
 
 def statistics(w, x, y, step, radius, rho, n, descent):
-    """Transcribes the definitions, one batch."""
+    """Returns the statistics on one batch, from their definitions."""
     points, g = oracle.climb(w, x, y, step, radius, rho, n)
     away = [b - a for a, b in zip(w, points[-1])]
     steps = [
@@ -73,7 +73,7 @@ def statistics(w, x, y, step, radius, rho, n, descent):
 )
 def test_statistics_are_those_of_the_oracle(radius, direction, descent, xla):
     rho, n, w = 0.5, 3, surfaces.weights()
-    found = landscape.path(
+    result = landscape.path(
         surfaces.net(batch_size=5, xla=xla),
         rho,
         ascent_steps=n,
@@ -85,12 +85,12 @@ def test_statistics_are_those_of_the_oracle(radius, direction, descent, xla):
         statistics(w, x, y, direction[1], radius, rho, n, descent[1])
         for x, y in surfaces.parts(5)
     ]
-    mean, deviation = found.mean(), found.deviation()
+    mean, deviation = result.mean(), result.deviation()
     assert mean.keys() == deviation.keys() == expected[0].keys()
-    for name in _path.STATISTICS:
+    for name in mean:
         values = np.array([batch[name] for batch in expected])
         np.testing.assert_allclose(
-            getattr(found, name), values, rtol=1e-10, err_msg=name
+            getattr(result, name), values, rtol=1e-10, err_msg=name
         )
         average = np.average(values, axis=0, weights=SIZES)
         np.testing.assert_allclose(mean[name], average, rtol=1e-10)
@@ -101,11 +101,11 @@ def test_statistics_are_those_of_the_oracle(radius, direction, descent, xla):
 
 
 def test_a_straight_climb():
-    """On a bowl, from along an axis: all gradients have one direction."""
+    """On a bowl all gradients have one direction, that of the weights."""
     net = surfaces.quadratic(np.eye(2), [1.0, 0.0], np.zeros((3, 2)))
-    found = landscape.path(net, 0.3, ascent_steps=3)
-    np.testing.assert_allclose(found.gradient_norms, [[1, 1.1, 1.2, 1.3]])
-    np.testing.assert_allclose(found.distance, 0.3, rtol=1e-12)
+    result = landscape.path(net, 0.3, ascent_steps=3)
+    np.testing.assert_allclose(result.gradient_norms, [[1, 1.1, 1.2, 1.3]])
+    np.testing.assert_allclose(result.distance, 0.3, rtol=1e-12)
     for name in (
         "cosines_to_previous",
         "cosines_to_first",
@@ -113,8 +113,8 @@ def test_a_straight_climb():
         "cosine_to_mean",
         "straightness",
     ):
-        np.testing.assert_allclose(getattr(found, name), 1.0, rtol=1e-12)
-    np.testing.assert_allclose(found.descent_ratio, 1.3, rtol=1e-12)
+        np.testing.assert_allclose(getattr(result, name), 1.0, rtol=1e-12)
+    np.testing.assert_allclose(result.descent_ratio, 1.3, rtol=1e-12)
 
 
 def test_decoupled_descent_is_the_sum():
@@ -128,42 +128,47 @@ def test_decoupled_descent_is_the_sum():
 
 
 def test_descents_with_context():
-    found = landscape.path(
+    result = landscape.path(
         surfaces.net(), 0.3, descent=descents.SearchedSlerp()
     )
-    assert np.isfinite(found.descent_ratio).all()
+    assert np.isfinite(result.descent_ratio).all()
 
 
 def test_zero_gradients_give_zeros():
     net = surfaces.quadratic(np.eye(2), [0.0, 0.0], np.zeros((3, 2)))
-    found = landscape.path(net, 0.3)
-    for name, mean in found.mean().items():
+    result = landscape.path(net, 0.3)
+    for name, mean in result.mean().items():
         np.testing.assert_array_equal(mean, 0.0, err_msg=name)
 
 
 def test_tiny_gradients_have_cosines():
-    """Their product would be zero in float32."""
-    tiny = [np.array([1e-15, 0.0], "float32")]
-    assert _path.cosine(tiny, tiny) == pytest.approx(1.0)
+    """In float32, at the length 1e-15."""
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    net = surfaces.quadratic(1e-15 * np.eye(2), [1.0, 0.0], np.zeros((3, 2)))
+    assert net.params[0].dtype == "float32"
+    result = landscape.path(net, 0.3)
+    np.testing.assert_allclose(result.cosines_to_first, 1.0, rtol=1e-6)
+    np.testing.assert_allclose(result.cosine_to_mean, 1.0, rtol=1e-6)
 
 
 def test_results_become_json():
-    found = landscape.path(surfaces.net(batch_size=5), ascent_steps=2)
-    read = json.loads(json.dumps(found.to_dict()))
-    for name in _path.STATISTICS:
-        np.testing.assert_array_equal(read[name], getattr(found, name))
+    result = landscape.path(surfaces.net(batch_size=5), ascent_steps=2)
+    read = json.loads(json.dumps(result.to_dict()))
+    for name in result.mean():
+        np.testing.assert_array_equal(read[name], getattr(result, name))
     assert read["sizes"] == [5, 5, 3]
 
 
 def test_interrupted_statistics_are_those_of_the_batches_so_far():
     net = surfaces.net(batch_size=5)
     whole = landscape.path(net)
-    found = landscape.path(net, progress=lambda done, total: done == 2)
+    result = landscape.path(net, progress=lambda done, total: done == 2)
     assert whole.complete
-    assert not found.complete
-    for name in (*_path.STATISTICS, "sizes"):
+    assert not result.complete
+    for name in (*whole.mean(), "sizes"):
         np.testing.assert_array_equal(
-            getattr(found, name), getattr(whole, name)[:2]
+            getattr(result, name), getattr(whole, name)[:2]
         )
 
 

@@ -44,19 +44,21 @@ def test_one_step_on_a_quadratic():
     """rho ||g|| + rho^2 u H u / 2 on each batch, u = g / ||g||."""
     rho = 0.3
     rises = [rise(g, rho * g / np.linalg.norm(g)) for g in gradients()]
-    found = landscape.sharpness(quadratic(), rho, ascent_steps=1, radius="full")
+    result = landscape.sharpness(
+        quadratic(), rho, ascent_steps=1, radius="full"
+    )
     assert min(rises) > 0
     np.testing.assert_allclose(
-        found.value, np.average(rises, weights=SIZES), rtol=1e-12
+        result.value, np.average(rises, weights=SIZES), rtol=1e-12
     )
-    assert found.one_step == found.value
-    assert found.gap == 0
-    np.testing.assert_array_equal(found.sizes, SIZES)
+    assert result.one_step == result.value
+    assert result.gap == 0
+    np.testing.assert_array_equal(result.sizes, SIZES)
     np.testing.assert_allclose(
-        found.losses[:, 1] - found.losses[:, 0], rises, rtol=1e-12
+        result.losses[:, 1] - result.losses[:, 0], rises, rtol=1e-12
     )
     loss = W @ HESSIAN @ W / 2 + SLOPES.mean(axis=0) @ W
-    np.testing.assert_allclose(found.loss, loss, rtol=1e-12)
+    np.testing.assert_allclose(result.loss, loss, rtol=1e-12)
 
 
 def test_many_projected_steps_find_the_maximum_of_a_quadratic():
@@ -69,11 +71,11 @@ def test_many_projected_steps_find_the_maximum_of_a_quadratic():
             e = np.linalg.solve(nu * np.eye(3) - HESSIAN, g)
             low, high = (nu, high) if np.linalg.norm(e) > rho else (low, nu)
         maxima.append(rise(g, e))
-    found = landscape.sharpness(quadratic(), rho, ascent_steps=60)
+    result = landscape.sharpness(quadratic(), rho, ascent_steps=60)
     np.testing.assert_allclose(
-        found.value, np.average(maxima, weights=SIZES), rtol=1e-6
+        result.value, np.average(maxima, weights=SIZES), rtol=1e-6
     )
-    assert found.gap > 0
+    assert result.gap > 0
 
 
 def test_adaptive_sharpness_is_that_of_the_ellipsoid():
@@ -105,7 +107,7 @@ def test_adaptive_sharpness_is_that_of_the_ellipsoid():
 
 
 def transcribed(w, x, y, rho, n, length, project):
-    """Losses of the climb with steps of a length, from w on."""
+    """Returns the losses of a climb from w, with steps of a length."""
     z, losses = w, [oracle.loss(w, x, y)]
     for _ in range(n):
         u = oracle.sam(oracle.gradient(z, x, y), z)
@@ -129,7 +131,7 @@ def transcribed(w, x, y, rho, n, length, project):
 )
 def test_losses_are_those_of_the_oracle(radius, length, project, xla):
     rho, n, w = 0.5, 5, surfaces.weights()
-    found = landscape.sharpness(
+    result = landscape.sharpness(
         surfaces.net(batch_size=5, xla=xla),
         rho,
         ascent_steps=n,
@@ -140,18 +142,18 @@ def test_losses_are_those_of_the_oracle(radius, length, project, xla):
         transcribed(w, x, y, rho, n, length, project)
         for x, y in surfaces.parts(5)
     ]
-    np.testing.assert_allclose(found.losses, expected, rtol=1e-10)
+    np.testing.assert_allclose(result.losses, expected, rtol=1e-10)
     once = [transcribed(w, x, y, rho, 1, rho, 0) for x, y in surfaces.parts(5)]
     np.testing.assert_allclose(
-        found.one_step_losses, [b for _, b in once], rtol=1e-10
+        result.one_step_losses, [b for _, b in once], rtol=1e-10
     )
     clean = np.array(expected)[:, 0]
     np.testing.assert_allclose(
-        found.value,
+        result.value,
         np.average(np.max(expected, axis=1) - clean, weights=(5, 5, 3)),
         rtol=1e-10,
     )
-    assert found.gap == found.value - found.one_step
+    assert result.gap == result.value - result.one_step
 
 
 def test_m_sharpness_is_that_of_batches_of_m():
@@ -162,8 +164,8 @@ def test_m_sharpness_is_that_of_batches_of_m():
 
 
 def test_sharpness_is_never_negative():
-    """Far up a sine, the climb comes down again."""
-    found = landscape.sharpness(
+    """On an upside-down bowl a long step crosses the top and descends."""
+    result = landscape.sharpness(
         surfaces.quadratic(
             -np.eye(2), [0.1, 0.0], np.zeros((2, 2)), batch_size=1
         ),
@@ -171,8 +173,8 @@ def test_sharpness_is_never_negative():
         ascent_steps=1,
         radius="full",
     )
-    assert (found.one_step_losses < found.losses[:, 0]).all()
-    assert found.value == found.one_step == found.gap == 0
+    assert (result.one_step_losses < result.losses[:, 0]).all()
+    assert result.value == result.one_step == result.gap == 0
 
 
 @pytest.mark.parametrize(
@@ -188,25 +190,25 @@ def test_sharpness_is_never_negative():
     ids=lambda direction: type(direction).__name__,
 )
 def test_any_direction(direction):
-    found = landscape.sharpness(
+    result = landscape.sharpness(
         surfaces.net(batch_size=7), 0.1, ascent_steps=2, direction=direction
     )
-    assert np.isfinite(found.losses).all()
-    assert found.losses.shape == (2, 3)
+    assert np.isfinite(result.losses).all()
+    assert result.losses.shape == (2, 3)
 
 
 def test_random_directions_differ_from_batch_to_batch():
     net = surfaces.quadratic(HESSIAN, W, SLOPES[[0, 0]], batch_size=1)
-    found = landscape.sharpness(
+    result = landscape.sharpness(
         net, ascent_steps=1, direction=directions.Random()
     )
-    one, two = found.losses
+    one, two = result.losses
     assert one[0] == two[0]
     assert one[1] != two[1]
 
 
 def test_only_perturbed_variables_move():
-    found = landscape.sharpness(
+    result = landscape.sharpness(
         surfaces.net(), 0.3, ascent_steps=1, radius="full", perturb="hidden"
     )
     x, y = surfaces.data()
@@ -214,16 +216,16 @@ def test_only_perturbed_variables_move():
         surfaces.weights(), x, y, oracle.sam, "full", 0.3, 1, (0, 1)
     )
     np.testing.assert_allclose(
-        found.losses[0], [oracle.loss(z, x, y) for z in points], rtol=1e-10
+        result.losses[0], [oracle.loss(z, x, y) for z in points], rtol=1e-10
     )
 
 
 def test_elsewhere_than_at_the_weights():
     net = surfaces.net()
     w = surfaces.weights(seed=5)
-    found = landscape.sharpness(net, params=w, ascent_steps=1)
+    result = landscape.sharpness(net, params=w, ascent_steps=1)
     np.testing.assert_allclose(
-        found.loss, oracle.loss(w, *surfaces.data()), rtol=1e-12
+        result.loss, oracle.loss(w, *surfaces.data()), rtol=1e-12
     )
 
 
@@ -233,14 +235,14 @@ def test_average_on_a_quadratic():
         (False, np.trace(HESSIAN)),
         (True, np.sum(W**2 * np.diag(HESSIAN))),
     ):
-        found = landscape.average_sharpness(
+        result = landscape.average_sharpness(
             quadratic(), 0.5, draws=100, adaptive=adaptive, seed=3
         )
-        error = abs(found.value - 0.5**2 * trace / 2)
-        assert error < 3 * found.standard_error
-        rises = found.losses - found.loss
-        assert found.value == pytest.approx(rises.mean(), rel=1e-12)
-        assert found.standard_error == pytest.approx(
+        error = abs(result.value - 0.5**2 * trace / 2)
+        assert error < 3 * result.standard_error
+        rises = result.losses - result.loss
+        assert result.value == pytest.approx(rises.mean(), rel=1e-12)
+        assert result.standard_error == pytest.approx(
             rises.std(ddof=1) / 10, rel=1e-12
         )
 
@@ -266,38 +268,38 @@ def test_average_draws_are_those_of_the_seed():
 
 
 def test_average_of_one_draw_has_no_error():
-    found = landscape.average_sharpness(quadratic(), draws=1)
-    assert found.to_dict()["standard_error"] is None
+    result = landscape.average_sharpness(quadratic(), draws=1)
+    assert result.to_dict()["standard_error"] is None
 
 
 # Progress, interruption, results.
 
 
 def test_results_become_json():
-    found = landscape.sharpness(quadratic(), ascent_steps=1)
-    read = json.loads(json.dumps(found.to_dict()))
-    assert read.keys() == {f.name for f in dataclasses.fields(found)}
-    np.testing.assert_array_equal(read["losses"], found.losses)
-    assert read["value"] == found.value
+    result = landscape.sharpness(quadratic(), ascent_steps=1)
+    read = json.loads(json.dumps(result.to_dict()))
+    assert read.keys() == {f.name for f in dataclasses.fields(result)}
+    np.testing.assert_array_equal(read["losses"], result.losses)
+    assert read["value"] == result.value
     assert read["complete"] is True
 
 
-def test_progress_is_told_and_may_end_the_work():
-    told = []
+def test_progress_gets_the_numbers_and_may_end_the_work():
+    calls = []
 
     def stop(done, total):
-        told.append((done, total))
+        calls.append((done, total))
         return done == 2
 
-    found = landscape.sharpness(
+    result = landscape.sharpness(
         surfaces.net(batch_size=2), ascent_steps=1, progress=stop
     )
-    assert told == [(1, 7), (2, 7)]
-    assert not found.complete
-    np.testing.assert_array_equal(found.sizes, [2, 2])
-    told.clear()
-    found = landscape.average_sharpness(quadratic(), draws=2, progress=stop)
-    assert found.complete
+    assert calls == [(1, 7), (2, 7)]
+    assert not result.complete
+    np.testing.assert_array_equal(result.sizes, [2, 2])
+    calls.clear()
+    result = landscape.average_sharpness(quadratic(), draws=2, progress=stop)
+    assert result.complete
 
 
 def test_interruption_keeps_what_is_there():
@@ -307,11 +309,11 @@ def test_interruption_keeps_what_is_there():
 
     net = surfaces.net(batch_size=2)
     with pytest.warns(UserWarning, match="2 of 7"):
-        found = landscape.sharpness(net, ascent_steps=1, progress=interrupt)
+        result = landscape.sharpness(net, ascent_steps=1, progress=interrupt)
     whole = landscape.sharpness(net, ascent_steps=1)
     assert whole.complete
-    assert not found.complete
-    np.testing.assert_array_equal(found.losses, whole.losses[:2])
+    assert not result.complete
+    np.testing.assert_array_equal(result.losses, whole.losses[:2])
 
 
 def test_interruption_of_nothing_is_one(monkeypatch):
@@ -366,12 +368,12 @@ def test_bad_arguments_of_the_average(arguments):
 
 
 def test_zero_gradients():
-    """On all batches an error, on some of them counted."""
+    """An error if on all batches; on some of them, they are counted."""
     flat = [[0.0, 0.0], [1.0, 0.0]]
     net = surfaces.quadratic(np.eye(2), [0.0, 0.0], flat, batch_size=1)
-    found = landscape.sharpness(net, 0.5, ascent_steps=1, radius="full")
-    assert found.stuck == 1
-    assert found.value == pytest.approx((0 + 0.5 + 0.125) / 2)
+    result = landscape.sharpness(net, 0.5, ascent_steps=1, radius="full")
+    assert result.stuck == 1
+    assert result.value == pytest.approx((0 + 0.5 + 0.125) / 2)
     net = surfaces.quadratic(np.eye(2), [0.0, 0.0], flat[:1])
     with pytest.raises(ValueError, match="zero"):
         landscape.sharpness(net)

@@ -1,6 +1,8 @@
 """Losses of a model on batches of data, under the strategy of the model."""
 
 import dataclasses
+from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -14,7 +16,7 @@ from keras_sam._backend.tensorflow import replicas
 from keras_sam._backend.tensorflow import values
 from keras_sam._types import Batch
 
-# What TensorFlow and Keras raise where data do not fit a model.
+# TensorFlow and Keras raise these errors if data do not fit a model.
 MISFITS = (TypeError, ValueError, tf.errors.InvalidArgumentError)
 
 
@@ -23,9 +25,9 @@ class Part:
     """A batch of a data set.
 
     Attributes:
-        index: Int, which of the batches it is.
+        index: Int, the index of the batch in the data set.
         size: Int, the number of its examples, on all replicas.
-        data: The batch, as the strategy gives it.
+        data: The batch, in the form that the strategy gives it.
     """
 
     index: int
@@ -39,16 +41,23 @@ class BatchMeans:
     Args:
         model: `keras.Model`, compiled.
         data: `tf.data.Dataset` of batches.
-        first: Its first batch, from which the model is built.
-        training: Bool, whether in training mode.
-        xla: As that of `SharpnessAwareMinimization`.
+        first: The first batch. It builds the model.
+        training: Bool, whether the model is in training mode.
+        xla: As for `SharpnessAwareMinimization`.
 
     Attributes:
         model: The model.
         variables: List of the trained Keras variables.
     """
 
-    def __init__(self, model, data, first, training, xla):
+    def __init__(
+        self,
+        model: keras.Model,
+        data: tf.data.Dataset,
+        first: Any,
+        training: bool,
+        xla: bool | str,
+    ) -> None:
         self.model = model
         self._data = data
         self._strategy = model.distribute_strategy or replicas.current()
@@ -67,38 +76,53 @@ class BatchMeans:
         self._products = traced(self._summed(self._product))
         self._squares = traced(self._summed(self._squared))
 
-    def batches(self):
-        """Yields the `Part`s, but no empty ones."""
+    def batches(self) -> Iterator[Part]:
+        """Yields each batch with examples, a `Part`."""
         data = self._data
         if self._strategy.num_replicas_in_sync > 1:
             data = self._strategy.experimental_distribute_dataset(data)
         for index, batch in enumerate(data):
             size = self._size(batch)
-            if size:  # Those of some workers may end before those of others.
+            if size:  # The data of one worker may end before another's.
                 yield Part(index, size, batch)
 
-    def evaluate(self, part, params, gradient):
-        """Returns the mean loss and its gradient, or an empty list."""
+    def evaluate(
+        self, part: Part, params: list, gradient: bool
+    ) -> tuple[Any, list]:
+        """Returns the mean loss, and its gradient.
+
+        The gradient is a list of tensors, empty if it is not requested.
+        """
         function = self._gradients if gradient else self._losses
         loss, *grads = self._mean(part, function(part.data, params))
         return loss, grads
 
-    def hessian_vector_product(self, part, params, vector):
+    def hessian_vector_product(
+        self, part: Part, params: list, vector: list
+    ) -> list:
         """Returns the Hessian of the mean loss times a list of tensors."""
         return self._mean(part, self._products(part.data, params, vector))
 
-    def squared_gradients(self, part, params, examples):
-        """Returns the mean square of the gradients of single examples."""
-        examples = tf.convert_to_tensor(examples)
-        return self._mean(part, self._squares(part.data, params, examples))
+    def squared_gradients(
+        self, part: Part, params: list, examples: int
+    ) -> list:
+        """Returns the mean square of the gradients of single examples.
 
-    def _mean(self, part, sums):
+        Args:
+            part: `Part`.
+            params: List of tensors.
+            examples: Int, how many of each replica at most, the first ones.
+        """
+        number = tf.convert_to_tensor(examples)
+        return self._mean(part, self._squares(part.data, params, number))
+
+    def _mean(self, part: Part, sums: list) -> list:
         if self._strategy.num_replicas_in_sync == 1:
             return sums
         return [x / part.size for x in sums]
 
-    def _size(self, batch):
-        """Returns the number of examples of all replicas."""
+    def _size(self, batch: Any) -> int:
+        """Returns the number of examples on all replicas."""
         if replicas.tasks(self._strategy):
             sizes = self._strategy.run(_examples, (batch,))
             return int(self._strategy.reduce("SUM", sizes, axis=None))
@@ -107,14 +131,15 @@ class BatchMeans:
         parts = self._strategy.experimental_local_results(first)
         return sum(int(ops.shape(part)[0]) for part in parts)
 
-    def _summed(self, measure):
-        """Returns a function of a batch and more, summed over replicas.
+    def _summed(self, measure: Callable[..., list]) -> Callable[..., list]:
+        """Returns a function of a batch, params, and more.
 
-        On one replica it returns the means of `measure`. On several it returns
-        the means times the number of examples, added up.
+        On one replica the function returns the means of `measure`. On several
+        replicas it multiplies the means by the number of examples of each
+        replica, and returns the sums over replicas.
         """
 
-        def here(data, params, *more):
+        def here(data: Any, params: list, *more: Any) -> list:
             batch = _unpacked(data)
             state = values.read(self._evaluator.state)
             empty = isinstance(batch.size, int) and batch.size == 0
@@ -122,11 +147,11 @@ class BatchMeans:
             if self._strategy.num_replicas_in_sync == 1:
                 return means
             size = tf.cast(batch.size, "float64")
-            # Means of no examples are not numbers.
+            # A mean over no examples is NaN.
             means = [tf.where(size > 0, x, tf.zeros_like(x)) for x in means]
             return [_times(size, x) for x in means]
 
-        def summed(*arguments):
+        def summed(*arguments: Any) -> list:
             return tree.map_structure(
                 lambda value: self._strategy.reduce("SUM", value, axis=None),
                 self._strategy.run(here, arguments),
@@ -134,55 +159,74 @@ class BatchMeans:
 
         return summed
 
-    # Keras has no loss of a batch that it knows to be empty.
+    # Keras cannot compute the loss of a batch with a static size of 0, so the
+    # following functions return zeros if `empty`.
 
-    def _loss(self, state, batch, params, empty):
+    def _loss(
+        self, state: list, batch: Batch, params: list, empty: bool
+    ) -> list:
         if empty:
             return _zeros(params)[:1]
         return [self._evaluator(params, state, batch, gradient=False).loss]
 
-    def _loss_and_gradient(self, state, batch, params, empty):
+    def _loss_and_gradient(
+        self, state: list, batch: Batch, params: list, empty: bool
+    ) -> list:
         if empty:
             return _zeros(params)
         point = self._evaluator(params, state, batch)
         return [point.loss, *point.grads]
 
-    def _product(self, state, batch, params, vector, empty):
+    def _product(
+        self,
+        state: list,
+        batch: Batch,
+        params: list,
+        vector: list,
+        empty: bool,
+    ) -> list:
         if empty:
             return _zeros(params)[1:]
         return self._evaluator.hessian_vector_product(
             state, batch, params, vector
         )
 
-    def _squared(self, state, batch, params, examples, empty):
+    def _squared(
+        self,
+        state: list,
+        batch: Batch,
+        params: list,
+        examples: Any,
+        empty: bool,
+    ) -> list:
         if empty:
             return _zeros(params)[1:]
         return self._evaluator.squared_gradients(state, batch, params, examples)
 
 
-def _times(size, tensor):
-    # Sums of many examples leave the range of float16.
+def _times(size: Any, tensor: Any) -> Any:
+    # A sum over many examples may overflow in float16.
     wide = tf.cast(tensor, "float32") if tensor.dtype.size < 4 else tensor
     return tf.cast(tf.cast(size, wide.dtype) * wide, tensor.dtype)
 
 
-def _zeros(params):
+def _zeros(params: list) -> list:
     """Returns a zero for the loss, and zeros shaped like the params."""
     loss = tf.zeros([], params[0].dtype)
     return [loss, *(tf.zeros_like(param) for param in params)]
 
 
-def _unpacked(data):
+def _unpacked(data: Any) -> Batch:
     return Batch(*keras.utils.unpack_x_y_sample_weight(data))
 
 
-def _examples(data):
+def _examples(data: Any) -> tf.Tensor:
     return tf.convert_to_tensor(_unpacked(data).size)
 
 
-def _as_it_is(function):
+def _as_it_is(function: Callable[..., list]) -> Callable[..., list]:
     return function
 
 
-def _in_a_graph(function):
+def _in_a_graph(function: Callable[..., list]) -> Callable[..., list]:
     return tf.function(function, autograph=False)

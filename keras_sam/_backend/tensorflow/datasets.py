@@ -1,4 +1,7 @@
-"""Data in the forms that `fit` takes, as batches that can be read again."""
+"""Data in the forms that `fit` takes, as batches to be read many times."""
+
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,29 +11,31 @@ from keras import tree
 from keras_sam import _validation
 
 
-def batches(x, y=None, sample_weight=None, batch_size=128):
+def batches(
+    x: Any, y: Any = None, sample_weight: Any = None, batch_size: int = 128
+) -> tf.data.Dataset:
     """Returns data as a `tf.data.Dataset` of batches, in their order.
 
     Args:
         x: Arrays or tensors in any nested structure, a `tf.data.Dataset` of
-            batches or a `keras.utils.PyDataset`. As in `fit`, floats of arrays
-            become those of `keras.config.floatx()`.
+            batches or a `keras.utils.PyDataset`. Arrays of floats are cast to
+            `keras.config.floatx()`, as in `fit`.
         y: Targets, if `x` is arrays.
-        sample_weight: Weights of the examples, likewise, or None.
+        sample_weight: Weights of the examples, or None, if `x` is arrays.
         batch_size: Int, at least 1, if `x` is arrays.
 
     Raises:
         TypeError: If the data are of another type.
-        ValueError: If there are none, or not equally many of each, or they do
-            not end.
+        ValueError: If there are no data, if `x`, `y` and `sample_weight` have
+            different numbers of examples, or if the data do not end.
     """
     size = _validation.integer("batch_size", batch_size, 1)
     if not isinstance(x, (tf.data.Dataset, keras.utils.PyDataset)):
         return _of_arrays(x, y, sample_weight, size)
     if y is not None or sample_weight is not None:
         raise ValueError(
-            "`y` and `sample_weight` must be None where `x` holds them. "
-            f"Received with them: {type(x).__name__}"
+            "`y` and `sample_weight` must be None if `x` holds them. Received "
+            f"them, and `x` of type {type(x).__name__}"
         )
     if isinstance(x, keras.utils.PyDataset):
         x = _of_python(x)
@@ -39,8 +44,10 @@ def batches(x, y=None, sample_weight=None, batch_size=128):
     return x
 
 
-def _of_arrays(x, y, sample_weight, batch_size):
-    data = _arrays(_given((x, y, sample_weight)))
+def _of_arrays(
+    x: Any, y: Any, sample_weight: Any, batch_size: int
+) -> tf.data.Dataset:
+    data = _arrays(_without_last_nones((x, y, sample_weight)))
     sizes = {a.shape[0] for a in tree.flatten(data) if a is not None}
     if len(sizes) > 1:
         raise ValueError(
@@ -49,29 +56,31 @@ def _of_arrays(x, y, sample_weight, batch_size):
         )
     if not sizes or 0 in sizes:
         raise ValueError("There must be data. Received no example")
-    # A None, as targets that weights go with, is no component of a data set.
+    # A data set cannot hold None, for example targets that are None although
+    # there are sample weights.
     flat = tree.flatten(data)
-    found = tuple(array for array in flat if array is not None)
+    components = tuple(array for array in flat if array is not None)
 
-    def pack(*arrays):
-        arrays = iter(arrays)
+    def pack(*arrays: Any) -> Any:
+        rest = iter(arrays)
         return tree.pack_sequence_as(
-            data, [None if item is None else next(arrays) for item in flat]
+            data, [None if item is None else next(rest) for item in flat]
         )
 
-    return tf.data.Dataset.from_tensor_slices(found).batch(batch_size).map(pack)
+    slices = tf.data.Dataset.from_tensor_slices(components)
+    return slices.batch(batch_size).map(pack)
 
 
-def _given(data):
-    """Returns inputs, targets and weights up to the last that is not None."""
-    data = tuple(data)
+def _without_last_nones(batch: Any) -> tuple:
+    """Returns (x, y, sample_weight) up to the last one that is not None."""
+    data = tuple(batch)
     while data[-1] is None and len(data) > 1:
         data = data[:-1]
     return data
 
 
-def _arrays(data):
-    # Lists as tuples: to TensorFlow, a list of arrays is one array.
+def _arrays(data: Any) -> Any:
+    # Lists become tuples: TensorFlow takes a list of arrays for one array.
     if isinstance(data, dict):
         return {key: _arrays(value) for key, value in data.items()}
     if isinstance(data, (list, tuple)):
@@ -89,17 +98,19 @@ def _arrays(data):
     return tf.cast(array, keras.config.floatx())
 
 
-def _of_python(x):
+def _of_python(x: keras.utils.PyDataset) -> tf.data.Dataset:
     number = x.num_batches
     if number is None:
         raise ValueError("`x` must end. Received an infinite PyDataset")
     if number == 0:
         raise ValueError("There must be data. Received a PyDataset of length 0")
 
-    def read():
+    def read() -> Iterator[Any]:
         for i in range(number):
             batch = x[i]
-            yield (_given(batch) if isinstance(batch, (list, tuple)) else batch)
+            if isinstance(batch, (list, tuple)):
+                batch = _without_last_nones(batch)
+            yield batch
 
     signature = tree.map_structure(
         lambda array: tf.TensorSpec([None] * np.ndim(array), array.dtype),
