@@ -1,12 +1,17 @@
 """Real processes for the tests: workers of a cluster on this machine.
 
-Nothing here imports TensorFlow, and every wait has an end.
+No import here brings TensorFlow, and every wait has an end.
 """
 
+import atexit
 import contextlib
+import functools
+import importlib
 import json
 import os
 import pathlib
+import random
+import signal
 import socket
 import subprocess
 import sys
@@ -40,24 +45,135 @@ def tf_configs(count):
     ]
 
 
+def _environment():
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }
+
+
 def start(*arguments, **environment):
-    """Starts a Python interpreter with arguments; its output goes to a file."""
-    output = tempfile.TemporaryFile("w+")
-    process = subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
-            "TF_CPP_MIN_LOG_LEVEL": "2",
-            **environment,
-        },
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    """Starts a Python interpreter with arguments; its output goes to a file.
+
+    One for code, `-c`, is forked from one that has imported TensorFlow, which
+    takes longer than most of what is tested. Others are new ones.
+    """
+    output = tempfile.NamedTemporaryFile("w+")
+    environment = {**_environment(), **environment}
+    if arguments[0] == "-c":
+        (_, code) = arguments
+        process = Forked(code, environment, output.name)
+    else:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
     process.output = output
     return process
+
+
+class Forked:
+    """A process of `forks`, with the methods of `Popen` that are used here."""
+
+    def __init__(self, code, environment, output):
+        self.pid = _ask([code, environment, output])
+        self._status = None
+
+    def poll(self):
+        if self._status is None:
+            self._status = _ask(self.pid)
+        return self._status
+
+    def wait(self, timeout=None):
+        end = None if timeout is None else time.monotonic() + timeout
+        while self.poll() is None:
+            if end is not None and time.monotonic() > end:
+                raise subprocess.TimeoutExpired("forked", timeout)
+            time.sleep(0.02)
+        return self._status
+
+    def kill(self):
+        # The number is nobody else's before it is asked for the status.
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+
+@functools.cache
+def _server():
+    """Starts the process that others are forked from, one for this process."""
+    server = subprocess.Popen(
+        [sys.executable, "-c", FORKS],
+        cwd=ROOT,
+        env=_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    atexit.register(server.communicate)  # Ends it, and waits.
+    return server
+
+
+def _ask(request):
+    """Has `forks` answer a request."""
+    server = _server()
+    server.stdin.write(json.dumps(request).encode() + b"\n")
+    server.stdin.flush()
+    return json.loads(server.stdout.readline())
+
+
+FORKS = f"""
+import sys
+from {__name__} import forks
+code = forks()
+if code is None:
+    sys.exit()
+exec(code)
+"""
+# What takes long to import, and starts no threads but those of OpenBLAS, which
+# knows of forks.
+IMPORTED = ("tensorflow", "keras", "keras_sam", "pytest")
+
+
+def forks():
+    """Forks a process for each piece of code that stdin asks for.
+
+    A request is [code, environment, output], answered by the number of the new
+    process, or such a number, answered by its exit status, or null.
+
+    Returns:
+        In each new process its code, which ends as a program does. None at the
+        end of stdin.
+    """
+    for name in IMPORTED:
+        importlib.import_module(name)
+    # Unbuffered, or a new process would have requests to the old one.
+    with open(0, "rb", buffering=0, closefd=False) as requests:
+        for request in map(json.loads, requests):
+            if isinstance(request, list):
+                answer = os.fork()
+                if not answer:
+                    break
+            else:
+                pid, status = os.waitpid(request, os.WNOHANG)
+                answer = os.waitstatus_to_exitcode(status) if pid else None
+            os.write(1, json.dumps(answer).encode() + b"\n")
+        else:
+            return None
+    code, environment, output = request
+    os.environ.clear()
+    os.environ.update(environment)
+    # Or all processes would draw the same.
+    random.seed()
+    sys.modules["numpy"].random.seed()
+    null = os.open(os.devnull, os.O_RDONLY)
+    file = os.open(output, os.O_WRONLY | os.O_APPEND)
+    for new, old in ((null, 0), (file, 1), (file, 2)):
+        os.dup2(new, old)
+    return code
 
 
 def finish(processes, seconds=TIMEOUT):
