@@ -1,5 +1,6 @@
 """Where and in which order tests run, and what is forgotten after each."""
 
+import gc
 import importlib.metadata
 import os
 import pathlib
@@ -47,6 +48,12 @@ def pytest_report_header():
 def pytest_collection_modifyitems(items):
     """Starts with `PROCESSES`: last, they would be waited for."""
     items.sort(key=lambda item: not item.nodeid.startswith(PROCESSES))
+
+
+def pytest_collection_finish():
+    """Spares Python to look for garbage among all that was imported."""
+    gc.collect()
+    gc.freeze()
 
 
 class Files(LoadFileScheduling):

@@ -127,6 +127,13 @@ def fit(model, directory, stop=None, data=dataset, epochs=EPOCHS, **backing):
     return backup
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """(plain model, its backup) after an uninterrupted training."""
+    model = plain()
+    return model, fit(model, tmp_path_factory.mktemp("finished"))
+
+
 def interrupt(model, directory, stop, **arguments):
     with pytest.raises(Stop):
         fit(model, directory, stop, **arguments)
@@ -210,9 +217,8 @@ def test_steps_per_execution(make, tmp_path):
     assert_same(whole, resumed)
 
 
-def test_interrupted_again_and_again(tmp_path):
-    whole = plain()
-    expected = fit(whole, tmp_path / "whole")
+def test_interrupted_again_and_again(finished, tmp_path):
+    whole, expected = finished
     for stop in ((0, 0), (0, 1), (0, 3), (0, 5), (1, 0), (1, 5), (2, 5)):
         interrupt(plain(), tmp_path / "cut", stop, save_freq=2)
     resumed = plain()
@@ -358,9 +364,7 @@ def test_finished_training_goes_on_with_more_epochs(tmp_path):
     assert_same(whole, longer)
 
 
-def test_one_callback_for_two_fits(tmp_path):
-    whole = plain()
-    fit(whole, tmp_path / "whole")
+def test_one_callback_for_two_fits(finished, tmp_path):
     model = plain()
     backup = keras_sam.BackupAndRestore(tmp_path / "parts")
     for first, last in ((0, 2), (2, 3)):
@@ -371,7 +375,7 @@ def test_one_callback_for_two_fits(tmp_path):
             callbacks=[backup],
             verbose=0,
         )
-    assert_same(whole, model)
+    assert_same(finished[0], model)
 
 
 @pytest.mark.parametrize("stop", [None, (1, 5), (2, 1)])
@@ -466,7 +470,7 @@ def flip(path):
         (os.remove, ".index"),
     ],
 )
-def test_damaged_backup(damage, suffix, directory):
+def test_damaged_backup(damage, suffix, finished, directory):
     damage(newest(directory, suffix))
     model = plain()
     before = testing.state(model)
@@ -481,10 +485,9 @@ def test_damaged_backup(damage, suffix, directory):
     line = 'model_checkpoint_path: "ckpt-5"'
     assert line in message
     (directory / "checkpoint").write_text(line)
-    whole, resumed = plain(), plain()
-    fit(whole, directory.parent / "whole")
+    resumed = plain()
     fit(resumed, directory)
-    assert_same(whole, resumed)
+    assert_same(finished[0], resumed)
 
 
 def test_no_backup_is_whole(directory):
@@ -501,7 +504,7 @@ def test_damaged_state_file(content, directory):
         keras_sam.BackupAndRestore(directory)
 
 
-def test_a_write_cut_short_changes_nothing(directory):
+def test_a_write_cut_short_changes_nothing(finished, directory):
     """What SIGKILL leaves before the state file is replaced."""
     good = newest(directory, DATA).read_bytes()
     number = int(newest(directory, "").name.removeprefix("ckpt-")) + 1
@@ -510,10 +513,9 @@ def test_a_write_cut_short_changes_nothing(directory):
     temporary = directory / f"ckpt-{number}_temp"
     temporary.mkdir()
     (temporary / f"part-00000-of-00001{DATA}").write_bytes(good[:99])
-    whole, resumed = plain(), plain()
-    fit(whole, directory.parent / "whole")
+    resumed = plain()
     fit(resumed, directory, save_freq=1)
-    assert_same(whole, resumed)
+    assert_same(finished[0], resumed)
 
 
 def test_a_first_write_cut_short_is_a_fresh_start(tmp_path):

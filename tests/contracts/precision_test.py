@@ -1,6 +1,7 @@
 """Precision: mixed and pure policies, loss scaling, overflows."""
 
 import contextlib
+import functools
 import sys
 
 import pytest
@@ -126,14 +127,17 @@ def test_mixed_precision_without_a_climb_is_plain_keras(name, mode):
 @every_direction
 def test_mixed_precision_approximates_float32(name, atol, direction):
     """To the 11 and 8 bits that activations have."""
+    mixed = two_steps(direction, name)
+    assert_equal(mixed, two_steps(direction, "float32"), atol=atol)
+
+
+# What several are compared with is trained once.
+@functools.cache
+def two_steps(direction, policy):
+    """Returns the weights after a training with two ascent steps."""
     wrap = sam(direction=direction, ascent_steps=2)
-    mixed, _ = testing.train(made_under(name), wrap, run_eagerly=True)
-    full, _ = testing.train(testing.dense_net, wrap, run_eagerly=True)
-    assert_equal(
-        numbers(mixed.trainable_variables),
-        numbers(full.trainable_variables),
-        atol=atol,
-    )
+    model, _ = testing.train(made_under(policy), wrap, run_eagerly=True)
+    return numbers(model.trainable_variables)
 
 
 @pytest.mark.parametrize(
@@ -263,14 +267,17 @@ def test_float64_all_the_way(float64, radius, loss_scale):
     ids=["dynamic", "growing", "factor"],
 )
 def test_loss_scale_changes_nothing(direction, optimizer):
+    assert_equal(mean_of_two(direction, optimizer), mean_of_two(direction))
+
+
+@functools.cache
+def mean_of_two(direction, optimizer="sgd"):
+    """Returns the weights after a training with the mean of two steps."""
     wrap = sam(direction=direction, ascent_steps=2, descent=descents.Mean())
-    scaled, plain = (
-        testing.train(
-            testing.full_net, wrap, each, metrics=None, run_eagerly=True
-        )[0]
-        for each in (optimizer, "sgd")
+    model, _ = testing.train(
+        testing.full_net, wrap, optimizer, metrics=None, run_eagerly=True
     )
-    assert_equal(numbers(scaled.variables), numbers(plain.variables))
+    return numbers(model.variables)
 
 
 @pytest.mark.parametrize(

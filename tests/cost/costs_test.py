@@ -4,6 +4,7 @@ Passes are counted in the executed graph, by a layer that notes the batch size
 of each pass; a pass that only goes forward counts like any other.
 """
 
+import functools
 import math
 import sys
 
@@ -356,10 +357,21 @@ def adam():
     return keras.optimizers.Adam(epsilon=1e-3)
 
 
-def trained(wrap, mode="graph", steps=4):
-    """Returns the weights after some steps on one device."""
+# What several are compared with is trained once.
+@functools.cache
+def trained(mode, climbing=True, steps=4, **given):
+    """Returns the weights after some steps on one device.
+
+    Args:
+        mode: Name in `testing.MODES`.
+        climbing: Whether in a wrapper, or else the plain model is trained.
+        steps: Integer, how many.
+        **given: Arguments of the wrapper.
+    """
     keras.utils.set_random_seed(0)
-    model = wrap(testing.full_net())
+    model = testing.full_net()
+    if climbing:
+        model = keras_sam.SAM(model, **given)
     model.compile(adam(), testing.cross_entropy(), **testing.MODES[mode])
     for seed in range(steps):
         model.train_on_batch(*testing.data(SIZE, seed=seed))
@@ -384,12 +396,10 @@ def assert_equal(first, second, mode):
     ],
 )
 def test_a_cadence_that_always_climbs_changes_nothing(cadence, mode):
-    def wrap(**given):
-        return lambda model: keras_sam.SAM(model, ascent_steps=2, **given)
-
-    expected = trained(wrap(cadence=cadences.Every(1)), mode)
-    assert_equal(expected, trained(wrap(cadence=cadence), mode), mode)
-    assert_equal(expected, trained(wrap(), mode), mode)
+    expected = trained(mode, cadence=cadences.Every(1), ascent_steps=2)
+    found = trained(mode, cadence=cadence, ascent_steps=2)
+    assert_equal(expected, found, mode)
+    assert_equal(expected, trained(mode, ascent_steps=2), mode)
 
 
 @pytest.mark.parametrize(
@@ -401,13 +411,9 @@ def test_a_cadence_that_always_climbs_changes_nothing(cadence, mode):
     ],
 )
 def test_a_cadence_that_never_climbs_is_plain_keras(cadence, mode):
-    def wrap(model):
-        return keras_sam.SAM(
-            model, cadence=cadence, direction=directions.Eigen()
-        )
-
-    expected = trained(lambda model: model, mode)
-    assert_equal(expected, trained(wrap, mode), mode)
+    expected = trained(mode, climbing=False)
+    found = trained(mode, cadence=cadence, direction=directions.Eigen())
+    assert_equal(expected, found, mode)
 
 
 # Replicas are parts of a batch, but that they decide alike.

@@ -266,6 +266,10 @@ def without_statistics(trained):
 # Batch statistics: averaged, where Keras has those of each replica.
 
 
+def full_net():
+    return {"make": testing.full_net}
+
+
 def statistics(model):
     return [v for v in model.variables if "moving_" in v.path]
 
@@ -273,12 +277,11 @@ def statistics(model):
 @pytest.mark.parametrize("sync", [False, True])
 def test_statistics_are_the_mean_over_replicas(sync):
     arguments = {"rho": 0.0, "sync_perturbations": sync}
-    fit = {"batch_size": 8}
-    ours, _ = replicated(testing.full_net, sam(**arguments), fit=fit)
-    plain, _ = replicated(testing.full_net, fit=fit)
+    ours, _ = replicated(testing.full_net, sam(**arguments))
+    expected, _ = plain(full_net, "graph")
     assert len(statistics(ours)) == 2
     assert_replicas_agree(statistics(ours))
-    for one, two in zip(statistics(ours), statistics(plain), strict=True):
+    for one, two in zip(statistics(ours), statistics(expected), strict=True):
         assert np.ptp(copies(two), axis=0).max() > 0.01
         assert_close([one.numpy()], [np.mean(copies(two), axis=0)])
 
@@ -795,6 +798,13 @@ def test_evaluate_and_predict_are_those_of_one_device():
 # What Keras itself cannot do on several replicas.
 
 
+def compiled(**compiling):
+    with STRATEGY.scope():
+        model = keras_sam.SAM(testing.full_net(), rho=0.1, ascent_steps=2)
+        model.compile("sgd", testing.cross_entropy(), **compiling)
+    return model
+
+
 def fitted(**compiling):
     """Five batches an epoch, and validation."""
     validation = {"validation_data": testing.data(40), "batch_size": 8}
@@ -825,7 +835,7 @@ def test_steps_per_execution_is_what_callbacks_see():
     callback = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda step, logs: seen.append(step)
     )
-    model, _ = fitted(steps_per_execution=2)
+    model = compiled(steps_per_execution=2)
     x, y = testing.data(40)
     model.fit(x, y, batch_size=8, verbose=0, callbacks=[callback])
     assert seen == [1, 3, 5]
@@ -838,7 +848,7 @@ def _as_dataset(x, y, size):
 
 def test_batch_smaller_than_the_replicas_is_an_error():
     """Or else some never see an example, and each step is a part of one."""
-    model, _ = fitted()
+    model = compiled()
     x, y = testing.data(5)
     for call in (
         lambda: model.fit(x, y, batch_size=1),

@@ -99,6 +99,30 @@ def trained(arguments, make=net, optimizer="adam", **fit):
     return testing.train(make, wrap, optimizer, fit)
 
 
+class At(keras.callbacks.Callback):
+    """Calls a function of the model at the end of the first epoch."""
+
+    def __init__(self, function):
+        super().__init__()
+        self._function = function
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 0:
+            self._function(self.model)
+
+
+def interrupted(arguments, function, make=net, optimizer="adam"):
+    """Trains for two epochs, calls a function of the model after the first.
+
+    Returns:
+        What `trained` does, what the function does.
+    """
+    found = []
+    at = At(lambda sam: found.append(function(sam)))
+    whole = trained(arguments, make, optimizer, callbacks=[at])
+    return whole, *found
+
+
 def resume(sam, **fit):
     """Trains for the second of two epochs; returns what `trained` does."""
     x, y = testing.data()
@@ -132,19 +156,19 @@ RESUMED = {
 
 @pytest.mark.parametrize("name", RESUMED)
 def test_resume_from_a_model(name, tmp_path):
-    half, _ = trained(RESUMED[name], epochs=1)
-    loaded = saved_and_loaded(half, tmp_path)
-    assert_resumed(trained(RESUMED[name]), resume(loaded))
+    path = tmp_path / "sam.keras"
+    whole, _ = interrupted(RESUMED[name], lambda sam: sam.save(path))
+    assert_resumed(whole, resume(keras.saving.load_model(path)))
 
 
 @pytest.mark.parametrize("name", RESUMED)
 def test_resume_from_weights(name, tmp_path):
-    half, _ = trained(RESUMED[name], epochs=1)
-    half.save_weights(tmp_path / "sam.weights.h5")
+    path = tmp_path / "sam.weights.h5"
+    whole, _ = interrupted(RESUMED[name], lambda sam: sam.save_weights(path))
     sam = compiled(RESUMED[name])
     sam.optimizer.build(sam.trainable_variables)
-    sam.load_weights(tmp_path / "sam.weights.h5")
-    assert_resumed(trained(RESUMED[name]), resume(sam))
+    sam.load_weights(path)
+    assert_resumed(whole, resume(sam))
 
 
 @pytest.mark.parametrize("splits", [None, 2])
@@ -152,17 +176,22 @@ def test_resume_from_weights(name, tmp_path):
 def test_resume_with_each_part_that_remembers(name, splits, tmp_path):
     arguments = {"rho": 0.3, **testing.STATEFUL[name]}
     arguments["num_batch_splits"] = splits
-    half, _ = trained(arguments, epochs=1)
-    loaded = saved_and_loaded(half, tmp_path)
-    assert loaded.climbs == half.climbs
-    assert_resumed(trained(arguments), resume(loaded))
+
+    def save(sam):
+        sam.save(tmp_path / "sam.keras")
+        return sam.climbs
+
+    whole, climbs = interrupted(arguments, save)
+    loaded = keras.saving.load_model(tmp_path / "sam.keras")
+    assert loaded.climbs == climbs
+    assert_resumed(whole, resume(loaded))
 
 
 @pytest.mark.parametrize("arguments", [{}, {"direction": Inertia()}])
 def test_resume_with_a_model_built_late(arguments, tmp_path):
-    half, _ = trained(arguments, Late, epochs=1)
-    loaded = saved_and_loaded(half, tmp_path)
-    assert_resumed(trained(arguments, Late), resume(loaded))
+    path = tmp_path / "sam.keras"
+    whole, _ = interrupted(arguments, lambda sam: sam.save(path), Late)
+    assert_resumed(whole, resume(keras.saving.load_model(path)))
 
 
 def test_resume_keeps_the_loss_scale(tmp_path):
@@ -174,11 +203,13 @@ def test_resume_keeps_the_loss_scale(tmp_path):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        whole = trained({}, optimizer=optimizer)
-        half, _ = trained({}, optimizer=optimizer, epochs=1)
+        path = tmp_path / "sam.keras"
+        whole, _ = interrupted(
+            {}, lambda sam: sam.save(path), optimizer=optimizer
+        )
     finally:
         keras.config.set_dtype_policy(before)
-    loaded = saved_and_loaded(half, tmp_path)
+    loaded = keras.saving.load_model(path)
     assert float(loaded.optimizer.dynamic_scale) == 2.0**16
     assert loaded.dtype_policy.name == "mixed_float16"
     assert_resumed(whole, resume(loaded))
