@@ -35,6 +35,8 @@ class Point(NamedTuple):
             old one where the pass leaves a variable alone.
         overwrites: List of tensors, the new value of each of
             `Evaluator.overwritten`.
+        own_loss: Scalar tensor, the loss of this replica, where `loss` is the
+            mean over all replicas that climb together.
     """
 
     params: list
@@ -43,6 +45,7 @@ class Point(NamedTuple):
     y_pred: Any
     state: list
     overwrites: list
+    own_loss: Any = None
 
 
 class Outcome(NamedTuple):

@@ -31,64 +31,60 @@ class Path:
         clean: The `Point` z_0, with the gradient that all that climb together
             share.
         weights: List of tensors, w.
-        selection: `selection.Selection`, the variables that move.
         memory: Memory of the direction.
         gradient_at_end: Whether the last point needs a gradient.
 
     Attributes:
         memory: Memory of the direction after the steps taken so far.
-        last: The last `Point` so far, with the loss of this replica; None
-            before the first.
-        finite: List of scalar bools, whether the gradients so far are finite,
-            those of z_0 among them. It is empty without a loss scale.
+        last: The last `Point` so far; None before the first.
     """
 
     def __init__(
-        self,
-        method,
-        at,
-        clean,
-        weights,
-        selection,
-        memory,
-        gradient_at_end=True,
+        self, method, at, clean, weights, memory, gradient_at_end=True
     ):
-        self.memory, self.last, self.finite = memory, None, []
+        self.memory, self.last, self._finite = memory, None, at.finite(clean)
         self._method, self._at, self._clean = method, at, clean
-        self._weights, self._selection = weights, selection
-        self._gradient_at_end = gradient_at_end
-        self._note(clean)
+        self._weights, self._gradient_at_end = weights, gradient_at_end
+        self._ascend = self._ascended
+        direction = method.direction
+        if direction.is_own and not direction.asks_for_context:
+            # All steps are alike; a user's direction may count its calls.
+            self._ascend = control_flow.traced(self._ascended)
 
     def __iter__(self):
         # Unrolled: a while_loop of the graph is far slower under XLA on a CPU.
-        method, at, point = self._method, self._at, self._clean
-        ascend = self._ascend
-        if method.direction.is_own and not method.direction.asks_for_context:
-            # All steps are alike; a user's direction may count its calls.
-            ascend = control_flow.traced(ascend)
-        for taken in range(method.ascent_steps):
-            grads = self._selection.pick(self._slope(point))
-            z = self._selection.pick(point.params)
-            asked = self._context(point.params, taken)
-            z, self.memory = ascend(grads, z, self.memory, **asked)
-            params = self._selection.put(point.params, z)
-            gradient = self._gradient_at_end or taken + 1 < method.ascent_steps
-            alone = self._evaluate(params, method.descent_samples, gradient)
-            point = at.shared_point(alone)
-            self.last = point._replace(loss=alone.loss)
-            self._note(point)
+        point = self._clean
+        for taken in range(self._method.ascent_steps):
+            point = self._reached(self._next(point, taken), taken)
             yield point
 
-    def _note(self, point):
-        if self._at.loss_scaled:
-            self.finite.append(vectors.all_finite(point.grads))
+    @property
+    def finite(self):
+        """List of a scalar bool, whether all gradients so far are finite.
 
-    def _context(self, params, taken):
-        """Returns the keyword arguments of `_ascend` beyond its tensors."""
-        if not self._method.direction.asks_for_context:
-            return {}
-        moved = Restricted(self._at, self._selection, params)
-        return {"context": StepContext(moved, taken)}
+        Those of z_0 are among them. The list is empty without a loss scale.
+        """
+        return [ops.all(ops.stack(self._finite))] if self._finite else []
+
+    def _next(self, point, taken):
+        """Returns all params of the next point, which is not evaluated yet."""
+        selection, asked = self._at.selection, {}
+        if self._method.direction.asks_for_context:
+            moved = Restricted(self._at, point.params)
+            asked = {"context": StepContext(moved, taken)}
+        grads = selection.pick(self._slope(point))
+        z = selection.pick(point.params)
+        z, self.memory = self._ascend(grads, z, self.memory, **asked)
+        return selection.put(point.params, z)
+
+    def _reached(self, params, taken):
+        """Returns the `Point` at params, as all see it that climb together."""
+        method = self._method
+        gradient = self._gradient_at_end or taken + 1 < method.ascent_steps
+        point = self._evaluate(params, method.descent_samples, gradient)
+        self.last = self._at.shared_point(point)
+        self._finite += self._at.finite(self.last)
+        return self.last
 
     def _slope(self, point):
         """Returns the gradient that the step from a point takes."""
@@ -105,7 +101,7 @@ class Path:
         batch = self._at.chosen(samples, params, self._clean, context)
         return self._at.evaluate(params, gradient, batch)
 
-    def _ascend(self, grads, z, memory, context=None):
+    def _ascended(self, grads, z, memory, context=None):
         """Returns the next z, and the memory of the direction."""
         method = self._method
         rho = self._at.value(method.rho)
@@ -113,7 +109,8 @@ class Path:
         step, memory = method.direction(length, grads, z, memory, context)
         z = vectors.add(z, step)
         if method.radius == "projected":
-            z = project(z, self._selection.pick(self._weights), rho)
+            center = self._at.selection.pick(self._weights)
+            z = project(z, center, rho)
         return z, memory
 
 

@@ -15,7 +15,7 @@ NAMES = (
 )
 
 
-def measured(every, iterations, loss, clean, last):
+def measured(every, iterations, clean, last):
     """Returns the measurements of a step that climbs, every so many steps.
 
     Inner products of all weights take time, hence not in every step.
@@ -23,7 +23,6 @@ def measured(every, iterations, loss, clean, last):
     Args:
         every: Int, 0 for never.
         iterations: Scalar int tensor, the number of the train step.
-        loss: Scalar tensor, the loss of this replica at z_0.
         clean: `Point` z_0.
         last: `Point` z_n, or None where there is none.
 
@@ -34,9 +33,7 @@ def measured(every, iterations, loss, clean, last):
     if not every:
         return []
     now = every == 1 or iterations % every == 0
-    return [
-        control_flow.cond(now, lambda: of_climb(loss, clean, last), nothing)
-    ]
+    return [control_flow.cond(now, lambda: of_climb(clean, last), nothing)]
 
 
 def unmeasured(every):
@@ -44,7 +41,7 @@ def unmeasured(every):
     return [nothing()] if every else []
 
 
-def of_climb(loss, clean, last):
+def of_climb(clean, last):
     """Returns a 1, and a number for each of `NAMES`, of one climb."""
     if last is None:
         return nothing()
@@ -52,7 +49,9 @@ def of_climb(loss, clean, last):
     cosine = ops.divide_no_nan(
         vectors.dot(clean.grads, last.grads), norms[0] * norms[1]
     )
-    numbers = (1.0, last.loss, last.loss - loss, *norms, cosine)
+    # Losses of this replica, like all metrics.
+    rise = last.own_loss - clean.own_loss
+    numbers = (1.0, last.own_loss, rise, *norms, cosine)
     return ops.stack([ops.cast(x, keras.config.floatx()) for x in numbers])
 
 

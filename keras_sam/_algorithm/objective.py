@@ -27,12 +27,14 @@ class Objective:
     Attributes:
         iterations: Scalar int tensor, the number of the train step.
         examples: Int or scalar int tensor, how many examples there are.
+        selection: `selection.Selection`, the variables that move.
         due: True, or a scalar bool tensor: whether passes are needed.
         loss_scaled: Whether an overflow in any pass must skip the step.
     """
 
     iterations: Any
     examples: Any
+    selection: Any = None
     due: Any = True
     loss_scaled: bool = False
 
@@ -73,7 +75,14 @@ class Objective:
     def shared_point(self, point):
         """Returns a point with its loss and gradient `shared`."""
         *grads, loss = self.shared([*point.grads, point.loss])
-        return point._replace(grads=grads, loss=loss)
+        return point._replace(grads=grads, loss=loss, own_loss=point.loss)
+
+    def finite(self, point):
+        """Returns a list of a scalar bool, whether the gradient is finite.
+
+        The list is empty without a loss scale.
+        """
+        return [vectors.all_finite(point.grads)] if self.loss_scaled else []
 
     def choose(self, due, clean, climbed, rested):
         """Returns what one of two functions of an objective returns.
@@ -97,11 +106,13 @@ class Local(Objective):
         batch: `Batch`.
         state: List of tensors, which all passes start from.
         iterations: Scalar int tensor.
+        selection: `selection.Selection`, the variables that move.
     """
 
-    def __init__(self, evaluator, batch, state, iterations):
+    def __init__(self, evaluator, batch, state, iterations, selection):
         self.iterations = iterations
         self.examples = batch.size
+        self.selection = selection
         self.loss_scaled = evaluator.loss_scaled
         self._evaluator = evaluator
         self._batch = batch
@@ -176,7 +187,7 @@ class _Relayed(Objective):
 
     def __init__(self, of):
         self.iterations, self.examples = of.iterations, of.examples
-        self.due = of.due
+        self.selection, self.due = of.selection, of.due
         self.loss_scaled = of.loss_scaled
         self._of = of
 
@@ -233,37 +244,43 @@ class Restricted(_Relayed):
 
     Args:
         of: `Objective`.
-        selection: `selection.Selection`.
         params: List of tensors, values of all weights.
     """
 
-    def __init__(self, of, selection, params):
+    def __init__(self, of, params):
         super().__init__(of)
-        self._selection = selection
         self._params = params
 
     def evaluate(self, params, gradient=True, batch=None):
         point = super().evaluate(self._put(params), gradient, batch)
         if not gradient:
             return point
-        return point._replace(grads=self._selection.pick(point.grads))
+        return point._replace(grads=self.selection.pick(point.grads))
 
     def hessian_vector_product(self, params, vector):
         zeros = vectors.scale(0.0, self._params)
         product = super().hessian_vector_product(
-            self._put(params), self._selection.put(zeros, vector)
+            self._put(params), self.selection.put(zeros, vector)
         )
-        return self._selection.pick(product)
+        return self.selection.pick(product)
 
     def squared_gradients(self, params, examples):
         squares = super().squared_gradients(self._put(params), examples)
-        return self._selection.pick(squares)
+        return self.selection.pick(squares)
 
     def filters(self):
-        return self._selection.pick(super().filters())
+        return self.selection.pick(super().filters())
 
     def _put(self, params):
-        return self._selection.put(self._params, params)
+        return self.selection.put(self._params, params)
+
+
+class Selected(_Relayed):
+    """With another choice of the variables that move."""
+
+    def __init__(self, of, selection):
+        super().__init__(of)
+        self.selection = selection
 
 
 class Alone(_Relayed):

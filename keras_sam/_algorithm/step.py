@@ -37,57 +37,63 @@ class Update(NamedTuple):
     measured: list
 
 
-def step(method, at, weights, selection, memory):
+def step(method, at, weights, memory):
     """Returns the `Outcome` of a step of a method.
 
     Args:
         method: `method.Method`.
         at: `objective.Objective`, the loss on the batch.
         weights: List of tensors, w.
-        selection: `selection.Selection`, the variables that move.
         memory: `Memory` before the step.
     """
-    # The clean pass, at z_0: loss, outputs and state are those there.
-    z, memory = started(method, at, weights, selection, memory)
-    passed = at.evaluate(z)
+    z, memory = started(method, at, weights, memory)
+    passed = at.evaluate(z)  # The clean pass, whose loss and state are kept.
     clean = at.shared_point(passed)
-    # The climb, in steps that climb, and what the descent makes of it.
     climbs, memory = due(method, at, clean, memory)
     update = at.choose(
         climbs,
         clean,
-        lambda at: climbed(
-            method, at, passed.loss, clean, weights, selection, memory
-        ),
+        lambda at: climbed(method, at, clean, weights, memory),
         lambda at: rested(method, at, clean, memory),
     )
-    if at.loss_scaled:
-        update = unless_overflown(update)
-    if method.start:
-        grads = selection.pick(update.grads)
-        learnt = method.start.learn(grads, update.memory.start)
-        update = update._replace(memory=update.memory._replace(start=learnt))
-    return Outcome(
-        loss=passed.loss,
-        grads=update.grads,
-        correction=update.correction,
-        y_pred=passed.y_pred,
-        state=passed.state,
-        overwrites=passed.overwrites,
-        memory=update.memory,
-        measured=update.measured,
+    return finished(method, at, passed, update)
+
+
+def climbed(method, at, clean, weights, memory):
+    """Returns the `Update` of a step that climbs: `descent(g_0, ..., g_n)`."""
+    path = Path(method, at, clean, weights, memory.direction)
+    (grads, correction), descent = method.descent(
+        clean, iter(path), memory.descent, StepContext(at)
     )
+    memory = memory._replace(
+        direction=path.memory,
+        descent=descent,
+        cadence=method.cadence.learn(clean, grads, memory.cadence),
+        climbs=tree.map_structure(lambda number: number + 1, memory.climbs),
+    )
+    measured = measures.measured(method.track, at.iterations, clean, path.last)
+    return Update(grads, correction, memory, path.finite, measured)
 
 
-def started(method, at, weights, selection, memory):
+def rested(method, at, clean, memory):
+    """Returns the `Update` of a step that does not climb: `g_0`, or `rest`."""
+    grads = clean.grads
+    if method.ascent_steps > 0:
+        grads = method.cadence.rest(clean, memory.cadence)
+    grads, correction = method.descent.without_climb(grads)
+    measured = measures.unmeasured(method.track)
+    return Update(grads, correction, memory, at.finite(clean), measured)
+
+
+def started(method, at, weights, memory):
     """Returns (z_0, memory): `z_0 = w + rho * start(w)`, or w."""
     if method.start is None:
         return weights, memory
-    moving = selection.pick(weights)
-    context = StepContext(Restricted(at, selection, weights))
+    moving = at.selection.pick(weights)
+    context = StepContext(Restricted(at, weights))
     direction, start = method.start(moving, memory.start, context)
     away = vectors.scale(at.value(method.rho), direction)
-    z = selection.put(weights, vectors.add(moving, away))
+    z = at.selection.put(weights, vectors.add(moving, away))
     return z, memory._replace(start=start)
 
 
@@ -99,35 +105,25 @@ def due(method, at, clean, memory):
     return climbs, memory._replace(cadence=cadence)
 
 
-def climbed(method, at, loss, clean, weights, selection, memory):
-    """Returns the `Update` of a step that climbs: `descent(g_0, ..., g_n)`."""
-    path = Path(method, at, clean, weights, selection, memory.direction)
-    (grads, correction), descent = method.descent(
-        clean, iter(path), memory.descent, StepContext(at)
+def finished(method, at, passed, update):
+    """Returns the `Outcome` of a clean pass and an `Update`."""
+    if at.loss_scaled:
+        update = unless_overflown(update)
+    memory = update.memory
+    if method.start is not None:
+        grads = at.selection.pick(update.grads)
+        learnt = method.start.learn(grads, memory.start)
+        memory = memory._replace(start=learnt)
+    return Outcome(
+        loss=passed.loss,
+        grads=update.grads,
+        correction=update.correction,
+        y_pred=passed.y_pred,
+        state=passed.state,
+        overwrites=passed.overwrites,
+        memory=memory,
+        measured=update.measured,
     )
-    memory = memory._replace(
-        direction=path.memory,
-        descent=descent,
-        cadence=method.cadence.learn(clean, grads, memory.cadence),
-        climbs=tree.map_structure(lambda number: number + 1, memory.climbs),
-    )
-    # One flag, as in `rested`: both are branches of one conditional.
-    finite = [ops.all(ops.stack(path.finite))] if at.loss_scaled else []
-    measured = measures.measured(
-        method.track, at.iterations, loss, clean, path.last
-    )
-    return Update(grads, correction, memory, finite, measured)
-
-
-def rested(method, at, clean, memory):
-    """Returns the `Update` of a step that does not climb: `g_0`, or `rest`."""
-    grads = clean.grads
-    if method.ascent_steps > 0:
-        grads = method.cadence.rest(clean, memory.cadence)
-    grads, correction = method.descent.without_climb(grads)
-    finite = [vectors.all_finite(clean.grads)] if at.loss_scaled else []
-    measured = measures.unmeasured(method.track)
-    return Update(grads, correction, memory, finite, measured)
 
 
 def unless_overflown(update):

@@ -12,6 +12,7 @@ from keras_sam._algorithm import selection
 from keras_sam._algorithm.climb import Path
 from keras_sam._algorithm.method import Method
 from keras_sam._algorithm.objective import Objective
+from keras_sam._algorithm.objective import Selected
 from keras_sam._types import Batch
 from keras_sam._types import Point
 from keras_sam.directions import Adaptive
@@ -75,9 +76,8 @@ def climb(
         gradient_at_end: Bool, whether the last point has its gradient.
     """
     memory = method.direction.init(moving.pick(clean.params))
-    return Path(
-        method, at, clean, clean.params, moving, memory, gradient_at_end
-    )
+    at = Selected(at, moving)
+    return Path(method, at, clean, clean.params, memory, gradient_at_end)
 
 
 class Rescaled(Objective):

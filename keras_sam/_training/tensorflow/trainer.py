@@ -56,8 +56,9 @@ class Trainer(loops.Loops, tracking.Tracking):
         )
 
         def stepped(part, state):
-            at = kind(evaluator, part, state, self.optimizer.iterations)
-            return step(method, at, weights, chosen, memory)
+            iterations = self.optimizer.iterations
+            at = kind(evaluator, part, state, iterations, chosen)
+            return step(method, at, weights, memory)
 
         outcome = splits.mean(
             stepped, batch, method.splits, state, evaluator.accumulators
