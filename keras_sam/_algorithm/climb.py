@@ -17,30 +17,31 @@ RADII = {
 
 
 class Path:
-    """The points z_1, ..., z_n above a clean point z_0, an iterator.
+    """Iterates over the points z_1, ..., z_n of a climb from a clean point z_0.
 
         z_i = z_{i-1} + r * direction(g_{i-1}, z_{i-1})
 
-    with r as in `RADII`; "projected" then shortens z_i - w to the Euclidean
-    length rho where it is longer. A point is evaluated once, when it is
-    reached: the gradient that a descent sees there also takes the next step.
+    with r as in `RADII`. "projected" then shortens z_i - w to the Euclidean
+    length rho if it is longer. The climb evaluates a point when the iterator
+    reaches it. The descent and the next step share the gradient there, unless
+    they are on different examples.
 
     Args:
         method: `method.Method`.
         at: `objective.Objective`.
-        clean: The `Point` z_0, with the gradient that all that climb together
-            share.
+        clean: The `Point` z_0, `shared` by all replicas that climb together.
         weights: List of tensors, w.
         selection: `selection.Selection`, the variables that move.
-        memory: Memory of the direction.
-        gradient_at_end: Whether the last point needs a gradient.
+        memory: The memory of the direction.
+        gradient_at_end: Bool, whether the last point needs a gradient.
 
     Attributes:
-        memory: Memory of the direction after the steps taken so far.
-        last: The last `Point` so far, with the loss of this replica; None
-            before the first.
-        finite: List of scalar bools, whether the gradients so far are finite,
-            those of z_0 among them. It is empty without a loss scale.
+        memory: The memory of the direction after the steps so far.
+        last: The last `Point` reached, with the loss of this replica. It is
+            None before the first step.
+        finite: List of scalar bool tensors, one for z_0 and one for each point
+            reached: whether its gradient is finite. The list is empty without
+            a loss scale.
     """
 
     def __init__(
@@ -64,13 +65,14 @@ class Path:
         method, at, point = self._method, self._at, self._clean
         ascend = self._ascend
         if method.direction.is_own and not method.direction.asks_for_context:
-            # All steps are alike; a user's direction may count its calls.
+            # The steps of our own directions are alike, so one trace serves
+            # all of them. A user's direction may count its calls.
             ascend = control_flow.traced(ascend)
         for taken in range(method.ascent_steps):
             grads = self._selection.pick(self._slope(point))
             z = self._selection.pick(point.params)
-            asked = self._context(point.params, taken)
-            z, self.memory = ascend(grads, z, self.memory, **asked)
+            keywords = self._context(point.params, taken)
+            z, self.memory = ascend(grads, z, self.memory, **keywords)
             params = self._selection.put(point.params, z)
             gradient = self._gradient_at_end or taken + 1 < method.ascent_steps
             alone = self._evaluate(params, method.descent_samples, gradient)

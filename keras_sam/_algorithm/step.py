@@ -1,4 +1,4 @@
-"""One train step as mathematics: what the optimizer is to descend with.
+"""One train step as mathematics, up to the gradient for the optimizer.
 
 docs/methods.md has the same step as equations.
 """
@@ -19,15 +19,15 @@ from keras_sam._types import Outcome
 
 
 class Update(NamedTuple):
-    """What a climb, or its absence, amounts to.
+    """The result of the part of a step after the clean pass.
 
     Attributes:
         grads: List of tensors, the gradient to descend with.
         correction: List of tensors, see `roles.Step`, or empty.
-        memory: `Memory` after it.
+        memory: `Memory` after the step.
         finite: List of one scalar bool tensor, whether the gradients of all
             passes are finite. It is empty without a loss scale.
-        measured: List of what `measures.of_climb` returns, or empty.
+        measured: List of one tensor, see `measures.of_climb`, or empty.
     """
 
     grads: list
@@ -47,17 +47,17 @@ def step(method, at, weights, selection, memory):
         selection: `selection.Selection`, the variables that move.
         memory: `Memory` before the step.
     """
-    # The clean pass, at z_0: loss, outputs and state are those there.
+    # The clean pass, at z_0, gives loss, outputs and state.
     z, memory = started(method, at, weights, selection, memory)
-    passed = at.evaluate(z)
-    clean = at.shared_point(passed)
-    # The climb, in steps that climb, and what the descent makes of it.
+    here = at.evaluate(z)
+    clean = at.shared_point(here)
+    # The climb, if this step climbs, and the descent.
     climbs, memory = due(method, at, clean, memory)
     update = at.choose(
         climbs,
         clean,
         lambda at: climbed(
-            method, at, passed.loss, clean, weights, selection, memory
+            method, at, here.loss, clean, weights, selection, memory
         ),
         lambda at: rested(method, at, clean, memory),
     )
@@ -65,22 +65,22 @@ def step(method, at, weights, selection, memory):
         update = unless_overflown(update)
     if method.start:
         grads = selection.pick(update.grads)
-        learnt = method.start.learn(grads, update.memory.start)
-        update = update._replace(memory=update.memory._replace(start=learnt))
+        start = method.start.learn(grads, update.memory.start)
+        update = update._replace(memory=update.memory._replace(start=start))
     return Outcome(
-        loss=passed.loss,
+        loss=here.loss,
         grads=update.grads,
         correction=update.correction,
-        y_pred=passed.y_pred,
-        state=passed.state,
-        overwrites=passed.overwrites,
+        y_pred=here.y_pred,
+        state=here.state,
+        overwrites=here.overwrites,
         memory=update.memory,
         measured=update.measured,
     )
 
 
 def started(method, at, weights, selection, memory):
-    """Returns (z_0, memory): `z_0 = w + rho * start(w)`, or w."""
+    """Returns (z_0, memory): `z_0 = w + rho * start(w)`, w without a start."""
     if method.start is None:
         return weights, memory
     moving = selection.pick(weights)
@@ -131,12 +131,13 @@ def rested(method, at, clean, memory):
 
 
 def unless_overflown(update):
-    """Returns NaN for gradients if any pass overflowed: the optimizer skips.
+    """Returns an update with NaN for gradients if any pass overflowed.
 
-    Where a pass for the memory alone overflows, the loss scale must fall too.
+    The optimizer then skips the step and lowers the loss scale. It must also do
+    so if only a pass for the memory overflowed.
     """
-    kept = tree.flatten(update.memory._replace(start=()))
-    flags = [*update.finite, *([vectors.all_finite(kept)] if kept else [])]
+    memory = tree.flatten(update.memory._replace(start=()))
+    flags = [*update.finite, *([vectors.all_finite(memory)] if memory else [])]
     finite = ops.all(ops.stack(flags))
     factor = ops.where(finite, 1.0, math.nan)
     return update._replace(

@@ -1,4 +1,4 @@
-"""A wrapper in words."""
+"""Describes a wrapper in words."""
 
 import math
 
@@ -15,7 +15,7 @@ _LENGTHS = {
 
 
 def call(name, model, method):
-    """Returns the call that makes a wrapper, without what is default."""
+    """Returns the call that makes a wrapper: `rho`, and no other defaults."""
     default = Method().arguments()
     arguments = [
         f"{key}={value!r}"
@@ -26,11 +26,11 @@ def call(name, model, method):
 
 
 def text(sam, method):
-    """Returns what is trained, and how, in some lines of text.
+    """Returns lines of text that say what is trained, and how.
 
     Args:
         sam: The wrapper.
-        method: `method.Method`, its own.
+        method: The `method.Method` of the wrapper.
     """
     lines = [
         f"{type(sam).__name__} {sam.name!r} trains "
