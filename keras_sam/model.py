@@ -60,17 +60,17 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         z_i = z_{i-1} + r * direction(g_{i-1}, z_{i-1}),    i = 1, ..., n
         w  <- optimizer(w, descent(g_0, ..., g_n))
 
-    The wrapper is a Keras model. `compile` it, then call `fit`, `evaluate`,
-    `predict` and `save`. It trains the inner model in place. Once training is
-    over, you can save or export `sam.model` alone.
+    The wrapper is a Keras model: `compile` it, then call `fit`, `evaluate`,
+    `predict` and `save`. The wrapper trains the inner model in place. Save or
+    export the inner model, `sam.model`, alone only once training is over.
 
     The arguments are also attributes. They can be read, but not set: to change
     an argument, wrap the model again.
 
-    The clean pass is the pass of the model at z_0. It alone determines the
-    metrics, the logged loss, the batch statistics and the seeds. Clipping,
-    weight decay, weight averages and constraints apply once in each step, to
-    the final gradient `descent(g_0, ..., g_n)` or to the weights after it.
+    The pass of the model at z_0 is the clean pass. It alone determines the
+    metrics, the logged loss, the batch statistics and the seeds. `descent`
+    returns the final gradient. The optimizer gets no other gradient, so its
+    clipping, weight decay, weight averages and constraints act only once.
 
     Args:
         model: `keras.Model`, built or not. It must not override `train_step`,
@@ -85,8 +85,8 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         num_batch_splits: Int, at least 1, or None: the number of parts that a
             replica splits its batch into. Each part climbs on its own
             (m-sharpness). The gradients of the parts are averaged, weighted by
-            size. So are their batch statistics. All parts have the same dropout
-            mask, that of the first part. None does not split.
+            size, and so are their batch statistics. All parts have the dropout
+            mask of the first part. None does not split the batch.
         ascent_steps: Int, at least 0: the number n of steps of the climb. A
             train step evaluates n + 1 gradients. 0 is plain training.
         radius: String, which sets the length r of a step of the climb. "split"

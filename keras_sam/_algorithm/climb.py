@@ -89,14 +89,14 @@ class Path:
         """Returns the keyword arguments of `_ascend` beyond its tensors."""
         if not self._method.direction.asks_for_context:
             return {}
-        moved = Restricted(self._at, self._selection, params)
-        return {"context": StepContext(moved, taken)}
+        at = Restricted(self._at, self._selection, params)
+        return {"context": StepContext(at, taken)}
 
     def _slope(self, point):
         """Returns the gradient that the step from a point takes."""
         samples = self._method.ascent_samples
-        seen = None if point is self._clean else self._method.descent_samples
-        if samples == seen:
+        own = None if point is self._clean else self._method.descent_samples
+        if samples == own:
             return point.grads
         return self._at.shared(self._evaluate(point.params, samples).grads)
 

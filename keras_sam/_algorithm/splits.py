@@ -32,13 +32,13 @@ def mean(climb, batch, parts, state, accumulators):
     outcomes, shares, y_preds = [], [], []
     for piece, rows, share in split(batch, parts):
         outcome = climb(piece, state)
-        counted = [
+        metrics = [
             ops.where(share > 0, new, old)
             for new, old in zip(
                 outcome.state[accumulators], state[accumulators], strict=True
             )
         ]
-        state = [*state[: accumulators.start], *counted]
+        state = [*state[: accumulators.start], *metrics]
         counts = functools.partial(_rows, rows=slice(rows))
         y_preds.append(tree.map_structure(counts, outcome.y_pred))
         outcomes.append(outcome._replace(y_pred=()))
@@ -46,7 +46,7 @@ def mean(climb, batch, parts, state, accumulators):
     average = tree.map_structure(
         lambda *values: _average(values, shares), *outcomes
     )
-    average.state[accumulators] = counted
+    average.state[accumulators] = metrics
     return average._replace(
         y_pred=tree.map_structure(_concatenate, *y_preds),
         # Overwrites are largest magnitudes, so the largest counts. Keras does

@@ -123,6 +123,6 @@ def _sharing(method):
 def _xla(sam, method):
     if sam.jit_compile is True:
         return "XLA: it compiles the whole train step (`jit_compile=True`)."
-    compiled = evaluators.compiles(method.xla)
-    what = "it compiles" if compiled else "it does not compile"
+    compiles = evaluators.compiles(method.xla)
+    what = "it compiles" if compiles else "it does not compile"
     return f"XLA: {what} the evaluations of gradients (`xla={method.xla!r}`)."

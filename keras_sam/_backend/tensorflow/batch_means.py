@@ -70,11 +70,11 @@ class BatchMeans:
                 training,
             )
         self.variables = self._evaluator.params
-        traced = _as_it_is if model.run_eagerly else _in_a_graph
-        self._losses = traced(self._summed(self._loss))
-        self._gradients = traced(self._summed(self._loss_and_gradient))
-        self._products = traced(self._summed(self._product))
-        self._squares = traced(self._summed(self._squared))
+        wrap = _as_it_is if model.run_eagerly else _in_a_graph
+        self._losses = wrap(self._summed(self._loss))
+        self._gradients = wrap(self._summed(self._loss_and_gradient))
+        self._products = wrap(self._summed(self._product))
+        self._squares = wrap(self._summed(self._squared))
 
     def batches(self) -> Iterator[Part]:
         """Yields a `Part` for each batch that has examples."""

@@ -140,12 +140,12 @@ class Evaluator:
                     sample_weight=batch.sample_weight,
                     training=self._training,
                 )
-                scaled = loss * cast_as(loss_scale, loss)
+                scaled_loss = loss * cast_as(loss_scale, loss)
         scope.check(watched)
         grads, overwrites = [], []
         if gradient:
             grads, overwrites = self._gradient(
-                tape, scaled, scope, params, overwritten
+                tape, scaled_loss, scope, params, overwritten
             )
         updated = [variable for variable, _ in scope.updates]
         self.state = variables.unique([*self.state, *updated])
