@@ -393,11 +393,11 @@ def policy_of(name):
         ({"sync_perturbations": True, "num_batch_splits": 2}, "only one"),
         (
             {"sync_perturbations": True, "ascent_samples": samples.Drawn()},
-            "`ascent_samples` a choice.*only one",
+            "`ascent_samples` chooses.*only one",
         ),
         (
             {"sync_perturbations": True, "descent_samples": samples.Largest()},
-            "`descent_samples` a choice.*only one",
+            "`descent_samples` chooses.*only one",
         ),
         (
             {"descent": descents.FirstOrderFlatness(), "perturb": "kernel"},
