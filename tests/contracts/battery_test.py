@@ -60,7 +60,7 @@ FACTORS = {
     "descent": (
         descents.Last(),
         descents.Mean(),
-        # Its length is that of the climb, see `arguments`.
+        # `arguments` gives it a weight for each point of the climb.
         descents.Weighted((0.5, 0.5)),
         descents.Accumulated(),
         descents.Penalized(),

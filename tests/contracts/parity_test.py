@@ -166,7 +166,7 @@ class Subclass(keras.Model):
 
 
 class WithoutTraining(Subclass):
-    """Is, for Keras, never in training mode."""
+    """Is never in training mode, since its `call` has no `training`."""
 
     def call(self, inputs):
         return super().call(inputs)

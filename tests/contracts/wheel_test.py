@@ -104,8 +104,9 @@ def test_runs_in_another_environment(wheel, sources, tmp_path):
     venv.create(environment)
     python = environment / "bin" / "python"
     packages = sysconfig.get_path("purelib", "venv", {"base": str(environment)})
-    # TensorFlow and the rest are those here. A path in a .pth file does not
-    # bring the .pth files of that path, such as the one to this clone.
+    # The environment borrows TensorFlow and other packages from here. A path
+    # in a .pth file does not bring the .pth files of that path, such as the one
+    # to this clone.
     here = [path for path in sys.path if path.endswith("-packages")]
     (pathlib.Path(packages) / "here.pth").write_text("\n".join(here))
     pip("--python", python, "install", wheel, cwd=empty)

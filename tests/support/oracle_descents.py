@@ -220,7 +220,7 @@ def xsam(
 ):
     """arXiv:2603.10048: d = ||g_n|| slerp(v_0, v_1, alpha).
 
-    v_0 is the direction of z_n - w, v_1 that of g_n; n steps of rho / n. With
+    v_0 is the direction of z_n - w, v_1 of g_n; n steps of rho / n. With
     a period, alpha is chosen by `steepest_alpha` at t = 0, period, ..., for
     that step on. Confirmed in Cccjl219/XSAM `utils/xsam.py` and `train.py`
     (rho 0.15, rho_max 0.3, alphas 0 to 2 by 0.1, in the first batch of an

@@ -134,8 +134,8 @@ if code is None:
     sys.exit()
 exec(code)
 """
-# What takes long to import, and starts no threads but those of OpenBLAS, which
-# knows of forks.
+# Modules that take long to import. Only OpenBLAS starts threads, and it can
+# handle a fork.
 IMPORTED = ("tensorflow", "keras", "keras_sam", "pytest")
 
 
