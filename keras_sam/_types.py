@@ -8,7 +8,7 @@ from keras import tree
 
 
 class Batch(NamedTuple):
-    """What `keras.utils.unpack_x_y_sample_weight` returns."""
+    """A batch, as `keras.utils.unpack_x_y_sample_weight` returns it."""
 
     x: Any
     y: Any = None
@@ -22,17 +22,18 @@ class Batch(NamedTuple):
 
 
 class Point(NamedTuple):
-    """A place in the space of weights, and the model there on one batch.
+    """The result of a pass: the model at some weights, on one batch.
 
     Attributes:
-        params: List of tensors: a value of each of `Evaluator.params`.
+        params: List of tensors, a value for each of `Evaluator.params`.
         loss: Scalar tensor, the mean over the batch.
-        grads: List of tensors shaped like `params`, the gradient of `loss`:
-            without loss scale, zeros where there is none; dense, but where
-            rows of embeddings are asked for.
+        grads: List of tensors shaped like `params`, the gradient of `loss`
+            without the loss scale. It is zero for a variable that the loss does
+            not depend on. Gradients are dense, unless the evaluator may return
+            rows of embeddings.
         y_pred: The outputs of the model, any structure.
-        state: List of tensors, the new value of each of `Evaluator.state`; the
-            old one where the pass leaves a variable alone.
+        state: List of tensors, the new value of each of `Evaluator.state`. A
+            variable that the pass does not update keeps its old value.
         overwrites: List of tensors, the new value of each of
             `Evaluator.overwritten`.
         own_loss: Scalar tensor, the loss of this replica, where `loss` is the
@@ -49,18 +50,18 @@ class Point(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What one climb, or the mean over the parts of a batch, amounts to.
+    """The result of a train step, or the mean over the parts of a batch.
 
     Attributes:
         loss: Scalar tensor, the clean loss.
         grads: List of tensors, the gradient to descend with.
-        correction: List of tensors, what the weights move by besides, over the
-            learning rate; empty for most descents.
-        y_pred: The clean outputs.
-        state: List of tensors, the state that the clean pass leaves.
+        correction: List of tensors. The weights also move by minus the learning
+            rate times these tensors. The list is empty for most descents.
+        y_pred: The outputs of the clean pass.
+        state: List of tensors, the state after the clean pass.
         overwrites: List of tensors, see `Point`.
         memory: `memory.Memory` of the parts.
-        measured: List of what `measures.of_climb` returns, or empty.
+        measured: List of one tensor, see `measures.of_climb`, or empty.
     """
 
     loss: Any

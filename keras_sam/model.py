@@ -26,7 +26,7 @@ Number: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 
 
 class _Argument:
-    """An argument of the wrapper, as an attribute that is only read."""
+    """An argument of the wrapper, as a read-only attribute."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -50,84 +50,100 @@ class _Argument:
 
 @_registration.exported
 class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
-    """Sharpness-aware minimization (SAM) of a Keras model.
+    """Trains a Keras model by sharpness-aware minimization (SAM).
 
-    Each train step climbs from the weights w to points of higher loss on the
-    batch, and descends from w with the gradients met there:
+    Each train step climbs from the weights w, in n steps of length r, to points
+    of higher loss on the batch. It then descends from w with the gradients at
+    these points:
 
         z_0 = w,  g_i = gradient at z_i
         z_i = z_{i-1} + r * direction(g_{i-1}, z_{i-1}),    i = 1, ..., n
         w  <- optimizer(w, descent(g_0, ..., g_n))
 
-    The arguments are attributes that can be read, not set: to change one, wrap
-    the model again. All else is Keras's: `compile` the wrapper, then `fit`,
-    `evaluate`, `predict`, `save`. The inner model is trained in place; save or
-    export `sam.model` alone once training is over.
+    The wrapper is a Keras model: `compile` it, then call `fit`, `evaluate`,
+    `predict` and `save`. The wrapper trains the inner model in place. Save or
+    export the inner model, `sam.model`, alone only once training is over.
 
-    Metrics, the logged loss, batch statistics and seeds are those of the clean
-    pass, the one at w. Clipping, weight decay, averages and constraints act on
-    the final gradient.
+    The arguments are also attributes. They can be read, but not set: to change
+    an argument, wrap the model again.
+
+    The pass of the model at z_0 is the clean pass. It alone determines the
+    metrics, the logged loss, the batch statistics and the seeds. `descent`
+    returns the final gradient. The optimizer gets no other gradient, so its
+    clipping, weight decay, weight averages and constraints act only once.
 
     Args:
-        model: `keras.Model`, built or not. Its `train_step`, `test_step`,
-            `predict_step`, `compute_loss` and `compute_metrics` must be
-            Keras's; override those of the wrapper. Under `tf.distribute` it
-            must be wrapped in the strategy scope that it was made in.
+        model: `keras.Model`, built or not. It must not override `train_step`,
+            `test_step`, `predict_step`, `compute_loss` or `compute_metrics`:
+            override them in a subclass of the wrapper. Under `tf.distribute`
+            the model must be wrapped in the strategy scope that it was made in.
         rho: Float, at least 0, or a `LearningRateSchedule` of the optimizer's
-            iterations. The radius of the climb, in the Euclidean norm over all
-            perturbed variables (in the metric of `direction`, for others than
-            `Normalized`). 0 is plain training at the cost of the climb.
-        num_batch_splits: Int, at least 1, or None. Parts of the batch of a
-            replica that climb on their own (m-sharpness); their gradients are
-            averaged, weighted by size. Batch statistics are those of the
-            parts, averaged; every part has the dropout mask of the first.
-        ascent_steps: Int, at least 0: the number of steps, n. A train step
-            evaluates n + 1 gradients. 0 is plain training.
-        radius: The length r of a step: "split" rho / n; "full" rho;
-            "projected" rho, after which z_i is moved back into the Euclidean
-            ball of radius rho around w; "matched" 2 rho / (n + 1), with which
-            `Mean` descends, to first order, with the gradient at distance rho.
-        direction: One of `keras_sam.directions`, or any callable like them.
-        descent: One of `keras_sam.descents`, or any callable like them.
-        cadence: One of `keras_sam.cadences`, or any callable like them: which
-            train steps climb. The others evaluate one gradient.
-        start: One of `keras_sam.starts`, or any callable like them, or None:
-            where z_0 is, if not at w. What is said of the clean pass below is
-            then true of the pass at z_0.
+            iterations: the radius of the climb. It is a length in the Euclidean
+            norm over all perturbed variables. With a direction other than
+            `Normalized` it is a length in the metric of that direction. 0 is
+            plain training at the cost of the climb.
+        num_batch_splits: Int, at least 1, or None: the number of parts that a
+            replica splits its batch into. Each part climbs on its own
+            (m-sharpness). The gradients of the parts are averaged, weighted by
+            size, and so are their batch statistics. All parts have the dropout
+            mask of the first part. None does not split the batch.
+        ascent_steps: Int, at least 0: the number n of steps of the climb. A
+            train step evaluates n + 1 gradients. 0 is plain training.
+        radius: String, which sets the length r of a step of the climb. "split"
+            is rho / n, and "full" is rho. "projected" is rho, and then moves
+            z_i back into the Euclidean ball of radius rho around w. "matched"
+            is 2 rho / (n + 1): with it, and to first order, `Mean` descends
+            with the gradient at distance rho.
+        direction: One of `keras_sam.directions`, or any callable like them. It
+            decides where a step of the climb points.
+        descent: One of `keras_sam.descents`, or any callable like them. It
+            makes the final gradient.
+        cadence: One of `keras_sam.cadences`, or any callable like them. It
+            decides which train steps climb. The other steps evaluate one
+            gradient.
+        start: One of `keras_sam.starts`, or any callable like them, or None. It
+            decides where z_0 is. None is z_0 = w.
         ascent_samples: One of `keras_sam.samples`, or any callable like them,
-            or None for all: the examples of the batch whose gradients climb.
-        descent_samples: Likewise, the examples whose gradients at the ascended
-            points the descent sees.
-        perturb: Which trainable variables move: None for all, a regular
-            expression that is searched for in `variable.path` below the inner
-            model, or a predicate of a Keras variable. The norm is over those
-            that move. All are trained.
-        sync_perturbations: Bool. False: each replica climbs on its own part
-            of the batch. True: on gradients averaged over replicas, which
-            equals one device with the whole batch.
-        track: Bool, or int, at least 1. True: `fit` also logs, as means over
-            the examples of the steps that climb, `perturbed_loss` (at z_n),
-            `sharpness` (that less the loss of the clean pass), `gradient_norm`
+            or None. It chooses the examples of the batch for the gradients that
+            the climb follows. None takes all examples.
+        descent_samples: One of `keras_sam.samples`, or any callable like them,
+            or None. It chooses the examples for the gradients that the descent
+            gets at z_1, ..., z_n. None takes all examples.
+        perturb: None, a regular expression, or a predicate of a Keras variable.
+            It chooses the trainable variables that move in the climb, and norms
+            are over these variables. None chooses all. A regular expression is
+            searched for in `variable.path`, below the inner model. All
+            trainable variables are trained, whether they move or not.
+        sync_perturbations: Bool. False: each replica climbs on its own part of
+            the batch. True: all replicas climb together, on gradients averaged
+            over replicas. This equals one device with the whole batch.
+        track: Bool, or int, at least 1. True: `fit` also logs measurements of
+            the climb, as means over the examples of the steps that climb. They
+            are `perturbed_loss` (the loss at z_n), `sharpness`
+            (`perturbed_loss` minus the loss of the clean pass), `gradient_norm`
             (of g_0, over all trained variables), `perturbed_gradient_norm` (of
-            g_n) and `gradient_cosine` (of g_0 and g_n; 0 if one is zero). They
-            are NaN where nothing has been measured in an epoch yet. z_n is the
-            last point that the descent asks for. Training is the same but for
-            rounding. An int k: only in every k-th step, if that climbs, at less
-            cost (with `Every(2)` and 3, in every sixth).
-        xla: "auto", True or False: whether to compile gradient evaluations
-            with XLA, also where `jit_compile` does not (under a strategy).
-            "auto" is True unless there is only a CPU.
-        name: String, the name of the model.
+            g_n) and `gradient_cosine` (of g_0 and g_n; 0 if one is zero). z_n
+            is the last point that the descent asks for. The measurements are
+            NaN until the first one of an epoch. Training is the same but for
+            rounding. An int k: a step measures only if its number is a multiple
+            of k and it climbs, which costs less. (`Every(2)` with k = 3
+            measures in every sixth step.)
+        xla: "auto", True or False: whether XLA compiles the evaluations of
+            gradients. XLA can do so where `jit_compile` cannot compile the
+            step, as under a strategy. "auto" is True unless there is only a
+            CPU.
+        name: String, the name of the wrapper.
 
     Raises:
         TypeError: If an argument is of a wrong type.
-        ValueError: If an argument is out of range, two contradict each other,
-            `perturb` matches nothing, or `model` cannot be wrapped as it is.
+        ValueError: If an argument is out of range, two arguments contradict
+            each other, `perturb` matches nothing, or `model` cannot be wrapped
+            as it is.
 
     Reference: Foret et al., arXiv:2010.01412, algorithm 1 (`ascent_steps=1`);
-    Kim et al., arXiv:2302.10181 (`ascent_steps=n`, with `descent=Last()` the
-    multi-step SAM it studies, with `descent=Mean()` the modification it
-    proposes, as inferred from the authors' public code).
+    Kim et al., arXiv:2302.10181 (`ascent_steps=n`). With `descent=Last()` this
+    is the multi-step SAM that Kim et al. study. With `descent=Mean()` it is the
+    modification that they propose, as inferred from the authors' public code.
 
     Example:
 
@@ -206,12 +222,13 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Calls the inner model, which inherits `training`.
 
-        In Keras the layers of a model whose `call` has no such argument do not
-        learn of it (and are in inference mode).
+        If the `call` of the inner model has no argument `training`, its layers
+        do not inherit `training`, and are in inference mode. Keras does the
+        same.
         """
         del training
-        taken = _keras_internals.takes_training(self.model)
-        outputs = self.model(inputs, **({} if taken else {"training": None}))
+        inherits = _keras_internals.takes_training(self.model)
+        outputs = self.model(inputs, **({} if inherits else {"training": None}))
         self._ensure_memory()
         return outputs
 
@@ -220,24 +237,24 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         return description.call(type(self).__name__, self.model, self._method)
 
     def describe(self) -> str:
-        """Returns in words what is trained, and how: some lines of text.
+        """Returns lines of text that say what is trained, and how.
 
-        They say how far and along what a step climbs, what the optimizer gets,
-        which steps climb, how many gradients a step costs, how many weights
-        move, and what XLA compiles.
+        They say how far and in which direction a step climbs, what the
+        optimizer gets, which steps climb, how many gradients a step costs, how
+        many weights move, and what XLA compiles.
         """
         return description.text(self, self._method)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """The metrics of the wrapper, and those that the inner model holds."""
-        # Keras leaves out what a nested model itself holds.
+        # Keras leaves out the metrics that a nested model itself holds.
         held = _keras_internals.own_metrics(self.model)
         return [*super().metrics, *held]
 
     @property
     def perturbed_variables(self) -> list[keras.Variable]:
-        """The trained variables that climb, those that `perturb` chooses.
+        """The trained variables that `perturb` chooses: they move in the climb.
 
         Raises:
             ValueError: If `perturb` chooses none, or the model is not built.
@@ -246,10 +263,10 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
 
     @property
     def climbs(self) -> float | None:
-        """How many train steps have climbed; None if not counted.
+        """The number of train steps that have climbed; None if not counted.
 
-        They are counted where `cadence` skips some. The number is the mean over
-        replicas and parts of a batch, which may differ.
+        The wrapper counts only if `cadence` may skip steps. The number is the
+        mean over the replicas and the parts of a batch, which may differ.
         """
         if self._memory is None or not self._method.skips_steps:
             return None
@@ -257,14 +274,17 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
 
     @property
     def output_names(self) -> list[str]:
-        """The inner model's, so that losses and metrics may be dicts of it."""
+        """The output names of the inner model.
+
+        The losses and metrics in `compile` may be dicts with these names.
+        """
         return self.model.output_names
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor, serialized.
 
         Raises:
-            ValueError: If one of them cannot be saved.
+            ValueError: If an argument cannot be saved.
         """
         return {
             **super().get_config(),
@@ -287,8 +307,8 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         arguments = configuration.arguments(cls, config, custom_objects)
         dtype, trainable = arguments.pop("dtype"), arguments.pop("trainable")
         model = cls(**arguments)
-        # Not every inner model brings its dtype policy back, on which depends
-        # whether `compile` scales losses.
+        # `compile` scales losses if the dtype policy says so, and not every
+        # inner model restores its policy.
         model.dtype_policy = dtype
         model.trainable = trainable
         return model

@@ -17,26 +17,26 @@ RADII = {
 
 
 class Path:
-    """The points z_1, ..., z_n above a clean point z_0, an iterator.
+    """Iterates over the points z_1, ..., z_n of a climb from a clean point z_0.
 
         z_i = z_{i-1} + r * direction(g_{i-1}, z_{i-1})
 
-    with r as in `RADII`; "projected" then shortens z_i - w to the Euclidean
-    length rho where it is longer. A point is evaluated once, when it is
-    reached: the gradient that a descent sees there also takes the next step.
+    with r as in `RADII`. "projected" then shortens z_i - w to the Euclidean
+    length rho if it is longer. The climb evaluates a point when the iterator
+    reaches it. The descent and the next step share the gradient there, unless
+    they are on different examples.
 
     Args:
         method: `method.Method`.
         at: `objective.Objective`.
-        clean: The `Point` z_0, with the gradient that all that climb together
-            share.
+        clean: The `Point` z_0, `shared` by all replicas that climb together.
         weights: List of tensors, w.
-        memory: Memory of the direction.
-        gradient_at_end: Whether the last point needs a gradient.
+        memory: The memory of the direction.
+        gradient_at_end: Bool, whether the last point needs a gradient.
 
     Attributes:
-        memory: Memory of the direction after the steps taken so far.
-        last: The last `Point` so far; None before the first.
+        memory: The memory of the direction after the steps so far.
+        last: The last `Point` reached, or None before the first step.
     """
 
     def __init__(
@@ -48,7 +48,8 @@ class Path:
         self._ascend = self._ascended
         direction = method.direction
         if direction.is_own and not direction.asks_for_context:
-            # All steps are alike; a user's direction may count its calls.
+            # The steps of our own directions are alike, so one trace serves
+            # all of them. A user's direction may count its calls.
             self._ascend = control_flow.traced(self._ascended)
 
     def __iter__(self):
@@ -60,14 +61,14 @@ class Path:
 
     @property
     def finite(self):
-        """List of a scalar bool, whether all gradients so far are finite.
+        """A list of one scalar bool: whether all gradients so far are finite.
 
-        Those of z_0 are among them. The list is empty without a loss scale.
+        The gradient at z_0 counts too. The list is empty without a loss scale.
         """
         return [ops.all(ops.stack(self._finite))] if self._finite else []
 
     def _next(self, point, taken):
-        """Returns all params of the next point, which is not evaluated yet."""
+        """Returns the params of the next point, which is not evaluated yet."""
         selection, asked = self._at.selection, {}
         if self._method.direction.asks_for_context:
             moved = Restricted(self._at, point.params)
@@ -78,7 +79,7 @@ class Path:
         return selection.put(point.params, z)
 
     def _reached(self, params, taken):
-        """Returns the `Point` at params, as all see it that climb together."""
+        """Evaluates a point, and shares it with all that climb together."""
         method = self._method
         gradient = self._gradient_at_end or taken + 1 < method.ascent_steps
         point = self._evaluate(params, method.descent_samples, gradient)
@@ -89,8 +90,8 @@ class Path:
     def _slope(self, point):
         """Returns the gradient that the step from a point takes."""
         samples = self._method.ascent_samples
-        seen = None if point is self._clean else self._method.descent_samples
-        if samples == seen:
+        own = None if point is self._clean else self._method.descent_samples
+        if samples == own:
             return point.grads
         return self._at.shared(self._evaluate(point.params, samples).grads)
 

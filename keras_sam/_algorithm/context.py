@@ -1,4 +1,4 @@
-"""What a part may ask for: data of the step, draws, and looks elsewhere."""
+"""The context of a step: what a part may ask for beyond its arguments."""
 
 import keras
 from keras import ops
@@ -10,10 +10,11 @@ from keras_sam._backend import control_flow
 
 
 class StepContext(parts.Context):
-    """Answers from an objective.
+    """A `parts.Context` that answers from an objective.
 
     Args:
-        objective: `objective.Objective`, of which `params` are the weights.
+        objective: `objective.Objective`, a function of the `params` that a
+            part passes.
         ascent_step: Int, the number of steps of the climb already taken.
     """
 

@@ -1,8 +1,9 @@
-"""Random draws that depend on a seed and on the number of the step alone.
+"""Random draws that depend only on a name, a seed and the numbers of the steps.
 
-Nothing is to be saved, a resumed training draws what the uninterrupted one
-would have drawn, and all replicas and parts of a batch draw the same. As with
-Keras's dropout, XLA's draws are not TensorFlow's.
+The draws have no state to save. A resumed training draws the numbers that the
+uninterrupted one would have drawn. All replicas and all parts of a batch draw
+the same numbers. XLA and TensorFlow draw different numbers, as in Keras's
+dropout.
 """
 
 import zlib
@@ -12,13 +13,13 @@ from keras_sam._backend import random
 
 
 class Draws:
-    """A stream of random tensors; each call goes on with it.
+    """A stream of random tensors. Each call draws the next tensor.
 
     Args:
-        name: String; streams of other names are independent.
+        name: String. Streams with different names are independent.
         seed: Int.
-        iterations: Scalar int tensor, the number of the step.
-        ascent_step: Int, the step of the climb.
+        iterations: Scalar int tensor, the number of the train step.
+        ascent_step: Int, the number of steps of the climb already taken.
     """
 
     def __init__(self, name, seed, iterations, ascent_step):
@@ -46,11 +47,11 @@ def normals(like, seed, number=0):
     Args:
         like: List of tensors.
         seed: Int, at least 0.
-        number: Int; draws of other numbers are independent.
+        number: Int. Draws with different numbers are independent.
 
     Raises:
         TypeError: If the seed is no integer.
-        ValueError: If it is negative.
+        ValueError: If the seed is negative.
     """
     key = [_validation.integer("seed", seed, 0), number]
     return [

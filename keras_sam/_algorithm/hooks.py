@@ -1,4 +1,4 @@
-"""Looks for hooks of a part that a step would ignore."""
+"""Refuses a part with what looks like a hook but would be ignored."""
 
 import difflib
 
@@ -12,11 +12,11 @@ _HOOKS = {
     }
     for role in set(parts.ROLES.values())
 }
-# The hooks that are a bool; all others are methods.
+# The hooks that are bools. All other hooks are methods.
 _FLAGS = {"decoupled", "takes_slices"}
-# Names for helpers that differ from a hook by one letter, but not by a slip.
+# Names of helpers that resemble the name of a hook, but are no misspelling.
 _WORDS = {"best", "factors", "factory", "reset", "test", "unit"}
-# What a swap of two letters leaves of `init`, of 1 for the same name.
+# The similarity of `init` and `iint`. Equal names have 1.
 _SIMILAR = 0.75
 
 
@@ -26,18 +26,18 @@ def check(name, part, role):
     Args:
         name: String, the argument that the part was given as.
         part: Any callable.
-        role: Class of `parts`, what the part has to be.
+        role: Class of `parts`, the role that the part must play.
 
     Raises:
         TypeError: If a hook is no method.
-        ValueError: If the part has another role, a hook of another role, or a
-            method that has nearly the name of a hook.
+        ValueError: If the part plays another role, has a hook of another role,
+            or has a method whose name is nearly the name of a hook.
     """
     _check_role(name, part, role)
     _check_methods(name, part, role)
     hooks = _HOOKS[role]
-    # A step that ignores `factor` is right all the same, so any part may have
-    # a method of this common name.
+    # `factor` only saves time, so a step may ignore it. Any part may have a
+    # method of this common name.
     others = set().union(*_HOOKS.values()) - hooks - {"factor"}
     for attribute in sorted(set(dir(type(part))) - set(dir(parts.Part))):
         value = getattr(type(part), attribute, None)
@@ -88,13 +88,13 @@ def _check_methods(name, part, role):
 def _could_be(hook, value):
     """Whether a class attribute could be meant as a hook.
 
-    A flag that is False changes nothing.
+    A flag that is False changes nothing, so the step may ignore it.
     """
     return value is True if hook in _FLAGS else callable(value)
 
 
 def _near(name, hooks):
-    """Returns the hook whose name is nearly this one, or None."""
+    """Returns the hook whose name is nearly `name`, or None."""
     if name in _WORDS:
         return None
     near = difflib.get_close_matches(name.lower(), hooks, 1, _SIMILAR)

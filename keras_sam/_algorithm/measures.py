@@ -1,4 +1,4 @@
-"""What a climb meets, in numbers."""
+"""The measurements of a climb, one for each of `NAMES`."""
 
 import keras
 from keras import ops
@@ -16,19 +16,21 @@ NAMES = (
 
 
 def measured(every, iterations, clean, last):
-    """Returns the measurements of a step that climbs, every so many steps.
+    """Returns the measurements of a step that climbs, or zeros if none are due.
 
-    Inner products of all weights take time, hence not in every step.
+    Measurements need inner products over all weights, which take time. So a
+    user may choose to measure in few steps.
 
     Args:
-        every: Int, 0 for never.
+        every: Bool or int, `track` of the wrapper. True measures in every step,
+            k in every k-th step, and False or 0 in none.
         iterations: Scalar int tensor, the number of the train step.
         clean: `Point` z_0.
-        last: `Point` z_n, or None where there is none.
+        last: `Point` z_n, or None if the climb reached no point.
 
     Returns:
         List of one tensor: a 1 and a number for each of `NAMES`, or zeros.
-        The list is empty for never.
+        The list is empty if `every` is False or 0.
     """
     if not every:
         return []
@@ -37,12 +39,15 @@ def measured(every, iterations, clean, last):
 
 
 def unmeasured(every):
-    """Returns the same for a step that does not climb."""
+    """Returns the measurements of a step that does not climb: zeros."""
     return [nothing()] if every else []
 
 
 def of_climb(clean, last):
-    """Returns a 1, and a number for each of `NAMES`, of one climb."""
+    """Returns a tensor of a 1 and a number for each of `NAMES`, for one climb.
+
+    It returns zeros if the climb reached no point.
+    """
     if last is None:
         return nothing()
     norms = vectors.norm(clean.grads), vectors.norm(last.grads)

@@ -7,15 +7,16 @@ from keras import ops
 
 
 class Memory(NamedTuple):
-    """The memory of each part, by its role; `()` where there is none.
+    """The memory of each part, by its role. A part without memory has `()`.
 
     Attributes:
-        start: Of the start, shaped after the perturbed variables.
-        direction: Of the direction, likewise.
-        descent: Of the descent, shaped after all trained variables.
-        cadence: Of the cadence, likewise.
-        climbs: How many steps have climbed, a float, for the mean of replicas.
-            It is counted where the cadence skips some.
+        start: Memory of the start, made for the perturbed variables.
+        direction: Memory of the direction, made for the perturbed variables.
+        descent: Memory of the descent, made for all trained variables.
+        cadence: Memory of the cadence, made for all trained variables.
+        climbs: Scalar float tensor, the number of steps that have climbed. It
+            is a float because replicas average it. It is `()` unless a cadence
+            decides which steps climb.
     """
 
     start: Any
@@ -31,7 +32,7 @@ def first(method, trained, perturbed):
     Args:
         method: `method.Method`.
         trained: List of tensors, the values of all trained variables.
-        perturbed: List of tensors, those of the perturbed ones.
+        perturbed: List of tensors, the values of the perturbed variables.
     """
     return Memory(
         start=method.start.init(perturbed) if method.start else (),

@@ -17,9 +17,9 @@ from keras_sam.directions import Normalized
 class Method:
     """The arguments of `SharpnessAwareMinimization`, checked and adapted.
 
-    The wrapper holds one, and so does every diagnostic that climbs. The parts
-    are in the form of `roles`, see there; `arguments()` has them as they were
-    given.
+    The wrapper holds a `Method`, and so does every diagnostic that climbs. The
+    fields hold the parts as `roles.Adapted`. `arguments()` returns the parts as
+    users gave them.
 
     Raises:
         TypeError: If an argument is of a wrong type.
@@ -84,10 +84,10 @@ class Method:
         return self.ascent_steps == 0 and self.splits == 1
 
     def takes_rows(self):
-        """Whether its parts take gradients of embeddings as rows.
+        """Whether gradients of embeddings may be `tf.IndexedSlices`.
 
-        They are then never added up over replicas or parts of a batch, nor
-        returned from a conditional, all of which needs dense gradients.
+        All parts must take slices. The mean over the parts of a batch, the
+        conditional of a cadence, and a decoupled descent need dense gradients.
         """
         used = [] if self.start is None else [self.start]
         if self.ascent_steps > 0:
@@ -161,18 +161,18 @@ def _check_combinations(method):
     """Raises ValueError if two arguments contradict each other."""
     if method.sync_perturbations and method.num_batch_splits:
         raise ValueError(
-            "`sync_perturbations=True` is one climb for the batch of all "
-            "replicas, `num_batch_splits` several for the batch of each: give "
-            "only one. Received: num_batch_splits="
+            "`sync_perturbations=True` makes one climb for the batch of all "
+            "replicas, but `num_batch_splits` makes several climbs for the "
+            "batch of each replica: give only one. Received: num_batch_splits="
             f"{method.num_batch_splits}"
         )
     for name in ("ascent_samples", "descent_samples"):
         samples = getattr(method, name)
         if method.sync_perturbations and samples is not None:
             raise ValueError(
-                "`sync_perturbations=True` is one climb for the batch of all "
-                f"replicas, `{name}` a choice among the examples of each: give "
-                f"only one. Received: {name}={samples!r}"
+                "`sync_perturbations=True` makes one climb for the batch of "
+                f"all replicas, but `{name}` chooses among the examples of "
+                f"each replica: give only one. Received: {name}={samples!r}"
             )
     if method.track and method.ascent_steps == 0:
         raise ValueError(
@@ -182,6 +182,6 @@ def _check_combinations(method):
     if method.track and method.descent_samples is not None:
         raise ValueError(
             "`track` compares losses of the whole batch, but "
-            "`descent_samples` chooses some of it: give only one. Received: "
+            "`descent_samples` chooses some examples: give only one. Received: "
             f"descent_samples={method.descent_samples!r}"
         )

@@ -1,11 +1,11 @@
 """The loss on some examples, as a function of all trained weights.
 
-Objective     what every kind of it offers
-Local         of the examples of this replica
-Synced        the mean over replicas, which climb as one
-Gated         evaluated only if it is due
-Restricted    as a function of the perturbed weights
-Alone         the same, of this replica, where others cannot be reached
+Objective     the interface that all kinds share
+Local         the loss on the examples of this replica
+Synced        the mean loss over replicas, which climb together
+Gated         another objective, evaluated only if it is due
+Restricted    another objective, as a function of the perturbed weights only
+Alone         another objective, on this replica only, inside a conditional
 """
 
 from typing import Any
@@ -22,11 +22,11 @@ from keras_sam._backend import rows
 
 
 class Objective:
-    """What a climb needs to know of a loss.
+    """A loss on some examples, with all that a climb asks of it.
 
     Attributes:
         iterations: Scalar int tensor, the number of the train step.
-        examples: Int or scalar int tensor, how many examples there are.
+        examples: Int or scalar int tensor, the number of examples.
         selection: `selection.Selection`, the variables that move.
         due: True, or a scalar bool tensor: whether passes are needed.
         loss_scaled: Whether an overflow in any pass must skip the step.
@@ -43,8 +43,8 @@ class Objective:
 
         Args:
             params: List of tensors, a value for each trained variable.
-            gradient: Whether to have the gradient.
-            batch: `Batch` of the examples, None for all.
+            gradient: Bool, whether to compute the gradient.
+            batch: `Batch` of the examples, or None for all.
         """
         raise NotImplementedError
 
@@ -61,7 +61,10 @@ class Objective:
         raise NotImplementedError
 
     def shared(self, tensors):
-        """Returns tensors as all replicas that climb together see them."""
+        """Returns the mean of tensors over the replicas that climb together.
+
+        A replica that climbs on its own gets the tensors as they are.
+        """
         return tensors
 
     def averaged(self, tensors):
@@ -85,12 +88,12 @@ class Objective:
         return [vectors.all_finite(point.grads)] if self.loss_scaled else []
 
     def choose(self, due, clean, climbed, rested):
-        """Returns what one of two functions of an objective returns.
+        """Calls one of two functions with an objective; returns its result.
 
         Args:
-            due: Bool or scalar bool tensor, whether it is the first one.
+            due: Bool or scalar bool tensor, whether to call `climbed`.
             clean: The `Point` z_0.
-            climbed, rested: Functions of an objective.
+            climbed, rested: Functions that take an objective.
         """
         del clean
         return control_flow.cond(
@@ -99,12 +102,12 @@ class Objective:
 
 
 class Local(Objective):
-    """Of the examples of this replica, with a model and the state of a step.
+    """The loss on the examples of this replica.
 
     Args:
         evaluator: `evaluator.Evaluator`.
         batch: `Batch`.
-        state: List of tensors, which all passes start from.
+        state: List of tensors, the state that every pass starts from.
         iterations: Scalar int tensor.
         selection: `selection.Selection`, the variables that move.
     """
@@ -164,15 +167,16 @@ class Local(Objective):
 
 
 class Synced(Local):
-    """The mean over replicas, which climb as one."""
+    """The mean loss over all replicas, which climb together."""
 
     def shared(self, tensors):
         return replicas.mean(tensors)
 
     def choose(self, due, clean, climbed, rested):
-        """Returns the choice of two results, both computed.
+        """Calls both functions; returns the result that is due.
 
-        Collectives cannot run in a conditional, so only the passes do.
+        Collectives cannot run in a conditional, so only the passes of the model
+        run in one, see `Gated`.
         """
         if isinstance(due, bool):
             return super().choose(due, clean, climbed, rested)
@@ -183,7 +187,7 @@ class Synced(Local):
 
 
 class _Relayed(Objective):
-    """Another objective, but for what a subclass changes."""
+    """Hands calls on to another objective. Subclasses change some calls."""
 
     def __init__(self, of):
         self.iterations, self.examples = of.iterations, of.examples
@@ -214,9 +218,12 @@ class _Relayed(Objective):
 
 
 class Gated(_Relayed):
-    """Evaluated only if it is due; else with the clean loss and gradient.
+    """Another objective, evaluated only if it is due.
 
-    Outputs and state are always those of the clean pass.
+    If it is not due, loss and gradient are copied from the clean pass. Outputs
+    and state always come from the clean pass. `sync_perturbations` needs this
+    class, since its collectives cannot run in a conditional. (`samples` need
+    the outputs of a pass, so the two cannot be combined.)
     """
 
     def __init__(self, of, due, clean):
@@ -240,11 +247,12 @@ class Gated(_Relayed):
 
 
 class Restricted(_Relayed):
-    """As a function of the perturbed weights; the others stay.
+    """Another objective, as a function of the perturbed weights only.
 
     Args:
         of: `Objective`.
-        params: List of tensors, values of all weights.
+        params: List of tensors, the values of all weights. Weights that are
+            not perturbed keep these values.
     """
 
     def __init__(self, of, params):
@@ -284,7 +292,10 @@ class Selected(_Relayed):
 
 
 class Alone(_Relayed):
-    """Of this replica, in a conditional, where others cannot be reached."""
+    """Another objective, on this replica only.
+
+    Replicas cannot reach each other inside a conditional.
+    """
 
     def shared(self, tensors):
         return tensors

@@ -1,8 +1,8 @@
-"""Every part, whatever it was given as, in one form.
+"""Adapters that give all parts of a role the same form.
 
-A part is adapted once, when a `Method` is made. From then on it is called with
-its arguments, its memory and the context, and returns its result and its
-memory.
+A `Method` adapts each part once, when it is made. A step calls the adapter with
+the arguments of the role, a memory and the context. The adapter returns a
+result and a memory.
 """
 
 import inspect
@@ -14,18 +14,22 @@ from keras_sam._algorithm import hooks
 
 
 class Adapted:
-    """A part in the form in which a step calls it.
+    """A part in the form that a step calls.
 
     Args:
         name: String, the argument that the part was given as.
         part: Any callable.
 
     Attributes:
-        part: The same, as users see it.
-        is_own: Whether it is of this library, so without state in Python.
+        part: The part, as the user gave it.
+        is_own: Bool, whether the part is of this library. Such a part has no
+            state in Python.
+        asks_for_context: Bool, whether the part takes `context`.
+        remembers: Bool, whether the part has a memory.
+        takes_slices: Bool, `takes_slices` of the class of the part.
 
     Raises:
-        TypeError: If the part cannot be called, or a hook of it cannot.
+        TypeError: If the part, or a hook of the part, cannot be called.
         ValueError: If the part plays another role, or a method has the name of
             a hook of another role, or nearly the name of a hook.
     """
@@ -56,7 +60,7 @@ class Adapted:
         return repr(self.part)
 
     def init(self, params):
-        """Returns the first memory, `()` for a part without one."""
+        """Returns the first memory. A part without memory has `()`."""
         return self.part.init(params) if self.remembers else ()
 
     def check(self, arguments):
@@ -82,10 +86,10 @@ class Adapted:
         return result
 
     def tensors(self, result, number):
-        """Returns what the part has returned, a list of `number` tensors.
+        """Checks that a result is `number` tensors; returns it as a list.
 
         Raises:
-            ValueError: If it is something else.
+            ValueError: If the result is anything else.
         """
         if not isinstance(result, (list, tuple)) or len(result) != number:
             raise ValueError(
@@ -102,12 +106,12 @@ class Direction(Adapted):
 
     def __init__(self, name, part):
         super().__init__(name, part)
-        # Not an inherited one: `__call__` may be another by now.
+        # A subclass may redefine `__call__`, so it does not inherit `factor`.
         factor = vars(type(part)).get("factor")
         self._factor = part.factor if callable(factor) else None
 
     def __call__(self, length, grads, params, memory, context):
-        """Returns (the step, times its length; memory)."""
+        """Returns (the step multiplied by its length, memory)."""
         if self._factor is not None:
             (length,) = vectors.scale(length, [self._factor(grads)])
             return vectors.scale(length, grads), memory
@@ -119,12 +123,12 @@ class Direction(Adapted):
 
 
 class Step(NamedTuple):
-    """What a descent has made of the gradients.
+    """The result of a descent.
 
     Attributes:
-        grads: List of tensors, for the optimizer.
-        correction: List of tensors, what the weights move by besides, over
-            minus the learning rate. It is empty unless the descent is
+        grads: List of tensors, the gradient for the optimizer.
+        correction: List of tensors. The weights also move by minus the learning
+            rate times these tensors. The list is empty unless the descent is
             decoupled.
     """
 
@@ -194,7 +198,7 @@ class Cadence(Adapted):
 
 
 class Start(Adapted):
-    """Calls a start, or stays at the weights."""
+    """Calls a start."""
 
     role = parts.Start
 
@@ -233,7 +237,7 @@ class Samples(Adapted):
 
 
 def _hook(part, name, role):
-    """Returns a hook that a part declares, or None for the default."""
+    """Returns a hook of a part, or None if the part has only the default."""
     default = getattr(role, name, None)
     if getattr(type(part), name, None) is default is not None:
         return None
@@ -247,7 +251,7 @@ def _takes_context(part):
         return False
 
 
-# By the role that they adapt.
+# The adapter of each role.
 ADAPTERS = {
     adapter.role: adapter
     for adapter in (Direction, Descent, Cadence, Start, Samples)

@@ -1,24 +1,24 @@
-"""Which variables move."""
+"""The choice of the variables that move."""
 
 import re
 
 
 class Selection:
-    """The perturbed ones among all trained variables.
+    """Says which of all trained variables are perturbed.
 
     Args:
-        indices: List of their indices.
+        indices: List of ints, the indices of the perturbed variables.
     """
 
     def __init__(self, indices):
         self.indices = indices
 
     def pick(self, values):
-        """Returns the values of the perturbed variables, out of all."""
+        """Returns the values of the perturbed variables, out of all values."""
         return [values[i] for i in self.indices]
 
     def put(self, values, moved):
-        """Returns the values of all, with those of the perturbed replaced."""
+        """Returns all values, with `moved` for the perturbed variables."""
         values = list(values)
         for i, value in zip(self.indices, moved, strict=True):
             values[i] = value
@@ -34,10 +34,10 @@ def select(perturb, variables, wrappers):
         variables: List of the trained Keras variables.
         wrappers: List of path prefixes to strip, outermost first. A model that
             is built after wrapping has the names of its wrappers in the paths
-            of its variables. Loaded from a file it has not.
+            of its variables. A model that is loaded from a file has not.
 
     Raises:
-        ValueError: If there are no variables, or none is chosen.
+        ValueError: If there are no variables, or `perturb` chooses none.
     """
     if not variables:
         raise ValueError(

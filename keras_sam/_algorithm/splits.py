@@ -13,14 +13,14 @@ from keras_sam import vectors
 def mean(climb, batch, parts, state, accumulators):
     """Climbs on each part of a batch; returns the mean weighted by size.
 
-    As on replicas, all parts start from the same state. What they make of it is
-    averaged; of integer state (seeds) the first part's is kept. Only metrics
-    are handed on from part to part.
+    All parts start from the same state, as replicas do. The float state that
+    the parts return is averaged. The integer state (seeds) of the first part is
+    kept. Only metrics are handed on from part to part.
 
     Args:
         climb: Function from a `Batch` and state to an `Outcome`.
         batch: `Batch` whose tensors share their first axis.
-        parts: Number of parts; 1 climbs on the batch as it is.
+        parts: Int, the number of parts. 1 climbs on the batch as it is.
         state: List of tensors.
         accumulators: Slice of the state that holds metrics.
 
@@ -32,13 +32,13 @@ def mean(climb, batch, parts, state, accumulators):
     outcomes, shares, y_preds = [], [], []
     for piece, rows, share in split(batch, parts):
         outcome = climb(piece, state)
-        counted = [
+        metrics = [
             ops.where(share > 0, new, old)
             for new, old in zip(
                 outcome.state[accumulators], state[accumulators], strict=True
             )
         ]
-        state = [*state[: accumulators.start], *counted]
+        state = [*state[: accumulators.start], *metrics]
         counts = functools.partial(_rows, rows=slice(rows))
         y_preds.append(tree.map_structure(counts, outcome.y_pred))
         outcomes.append(outcome._replace(y_pred=()))
@@ -46,10 +46,11 @@ def mean(climb, batch, parts, state, accumulators):
     average = tree.map_structure(
         lambda *values: _average(values, shares), *outcomes
     )
-    average.state[accumulators] = counted
+    average.state[accumulators] = metrics
     return average._replace(
         y_pred=tree.map_structure(_concatenate, *y_preds),
-        # As Keras does over accumulated steps: they are largest magnitudes.
+        # Overwrites are largest magnitudes, so the largest counts. Keras does
+        # the same over accumulated steps.
         overwrites=[
             functools.reduce(ops.maximum, values)
             for values in zip(*(o.overwrites for o in outcomes), strict=True)
@@ -58,10 +59,10 @@ def mean(climb, batch, parts, state, accumulators):
 
 
 def split(batch, parts):
-    """Yields the parts of a batch, their rows, and their share of the batch.
+    """Yields each part of a batch, its number of rows, and its share.
 
-    Where there are fewer examples than parts, some parts hold an example that
-    is another's too and count for nothing: 0 rows, share 0.
+    With fewer examples than parts, surplus parts repeat an example of another
+    part. They have 0 rows and share 0, so they do not affect the result.
     """
     tensors = [t for t in tree.flatten(batch) if t is not None]
     known = {t.shape[0] for t in tensors if len(t.shape)} - {None}
@@ -107,7 +108,7 @@ def _concatenate(*tensors):
 def _average(values, shares):
     if not keras.backend.is_float_dtype(values[0].dtype):
         return values[0]
-    # `where`, since a part of no share may hold what is not a number.
+    # `where`, since a part with share 0 may hold NaN.
     return functools.reduce(
         ops.add,
         [

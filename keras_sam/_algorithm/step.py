@@ -1,4 +1,4 @@
-"""One train step as mathematics: what the optimizer is to descend with.
+"""One train step as mathematics, up to the gradient for the optimizer.
 
 docs/methods.md has the same step as equations.
 """
@@ -19,15 +19,15 @@ from keras_sam._types import Outcome
 
 
 class Update(NamedTuple):
-    """What a climb, or its absence, amounts to.
+    """The result of the part of a step after the clean pass.
 
     Attributes:
         grads: List of tensors, the gradient to descend with.
         correction: List of tensors, see `roles.Step`, or empty.
-        memory: `Memory` after it.
+        memory: `Memory` after the step.
         finite: List of one scalar bool tensor, whether the gradients of all
             passes are finite. It is empty without a loss scale.
-        measured: List of what `measures.of_climb` returns, or empty.
+        measured: List of one tensor, see `measures.of_climb`, or empty.
     """
 
     grads: list
@@ -47,7 +47,7 @@ def step(method, at, weights, memory):
         memory: `Memory` before the step.
     """
     z, memory = started(method, at, weights, memory)
-    passed = at.evaluate(z)  # The clean pass, whose loss and state are kept.
+    passed = at.evaluate(z)  # The clean pass gives loss, outputs and state.
     clean = at.shared_point(passed)
     climbs, memory = due(method, at, clean, memory)
     update = at.choose(
@@ -86,7 +86,7 @@ def rested(method, at, clean, memory):
 
 
 def started(method, at, weights, memory):
-    """Returns (z_0, memory): `z_0 = w + rho * start(w)`, or w."""
+    """Returns (z_0, memory): `z_0 = w + rho * start(w)`, w without a start."""
     if method.start is None:
         return weights, memory
     moving = at.selection.pick(weights)
@@ -127,12 +127,13 @@ def finished(method, at, passed, update):
 
 
 def unless_overflown(update):
-    """Returns NaN for gradients if any pass overflowed: the optimizer skips.
+    """Returns an update with NaN for gradients if any pass overflowed.
 
-    Where a pass for the memory alone overflows, the loss scale must fall too.
+    The optimizer then skips the step and lowers the loss scale. It must also do
+    so if only a pass for the memory overflowed.
     """
-    kept = tree.flatten(update.memory._replace(start=()))
-    flags = [*update.finite, *([vectors.all_finite(kept)] if kept else [])]
+    memory = tree.flatten(update.memory._replace(start=()))
+    flags = [*update.finite, *([vectors.all_finite(memory)] if memory else [])]
     finite = ops.all(ops.stack(flags))
     factor = ops.where(finite, 1.0, math.nan)
     return update._replace(

@@ -1,7 +1,7 @@
-"""What the algorithm needs of the backend that Keras runs on.
+"""What the algorithm needs from the backend that Keras runs on.
 
-`tensorflow/` is the only one so far. Another backend is a folder beside it with
-files of the same names.
+`tensorflow/` is the only backend so far. Another backend would be a folder
+beside it, with files of the same names.
 """
 
 try:

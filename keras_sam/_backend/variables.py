@@ -1,4 +1,4 @@
-"""Which variables a Keras model has."""
+"""The variables of a Keras model, by kind."""
 
 
 def trained(model):

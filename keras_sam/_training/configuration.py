@@ -1,4 +1,4 @@
-"""The config of a wrapper, as a saved file has it."""
+"""The config of a wrapper, as a saved file holds it."""
 
 import inspect
 
@@ -10,13 +10,13 @@ _VERSION = "keras_sam_version"
 
 
 def of_arguments(arguments):
-    """Returns arguments of the wrapper, serialized, and the version of today.
+    """Returns arguments of the wrapper, serialized, and keras_sam's version.
 
     Args:
-        arguments: Dict, but for `model`.
+        arguments: Dict of all arguments but `model`.
 
     Raises:
-        ValueError: If one of them cannot be saved.
+        ValueError: If an argument cannot be saved.
     """
     return {
         _VERSION: _registration.__version__,
@@ -38,7 +38,7 @@ def arguments(kind, config, custom_objects):
     config = dict(config)
     version = config.pop(_VERSION, "0.1.0 or older")
     parameters = inspect.signature(kind.__init__).parameters
-    # These are Keras's own.
+    # `trainable` and `dtype` are arguments of Keras.
     known = {*parameters, "trainable", "dtype"}
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     unknown = sorted(set(config) - known)
@@ -72,8 +72,8 @@ def _loaded(name, value, custom_objects, version):
     except TypeError as error:
         # Keras raises it for a class that it does not know.
         raise ValueError(
-            f"`{name}` cannot be loaded. {_origin(version)} A class of your "
-            "own must be registered before, or given as `custom_objects`. "
+            f"`{name}` cannot be loaded. {_origin(version)} Register a class "
+            "of your own before you load, or pass it in `custom_objects`. "
             f"Received: {value!r}"
         ) from error
 

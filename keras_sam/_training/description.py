@@ -1,4 +1,4 @@
-"""A wrapper in words."""
+"""Describes a wrapper in words."""
 
 import math
 
@@ -15,7 +15,7 @@ _LENGTHS = {
 
 
 def call(name, model, method):
-    """Returns the call that makes a wrapper, without what is default."""
+    """Returns the call that makes a wrapper: `rho`, and no other defaults."""
     default = Method().arguments()
     arguments = [
         f"{key}={value!r}"
@@ -26,11 +26,11 @@ def call(name, model, method):
 
 
 def text(sam, method):
-    """Returns what is trained, and how, in some lines of text.
+    """Returns lines of text that say what is trained, and how.
 
     Args:
         sam: The wrapper.
-        method: `method.Method`, its own.
+        method: The `method.Method` of the wrapper.
     """
     lines = [
         f"{type(sam).__name__} {sam.name!r} trains "
@@ -123,6 +123,6 @@ def _sharing(method):
 def _xla(sam, method):
     if sam.jit_compile is True:
         return "XLA: it compiles the whole train step (`jit_compile=True`)."
-    compiled = evaluators.compiles(method.xla)
-    what = "it compiles" if compiled else "it does not compile"
+    compiles = evaluators.compiles(method.xla)
+    what = "it compiles" if compiles else "it does not compile"
     return f"XLA: {what} the evaluations of gradients (`xla={method.xla!r}`)."

@@ -17,16 +17,17 @@ def check(model):
     """Checks that a model can be wrapped.
 
     Raises:
-        TypeError: If it is no `keras.Model`.
-        ValueError: If it overrides a method that the wrapper does not call.
+        TypeError: If the model is no `keras.Model`.
+        ValueError: If the model overrides a method that the wrapper does not
+            call.
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a `keras.Model`. Received: {model!r}")
     for name in _METHODS:
         if not _keras_internals.is_of_keras(getattr(model, name)):
             raise ValueError(
-                f"`model` must leave `{name}` to Keras, since the wrapper "
-                "would not call it; override it in a subclass of "
+                f"`model` must leave `{name}` to Keras: the wrapper would not "
+                "call it. Override it in a subclass of "
                 "SharpnessAwareMinimization. Received a "
                 f"{type(model).__name__} that overrides it"
             )

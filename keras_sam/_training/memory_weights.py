@@ -26,7 +26,7 @@ class MemoryWeights:
 
         def initializer(role, index):
             def initial(shape, dtype):
-                # When Keras asks for it, the variables have their values.
+                # Keras calls this when the variables have their values.
                 del shape
                 memory = getattr(first(lambda v: values.read([v])[0]), role)
                 return ops.cast(tree.flatten(memory)[index], dtype)
@@ -49,18 +49,18 @@ class MemoryWeights:
             for index, tensor in enumerate(tree.flatten(memory))
         ]
         for weight in self._weights:
-            # The only place where tf.train.Checkpoint looks for weights.
+            # tf.train.Checkpoint looks for weights in attributes only.
             setattr(layer, f"_{weight.name}", weight)
 
     def read(self, trained, selection):
-        """Returns the present `Memory`.
+        """Returns the current `Memory`.
 
         Args:
             trained: List of all trained Keras variables.
             selection: `selection.Selection` of those that move.
 
         Raises:
-            ValueError: If the variables are not those of the constructor.
+            ValueError: If a part's memory was made for other variables.
         """
         paths = self._paths_of(trained, selection)
         if paths != self._paths:
@@ -74,12 +74,12 @@ class MemoryWeights:
         return tree.pack_sequence_as(self._structure, weights)
 
     def write(self, memory, grads):
-        """Assigns a new memory, or nothing after an overflow.
+        """Assigns a new memory, unless it or a gradient is not finite.
 
         Args:
-            memory: `Memory`, like `grads` the same on all replicas.
-            grads: List of tensors. If they are not finite, the optimizer
-                skips the step.
+            memory: `Memory`, the same on all replicas.
+            grads: List of tensors, the same on all replicas. If they are not
+                finite, the optimizer skips the step.
         """
         if not self._weights:
             return
@@ -89,7 +89,10 @@ class MemoryWeights:
             weight.assign(ops.where(finite, value, weight.value))
 
     def _paths_of(self, trained, selection):
-        """Returns the paths of variables, for memories shaped after them."""
+        """Returns the paths of the variables that each memory is made for.
+
+        A memory of scalars is made for no variables.
+        """
         shaped_after = {
             "start": selection.pick(trained),
             "direction": selection.pick(trained),

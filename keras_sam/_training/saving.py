@@ -1,4 +1,4 @@
-"""What Keras leaves out, or damages, when it saves a wrapper."""
+"""Saves what Keras leaves out, or damages, when it saves a wrapper."""
 
 import os
 from typing import Any
@@ -10,10 +10,10 @@ from keras_sam._training import agreement
 
 
 class Saving(keras.Model):
-    """Saves seeds too, and nothing if the config cannot be saved.
+    """A model that saves seeds too, and nothing if its config cannot be saved.
 
-    All of several workers must call `save`, `save_weights` and `export`. The
-    file of the first worker stays.
+    Where there are several workers, all of them must call `save`,
+    `save_weights` and `export`. The file of the first worker stays.
     """
 
     def save(
@@ -21,8 +21,8 @@ class Saving(keras.Model):
     ) -> None:
         """Saves the model.
 
-        If an argument of the wrapper cannot be saved, nothing is written. Keras
-        would empty the file first.
+        If an argument of the wrapper cannot be saved, the file stays as it is.
+        Keras would empty it first.
 
         Raises:
             ValueError: If an argument of the wrapper cannot be saved.

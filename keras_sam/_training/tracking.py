@@ -1,4 +1,4 @@
-"""What a climb met, as metrics of the train step."""
+"""The measurements of climbs, as metrics of the train step."""
 
 import keras
 from keras import ops
@@ -10,10 +10,10 @@ from keras_sam._algorithm import measures
 
 @_registration.exported
 class Tracker(keras.metrics.Metric):
-    """Means over the examples of the steps that climbed.
+    """Averages measurements over the examples of the steps that climbed.
 
-    Its one variable is cheaper to update than a `keras.metrics.Mean` for each
-    name.
+    The tracker has one variable, which is cheaper to update than a
+    `keras.metrics.Mean` for each measurement.
     """
 
     def __init__(self, name="track", **settings):
@@ -31,7 +31,7 @@ class Tracker(keras.metrics.Metric):
         return {}
 
     def means(self):
-        """Returns {name: scalar tensor}, NaN if no step has climbed."""
+        """Returns {name: scalar tensor}, NaN if nothing has been measured."""
         total = ops.convert_to_tensor(self.total)
         means = ops.unstack(total[1:] / total[0])  # Zero over zero is NaN.
         return dict(zip(measures.NAMES, means, strict=True))
@@ -43,7 +43,11 @@ class Tracking(_keras_internals.FitHooks):
     _climb_metric = None
 
     def _track(self, every):
-        """Measures climbs in every so many steps, 0 for never."""
+        """Makes the tracker, unless `every` is False or 0.
+
+        Args:
+            every: Bool or int, `track` of the wrapper.
+        """
         if every:
             self._climb_metric = Tracker()
 
@@ -51,27 +55,28 @@ class Tracking(_keras_internals.FitHooks):
         """Adds what was measured to the logs of a train step.
 
         Args:
-            measured: List of what the function `measured` returns, or empty.
-            size: Number of examples.
-            logs: Dict.
+            measured: List that `measures.measured` returns.
+            size: Int or scalar int tensor, the number of examples.
+            logs: Dict of the logs of Keras.
 
         Raises:
             ValueError: If the user's metrics have the same names.
         """
         if self._climb_metric is None:
             return logs
-        taken = sorted(set(measures.NAMES) & set(logs))
-        if taken:
+        common = sorted(set(measures.NAMES) & set(logs))
+        if common:
             raise ValueError(
-                "With `track` metrics must not be called "
-                f"{taken}: the wrapper's own are. Received: {sorted(logs)}"
+                "With `track`, the metrics in `compile` must not be called "
+                f"{common}: the wrapper logs measurements under these names. "
+                f"Received: {sorted(logs)}"
             )
         self._climb_metric.update_state(*measured, sample_weight=size)
         return {**logs, **self._climb_metric.means()}
 
     def epoch_logs(self, logs):
-        # The logs of the last step are, on several replicas, means of means;
-        # Keras computes them anew if they have the names of its metrics.
+        # On several replicas the logs of the last step are means of means.
+        # Keras computes a log anew only if it has the name of a metric.
         if (
             not set(measures.NAMES) <= set(logs or ())
             or self._climb_metric is None

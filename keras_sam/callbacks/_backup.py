@@ -1,4 +1,4 @@
-"""The callback that saves a training and takes it up again."""
+"""The callback that saves a training and resumes it."""
 
 import numbers
 import os
@@ -18,7 +18,7 @@ from keras_sam._training import preemption
 
 
 class BackupAndRestore(keras.callbacks.Callback):
-    """Saves a `fit` as it goes, and resumes an interrupted one where it was.
+    """Saves a `fit` while it runs, and resumes an interrupted `fit`.
 
     `keras.callbacks.BackupAndRestore` overwrites its only copy in place, from
     every worker, leaves out metrics, and repeats the epoch it was in. Here a
@@ -26,26 +26,27 @@ class BackupAndRestore(keras.callbacks.Callback):
     It is written whole or not at all, and by the chief alone.
 
     A resumed training equals the uninterrupted one to the bit if its data do.
-    An epoch must have the same batches in the same order whenever it is read,
-    and the data given to `fit` must begin with the epoch `epoch`, as with
-    Keras's `initial_epoch`. The callback passes over the batches of that epoch
-    that are done. `fit(shuffle=True)` orders arrays by global seeds, which are
-    not saved. With several replicas the metrics of an epoch resumed in its
-    middle may differ in the last bits, since each replica goes on with its part
-    of the sums so far.
+    An epoch must have the same batches in the same order whenever it is read.
+    The data given to `fit` must begin with the epoch `epoch`, as with Keras's
+    `initial_epoch`. The callback skips the batches of that epoch that were
+    trained on before the interruption. `fit(shuffle=True)` orders arrays by
+    global seeds, which are not saved. With several replicas, the metrics of an
+    epoch that is resumed in its middle may differ in the last bits: each
+    replica goes on with its part of the sums so far.
 
-    The callback must be the last one. It saves what others change before it,
-    such as a learning rate. It does not save what they remember. They see the
-    steps that are passed over again, with the logs of the last one.
+    The callback must be the last one. It saves variables that other callbacks
+    change before it, such as a learning rate. It does not save the attributes
+    of other callbacks. Other callbacks see the skipped steps again, with the
+    logs of the last skipped step.
 
-    After SIGTERM the callback finishes and saves the step, and raises
+    After SIGTERM the callback waits for the end of the step, saves, and raises
     `SystemExit(143)` (128 + SIGTERM). Several workers all do so, after a step
-    that they agree on. `fit` on a finished training, or one that a callback has
-    stopped, runs no step and leaves the weights of its last backup.
+    that they agree on. If a training is finished, or a callback has stopped it,
+    another `fit` runs no step and leaves the weights of the last backup.
 
     Args:
-        directory: String or path, where the backups of this one training are,
-            the same for all workers.
+        directory: String or path, the folder for the backups of this one
+            training. It must be the same for all workers.
         save_freq: "epoch", or an int k: also a backup after every k train
             steps of an epoch. (With `steps_per_execution`, after the execution
             that reaches them.)
@@ -53,8 +54,8 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     Raises:
         ValueError: If the newest backup is damaged, of another model, or not
-            the same on all workers. No variable has changed then, except where
-            only the metrics differ and an epoch had begun.
+            the same on all workers. No variable has changed then, unless only
+            the metrics differ and the backup is from within an epoch.
     """
 
     def __init__(
@@ -73,12 +74,12 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     @property
     def epoch(self) -> int:
-        """The number of epochs finished in the newest backup."""
+        """The number of finished epochs in the newest backup."""
         return self._checkpoints.progress["epoch"]
 
     @property
     def step(self) -> int:
-        """The number of train steps done in the epoch after those."""
+        """The number of finished train steps in the epoch after those."""
         return self._checkpoints.progress["step"]
 
     @property
@@ -111,7 +112,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         self._watch.start()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        # `fit` has read it.
+        # `fit` has read the first epoch by now.
         _keras_internals.set_first_epoch(self.model, None)
         self._epoch = epoch
         if not self._resumes:
@@ -122,7 +123,7 @@ class BackupAndRestore(keras.callbacks.Callback):
                 f"{self.epoch}, so `fit` must have that as `initial_epoch`. "
                 f"Received: {epoch}"
             )
-        # Now, since `fit` has just reset the metrics.
+        # Only now, since `fit` has just reset the metrics.
         self._skip = fast_forward.Skip(
             self.model,
             self.step,
@@ -160,7 +161,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         self._watch.stop()
 
     def _is_due(self, done: int) -> bool:
-        """Whether the steps from `_first` to `done` reach a multiple."""
+        """Whether the steps from `_first` to `done` reach a step to save."""
         every = self._every
         return every is not None and done // every > self._first // every
 

@@ -1,4 +1,4 @@
-"""A train step is the papers' arithmetic: against the float64 oracle."""
+"""A train step equals the papers' arithmetic, as the float64 oracle has it."""
 
 import itertools
 import sys
@@ -110,7 +110,7 @@ def test_every_radius_compiled(radius):
 
 
 class Backwards(directions.Normalized):
-    """Inherits a factor that is not its own."""
+    """Inherits a `factor` that does not fit its `__call__`."""
 
     def __call__(self, grads, params):
         return [-step for step in super().__call__(grads, params)]
@@ -163,7 +163,7 @@ def test_splits(mode, parts):
 
 
 def test_steps_of_one_radius_agree():
-    """n = 1: all radii are rho, and last is mean."""
+    """With n = 1 all radii are rho, and `Last` equals `Mean`."""
     steps = [
         descent_of_library(rho=0.3, radius=radius, descent=DESCENTS[descent][0])
         for radius in RADII
@@ -208,7 +208,7 @@ def distance_of(radius, descent, n, rho=1e-4):
 
 @pytest.mark.parametrize("n", [2, 3, 5])
 def test_mean_shrinks_the_radius(n):
-    """rho (n + 1) / (2 n), and the matched control undoes it."""
+    """The mean is at distance rho (n + 1) / (2 n). "matched" undoes this."""
     rho = 1e-4
     shrunk = distance_of("split", "mean", n, rho)
     assert shrunk / rho == pytest.approx((n + 1) / (2 * n), rel=1e-3)

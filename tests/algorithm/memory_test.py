@@ -1,4 +1,4 @@
-"""Parts that remember: a user's direction and descent with a memory."""
+"""Parts with a memory: a direction and a descent of a user."""
 
 import dataclasses
 import sys
@@ -17,7 +17,7 @@ from tests.support import testing
 @keras.saving.register_keras_serializable(package="tests")
 @dataclasses.dataclass(frozen=True)
 class Friendly(keras_sam.Part):
-    """Friendly SAM (arXiv:2403.12350), without special first step."""
+    """Friendly SAM (arXiv:2403.12350), without a special first step."""
 
     sigma: float = 1.0
     decay: float = 0.9
@@ -35,7 +35,7 @@ class Friendly(keras_sam.Part):
 @keras.saving.register_keras_serializable(package="tests")
 @dataclasses.dataclass(frozen=True)
 class Anchored(keras_sam.Part):
-    """Adds the way back to where training began, and counts the steps."""
+    """Adds 0.1 times the distance from the first weights; counts the steps."""
 
     def init(self, params):
         return {"anchor": params, "count": ops.zeros((), "int32")}

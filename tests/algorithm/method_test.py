@@ -1,4 +1,4 @@
-"""Bad input: a clear error, early, that names the argument; nothing changes."""
+"""A bad argument is an early error that names it; no variable changes."""
 
 import sys
 
@@ -131,7 +131,7 @@ def test_raw_variables(run_eagerly):
 
 
 class Sometimes(keras.layers.Layer):
-    """Assigns inside of a conditional."""
+    """Assigns a variable inside of a conditional."""
 
     def build(self, input_shape):
         self.count = self.add_weight(shape=(), trainable=False, name="count")
@@ -190,7 +190,7 @@ def test_numbers_may_be_numpys():
 
 
 class Compiled(keras.layers.Layer):
-    """Compiles its own call."""
+    """Compiles its own `call`."""
 
     def build(self, input_shape):
         self.factor = self.add_weight(shape=(), initializer="ones", name="a")

@@ -17,7 +17,7 @@ def subclass(role, **attributes):
 
 
 def method(self, *arguments):
-    """Stands for a hook, or for a helper."""
+    """Takes the place of a hook, or of a helper."""
 
 
 ROLES = {

@@ -76,7 +76,7 @@ def logs(examples, parts, mode="graph", make=testing.dense_net, **arguments):
 
 @pytest.mark.parametrize("mode", testing.MODES)
 def test_logs_are_those_of_the_whole_batch(mode):
-    """20 examples in batches of 8: the last is smaller."""
+    """20 examples in batches of 8 make a smaller last batch."""
     _, whole = logs(20, None, mode)
     for parts in (1, 3, 8):
         _, found = logs(20, parts, mode)
@@ -86,7 +86,7 @@ def test_logs_are_those_of_the_whole_batch(mode):
 
 
 def test_batches_smaller_than_the_parts():
-    """17 examples: the last batch is a single one, for three parts."""
+    """With 17 examples the last batch is one example, for three parts."""
     model, found = logs(17, 3)
     _, whole = logs(17, None)
     np.testing.assert_allclose(found["loss"], whole["loss"], rtol=1e-6)
@@ -124,7 +124,7 @@ def test_losses_by_output():
 
 @pytest.mark.parametrize("mode", testing.MODES)
 def test_state_is_the_mean_over_parts_and_seeds_advance_once(mode):
-    """Each part normalizes with its own statistics, like a replica."""
+    """Each part normalizes by its own statistics, as a replica does."""
 
     def make():
         inputs = keras.Input((6,))
@@ -149,7 +149,7 @@ def test_state_is_the_mean_over_parts_and_seeds_advance_once(mode):
 
 
 def test_masks_are_kept():
-    """A masked output counts less in a weighted metric."""
+    """A weighted metric counts a masked output less."""
 
     def make():
         inputs = keras.Input((4,), dtype="int32")

@@ -1,4 +1,4 @@
-"""The public names, and that what the README shows runs."""
+"""Tests the public names, and runs the code in the README."""
 
 import inspect
 import os
@@ -47,7 +47,7 @@ CLASSES = [
     for module, names in PARTS.items()
     for name in sorted(names)
 ]
-# From no paper.
+# Parts that come from no paper.
 UNPUBLISHED = (descents.Weighted,)
 
 
@@ -74,7 +74,7 @@ def test_public_classes(module):
 
 
 def test_arguments():
-    """Users and scripts rely on names, order and defaults."""
+    """Users rely on the names, the order and the defaults of arguments."""
     signature = inspect.signature(keras_sam.SAM.__init__)
     defaults = {
         name: parameter.default
@@ -136,7 +136,7 @@ def test_docstrings(value):
 
 @pytest.mark.parametrize("part", CLASSES)
 def test_docstring_of_a_part(part):
-    """What it computes, every argument, and where that is from."""
+    """It says what the part computes, has all arguments, and cites a source."""
     documented = part.__doc__
     source = documented.partition("Reference: ")[2]
     if part not in UNPUBLISHED:

@@ -1,14 +1,17 @@
-"""Every part with every other one that it goes with, in a short training.
+"""Every pair of parts that go together trains a model for a few steps.
 
-A row is a training of two steps, or three, with a level of each of the
+A row is a training of two or three steps, with a level of each of the
 `FACTORS`.
 
-Eager rows cover each pair of levels of two factors at least once, but for the
-pairs of which `REFUSED` says why: each part meets each other part, number of
-steps, radius and place (one device; parts of a batch; two replicas that climb
-on their own, split their batch, or are synced). In graph mode and with XLA,
-which compile for seconds, each level is in a row at least, in XLA with one step
-a climb and splits only on replicas; which levels meet there is by turns.
+Eager rows cover each pair of levels of two factors at least once. `REFUSED`
+lists the pairs that do not go together, with reasons. So each part meets each
+other part, number of steps, radius and place. A place is one device, parts of a
+batch, or two replicas that climb on their own, split their batch, or are
+synced.
+
+Graph mode and XLA compile for seconds, so there each level is in at least one
+row, and levels meet by turns. XLA rows have one step a climb, and splits only
+on replicas.
 """
 
 import contextlib
@@ -33,7 +36,7 @@ from keras_sam import starts
 SCHEDULES = keras.optimizers.schedules
 
 NONE, SYNCED = "one device", "synced"
-# Levels that keep apart what takes XLA ten seconds and more to compile.
+# Levels that keep apart parts that XLA would take over ten seconds to compile.
 COMPILED = ("replicas", SYNCED, NONE, "split replicas", SYNCED)
 FACTORS = {
     "place": (NONE, SYNCED, "replicas", "splits", "split replicas"),
@@ -57,7 +60,7 @@ FACTORS = {
     "descent": (
         descents.Last(),
         descents.Mean(),
-        # Its length is that of the climb, see `arguments`.
+        # `arguments` gives it a weight for each point of the climb.
         descents.Weighted((0.5, 0.5)),
         descents.Accumulated(),
         descents.Penalized(),
@@ -90,12 +93,13 @@ FACTORS = {
     "rho": (0.1, SCHEDULES.CosineDecay(0.2, 9)),
     "perturb": (None, "kernel"),
 }
-# Two factors and a function that says of which levels it is.
+# Two factors, and a function that says whether two levels are refused.
 REFUSED = (
-    # One climb for the batch of all replicas; a choice of examples is of one.
+    # Synced replicas climb once for all their examples. A choice of examples
+    # is made on one replica.
     ("place", "ascent_samples", lambda a, b: a == SYNCED and b is not None),
     ("place", "descent_samples", lambda a, b: a == SYNCED and b is not None),
-    # It is not defined for a subset of the variables.
+    # `FirstOrderFlatness` is not defined for a subset of the variables.
     (
         "descent",
         "perturb",
@@ -144,7 +148,7 @@ def covering_array():
 
 
 def every_level(**other):
-    """Returns rows in which each level is, by turns.
+    """Returns rows that have each level at least once, by turns.
 
     Args:
         **other: Levels of some factors, instead of all.
@@ -173,7 +177,7 @@ ROWS = [
 
 @keras.saving.register_keras_serializable(package="battery_test")
 class Traced(keras.layers.Layer):
-    """Counts how often a graph of it is made; eagerly, its calls."""
+    """Counts how often its graph is traced. Eagerly it counts its calls."""
 
     def __init__(self, **arguments):
         super().__init__(**arguments)
@@ -225,7 +229,7 @@ def compiled(given, mode, optimizer=None):
 
 
 def train(sam, traced, steps=3):
-    """Trains; returns how often the model is traced in each step."""
+    """Trains; returns the number of traces of the model in each step."""
     times = []
     for seed in range(steps):
         before = traced.times
@@ -240,7 +244,7 @@ def facts(variables):
 
 
 def assert_sound(sam, before):
-    """Asserts that weights and memory are finite numbers, and have moved."""
+    """Asserts that weights and memory are finite, and that weights moved."""
     for variable in [*sam.variables, *sam.optimizer.variables]:
         value = variable.numpy()
         # numpy has no bfloat16 of its own, and not all finite of integers.
@@ -317,7 +321,7 @@ def test_every_part_is_in_every_mode(factor, module):
         assert known - masks - {keras_sam.Part} == levels
 
 
-# Other types of numbers.
+# Other dtypes.
 
 TYPES = [
     {},
@@ -348,7 +352,7 @@ TYPES = [
 )
 @pytest.mark.parametrize("given", TYPES, ids=range(len(TYPES)))
 def test_other_types(given, policy, mode):
-    """In float16 the loss is scaled; no step overflows here."""
+    """In float16 the optimizer scales the loss. No step here overflows."""
     context = testing.float64() if policy == "float64" else policy_of(policy)
     with context:
         sam, traced = compiled({"rho": 0.1, "ascent_steps": 2, **given}, mode)
@@ -370,30 +374,33 @@ def policy_of(name):
     keras.config.set_dtype_policy("float32")
 
 
-# What does not go together.
+# Arguments that do not go together.
 
 
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        ({"ascent_samples": samples.Rising()}, "what the climb does to them"),
+        (
+            {"ascent_samples": samples.Rising()},
+            "must not be Rising.*after the climb",
+        ),
         (
             {
                 "ascent_samples": samples.Rising(),
                 "descent_samples": samples.Rising(),
             },
-            "what the climb does to them",
+            "must not be Rising.*after the climb",
         ),
         ({"descent": descents.Weighted((0.5, 0.5)), "ascent_steps": 2}, "= 3"),
         ({"descent": descents.Weighted((0.5, 0.5)), "ascent_steps": 0}, "= 1"),
         ({"sync_perturbations": True, "num_batch_splits": 2}, "only one"),
         (
             {"sync_perturbations": True, "ascent_samples": samples.Drawn()},
-            "`ascent_samples` a choice.*only one",
+            "`ascent_samples` chooses.*only one",
         ),
         (
             {"sync_perturbations": True, "descent_samples": samples.Largest()},
-            "`descent_samples` a choice.*only one",
+            "`descent_samples` chooses.*only one",
         ),
         (
             {"descent": descents.FirstOrderFlatness(), "perturb": "kernel"},
@@ -411,7 +418,7 @@ def accumulating():
 
 
 class Holder(keras.optimizers.Optimizer):
-    """Hands all to another optimizer, as Keras's MultiOptimizer does."""
+    """Hands every call to another optimizer, as Keras's MultiOptimizer does."""
 
     def __init__(self):
         super().__init__(0.0)
@@ -431,7 +438,7 @@ class Holder(keras.optimizers.Optimizer):
     ],
 )
 def test_a_decoupled_descent_refuses_an_optimizer(optimizer, reason, mode):
-    """Before anything changes; other descents take it."""
+    """The error comes before any change. Other descents take the optimizer."""
     given = {"descent": descents.Decoupled()}
     sam, _ = compiled(given, mode, optimizer())
     before = sam.get_weights()
@@ -460,7 +467,7 @@ def test_a_decoupled_descent_takes_others(optimizer):
 
 
 def test_parts_of_one_name_are_saved_apart():
-    """By these names they draw, too; two classes are called Random."""
+    """Two classes are called Random. Their names also decide their draws."""
     modules = (cadences, descents, directions, samples, starts)
     parts = {
         value

@@ -1,4 +1,4 @@
-"""BUILD files say what the sources say, and hold the layers of the library."""
+"""BUILD files agree with the sources, and keep the layers of the library."""
 
 import ast
 import graphlib
@@ -37,7 +37,7 @@ def test_imports_run_one_way():
 
 
 def test_layers():
-    """A dependency is visible where it is used, as Bazel wants it."""
+    """A dependency is visible to every target that uses it, as Bazel wants."""
     wrong = [
         f"{LABELS[user]} may not import {LABELS[used]}"
         for user, deps in DEPS.items()

@@ -2,9 +2,9 @@
 
     make conformance
 
-Exits with 1 where a rule that should agree does not, and where a peer does not
-compute what is said of it. Peers have an environment of their own, so this is
-no part of the tests.
+The script exits with 1 if a rule that should agree does not, or if a peer does
+not compute what the rule says of it. Peers need an environment of their own, so
+the tests do not run this script.
 """
 
 import collections
@@ -13,7 +13,7 @@ import os
 import pathlib
 import sys
 
-# Before the libraries are imported.
+# This must come before the imports of the libraries.
 os.environ.update(
     TPU_SKIP_MDS_QUERY="1", TF_CPP_MIN_LOG_LEVEL="3", JAX_PLATFORMS="cpu"
 )
@@ -28,7 +28,8 @@ from tests.support import oracle_methods  # noqa: E402
 
 _FLAGS = flags.FLAGS
 
-TOLERANCE = 1e-5  # Seen are 4e-7: float32, in other orders of summation.
+# The differences seen are 4e-7: libraries sum float32 in different orders.
+TOLERANCE = 1e-5
 PACKAGES = (
     "keras",
     "tensorflow",
@@ -85,7 +86,7 @@ flags.DEFINE_string(
 
 
 def distance(first, second):
-    """Returns the largest absolute difference, NaN where there is any."""
+    """Returns the largest absolute difference, or NaN if any number is NaN."""
     return np.max(
         [
             np.max(np.abs(np.asarray(a, "float64") - b))
@@ -124,7 +125,7 @@ def measure(rule):
 
 
 def faults(result):
-    """Returns what is not as it should be, a list of strings."""
+    """Returns what is not as expected, a list of strings."""
     rule, *distances = result
     named = dict(zip(Result._fields[1:], distances, strict=True))
     equal = set(named)

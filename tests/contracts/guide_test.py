@@ -1,4 +1,4 @@
-"""The code of docs/methods.md runs as it stands, and does what it says."""
+"""The code of docs/methods.md runs as it is, and does what the page says."""
 
 import ast
 import inspect
@@ -32,7 +32,7 @@ CLASSES = [
 
 @pytest.fixture(scope="module")
 def guide(tmp_path_factory):
-    """What the blocks define, one after the other."""
+    """Returns the names that the blocks define, run one after the other."""
     names = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("guide"))
@@ -62,7 +62,7 @@ def test_parts_come_back(guide):
 
 
 def vectors():
-    """Returns two gradients, (arrays, tensors) each."""
+    """Returns two gradients, each as (arrays, tensors)."""
     random = np.random.RandomState(0)
     both = [[random.normal(size=s) for s in ((3, 2), (4,))] for _ in range(2)]
     return [(g, [ops.convert_to_tensor(a) for a in g]) for g in both]
@@ -129,7 +129,7 @@ def test_chord(guide):
 
 
 def test_names_exist():
-    """What the pages call a part of the library is one."""
+    """All names of the library in the pages exist."""
     for module, name in re.findall(
         r"`(directions|descents|cadences|starts|samples|radii)\.([A-Z]\w+)",
         GUIDE + SCOPE,
@@ -164,7 +164,7 @@ def test_landscapes():
         and inspect.isfunction(value)
         and not name.startswith("_")
     }
-    # What helps to make one's own directions.
+    # Helpers to make directions of one's own.
     assert public - {"filter_normalized", "weights"} <= listed
 
 

@@ -1,7 +1,7 @@
-"""What a file of the library may import and touch.
+"""Checks what a file of the library may import and touch.
 
-Foreign names that begin with an underscore are touched in two files, and
-TensorFlow under `tensorflow/`. Imports run downwards.
+Two files may touch foreign names that begin with an underscore. Only files
+under `tensorflow/` may touch TensorFlow. Imports run downwards.
 """
 
 import ast
@@ -18,9 +18,9 @@ import keras_sam
 
 LIBRARY = pathlib.Path(keras_sam.__file__).parent
 
-# From the bottom up. A name is a room: a module, or a folder with all that is
-# in it, but for what has a line of its own. A room may import from lower
-# levels. Rooms of one level do not import each other.
+# From the bottom up. A name is a room: a module, or a folder with all its
+# modules that have no line of their own. A room may import from lower levels.
+# Rooms of one level must not import each other.
 LEVELS = [
     {
         "_backend.variables",
@@ -40,15 +40,15 @@ LEVELS = [
     {"callbacks"},
     {""},  # `keras_sam` itself.
 ]
-# Within the lowest level.
+# The only imports within the lowest level.
 BELOW = {("_keras_internals", "_private_names")}
 
-# Where foreign names that begin with an underscore may be touched.
+# The files that may touch foreign names that begin with an underscore.
 INTERNALS = {
     "_keras_internals",
     "_training.tensorflow.tensorflow_internals",
 }
-# Methods of named tuples: Python documents them.
+# Methods of named tuples, which Python documents.
 PUBLIC = {"_asdict", "_fields", "_make", "_replace"}
 # Functions whose argument names an attribute.
 BY_NAME = {
@@ -117,7 +117,7 @@ def own_and_foreign(kind):
 
 
 def breaches_of_class(node, kind):
-    """Yields (line, text) of what a class touches of its foreign bases."""
+    """Yields (line, text) where a class touches names of its foreign bases."""
     own, foreign = own_and_foreign(kind)
     for part in node.body:
         targets = [part]
@@ -145,8 +145,8 @@ def breaches(tree, module=None):
 
     Args:
         tree: Tree of the file.
-        module: The file as a module. Without it what a class does with its own
-            attributes is not looked at.
+        module: The file as a module. Without it, the function does not look at
+            what a class does with its own attributes.
     """
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and module is not None:

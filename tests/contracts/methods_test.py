@@ -1,4 +1,4 @@
-"""Every recipe is its paper's method: whole trainings against the oracle."""
+"""Every recipe is its paper's method: whole trainings equal the oracle's."""
 
 import functools
 import sys
@@ -49,8 +49,8 @@ def batches():
     return [(x.astype("float64"), y) for x, y in found]
 
 
-# What the parts draw at random, for the oracle, which takes it as given. Draws
-# of a train step that XLA compiles are others.
+# The random numbers that the parts draw. The oracle takes them as arguments.
+# A train step that XLA compiles draws others.
 
 
 def drawn(mode, part, draw):
@@ -148,7 +148,7 @@ def eigen(*arguments):
 
 
 def stale(w, data, lr):
-    """g at w + rho g' / ||g'||, g' the last such g: its definition."""
+    """The definition: g at w + rho g' / ||g'||, where g' is the last such g."""
     last = None
 
     def direction(t, w, batch):

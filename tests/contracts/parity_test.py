@@ -1,9 +1,9 @@
 """Tests that without a climb, or with radius 0, the wrapper is plain Keras.
 
-Without a climb, a step is the graph that Keras makes: weights, batch
+Without a climb, a step is the graph that Keras makes. Weights, batch
 statistics, seeds, optimizer slots and history are equal to the bit. With radius
-0 it has passes that Keras has not. Among them TensorFlow fuses operations
-otherwise, on some processors, so all is equal but for rounding.
+0, a step has passes that Keras has not. On some processors TensorFlow then
+fuses other operations, so results are equal but for rounding.
 """
 
 import functools
@@ -25,8 +25,8 @@ NO_STEPS = {"ascent_steps": 0}
 NO_RADIUS = {"rho": 0.0, "ascent_steps": 2}
 BOTH = (NO_STEPS, NO_RADIUS)
 
-# A few units in the last place of float32 numbers near 1, after six steps. A
-# pass too many, or another mask of a dropout, shows above 1e-4.
+# A few units in the last place of float32 numbers near 1, after six steps. An
+# extra pass, or another dropout mask, makes differences above 1e-4.
 ROUNDING = 1e-6
 
 
@@ -96,7 +96,7 @@ class Idle(layers.Layer):
 
 
 class Shapeless(layers.Layer):
-    """Has a weight of whose gradient TensorFlow does not know the shape."""
+    """Has a weight whose gradient has no static shape in TensorFlow."""
 
     def build(self, input_shape):
         self.scale = self.add_weight(
@@ -166,7 +166,7 @@ class Subclass(keras.Model):
 
 
 class WithoutTraining(Subclass):
-    """Is, for Keras, never in training mode."""
+    """Is never in training mode, since its `call` has no `training`."""
 
     def call(self, inputs):
         return super().call(inputs)
@@ -448,8 +448,8 @@ if hasattr(optimizers, "MultiOptimizer"):  # Not before Keras 3.15.
 def adam():
     """Returns an Adam that makes no steps of rounding errors.
 
-    They are all that is left of the gradient of a bias before a normalization,
-    and Adam would divide them by their own size.
+    Before a normalization, the gradient of a bias is nothing but rounding
+    errors. Adam would divide them by their own size.
     """
     return optimizers.Adam(epsilon=1e-3)
 
@@ -462,8 +462,9 @@ def test_mode(mode):
     )
 
 
-# Numbers of 8 bits: one in the last place of float32 may turn one of theirs,
-# a sixteenth of an activation, which a learning rate of 0.01 makes smaller.
+# Numbers have 8 bits. A difference in the last place of float32 may change such
+# a number by its last place, which is a sixteenth of an activation. The
+# learning rate of 0.01 makes the difference smaller.
 EIGHT_BITS = {"int8": 1e-2, "float8": 1e-2}
 
 
@@ -498,7 +499,7 @@ def test_every_optimizer_is_tested():
     [
         # Losses are kept in float32.
         ("float64", 1e-6),
-        # Units in the last of the 8 and 11 bits that activations have.
+        # Some units in the last of the 8 or 11 bits of activations.
         ("mixed_bfloat16", 2e-2),
         ("mixed_float16", 2e-3),
     ],
@@ -534,7 +535,7 @@ def test_frozen_after_wrapping():
         testing.assert_same(plain, sam, ROUNDING if climbs(arguments) else 0.0)
 
 
-# Embeddings: their gradients are slices, in which an id may occur twice.
+# Embeddings. Their gradients are slices, where an id may occur twice.
 
 
 def test_masking():
@@ -599,7 +600,7 @@ def test_repeated_ids(name, arguments):
     )
 
 
-# What a climb leaves alone.
+# What a climb must not change.
 
 
 def one_step(make, **arguments):
@@ -670,7 +671,7 @@ def test_loops_other_than_fit(arguments):
 
 
 def test_gradient_of_unknown_shape():
-    """Of a weight that stays where it is: no step could be taken along it."""
+    """The weight must not move, since no step can follow such a gradient."""
     assert_parity(
         lambda: case(lambda: net(Shapeless())),
         {**NO_RADIUS, "perturb": "kernel|bias"},

@@ -78,7 +78,7 @@ def assert_equal(first, second, atol=0.0):
 
 
 def norm_net():
-    """Of `testing.full_net` what Keras can train in mixed precision."""
+    """Returns the part of `testing.full_net` that trains in mixed precision."""
     inputs = keras.Input((6,))
     x = keras.layers.Dense(8, kernel_regularizer="l2")(inputs)
     x = keras.layers.BatchNormalization()(x)
@@ -106,7 +106,7 @@ def test_policy_is_that_of_the_inner_model():
     ],
 )
 def test_mixed_precision_without_a_climb_is_plain_keras(name, mode):
-    """Also while the first loss scale is too large, and steps are skipped."""
+    """It is so, too, while the scale is too large and steps are skipped."""
 
     def optimizer():
         return loss_scaled("adam", initial_scale=2.0**24)
@@ -126,7 +126,7 @@ def test_mixed_precision_without_a_climb_is_plain_keras(name, mode):
 )
 @every_direction
 def test_mixed_precision_approximates_float32(name, atol, direction):
-    """To the 11 and 8 bits that activations have."""
+    """The results agree to the 11 or 8 bits of activations."""
     mixed = two_steps(direction, name)
     assert_equal(mixed, two_steps(direction, "float32"), atol=atol)
 
@@ -312,8 +312,9 @@ class Bomb(keras.layers.Layer):
     """Has an infinite gradient on batches with an example above 100.
 
     Args:
-        weight: "w" or "b": which gradient.
-        moved: Whether away from where the weights started, or only there.
+        weight: "w" or "b", the weight with an infinite gradient.
+        moved: Bool. True: the gradient is infinite once w has moved. False: it
+            is infinite until w moves.
     """
 
     def __init__(self, weight, moved):
@@ -406,7 +407,7 @@ def test_overflow_skips_the_step(weight, moved, mode):
     ("weight", "moved"), [("w", False), ("w", True), ("b", True)]
 )
 def test_overflow_without_loss_scaling_is_visible(weight, moved):
-    """All but that of a gradient, b's at the start, which is of no use."""
+    """The case left out has no effect: no step uses the first gradient of b."""
     model = sam(perturb="bomb/w")(bomb_net(weight, moved))
     model.compile("sgd", testing.cross_entropy())
     x, y = testing.data(8)

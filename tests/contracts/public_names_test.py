@@ -1,6 +1,6 @@
-"""Examples, benchmarks and documentation do with the library's public names.
+"""Examples, benchmarks and documentation use only the library's public names.
 
-What they need others need, too; and a private name may go without a word.
+Users need the same names, and a private name may disappear without notice.
 """
 
 import ast

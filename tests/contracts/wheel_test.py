@@ -1,4 +1,4 @@
-"""The wheel is whole: what is installed from it does without the clone."""
+"""The wheel is complete: an installation needs no file of the clone."""
 
 import pathlib
 import re
@@ -39,7 +39,7 @@ np.testing.assert_array_equal(loaded.predict(x, verbose=0), sam(x))
 
 
 def run(*command, cwd):
-    """Returns what a command prints; a failure shows all of it."""
+    """Returns the output of a command. A failure shows the whole output."""
     result = subprocess.run(
         command, cwd=cwd, capture_output=True, text=True, timeout=300
     )
@@ -58,7 +58,7 @@ def pip(*arguments, cwd):
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
-    """A copy, since setuptools leaves files beside the sources."""
+    """A copy of the repository, since setuptools leaves files in it."""
     clone = tmp_path_factory.mktemp("clone")
     for name in ("LICENSE", "README.md", "pyproject.toml"):
         shutil.copy(ROOT / name, clone)
@@ -98,14 +98,15 @@ def test_holds_the_sources(wheel, sources):
 
 
 def test_runs_in_another_environment(wheel, sources, tmp_path):
-    """Has one process for all, which is mostly the import of TensorFlow."""
+    """One process runs all checks, since the import of TensorFlow is slow."""
     environment, empty = tmp_path / "environment", tmp_path / "empty"
     empty.mkdir()
     venv.create(environment)
     python = environment / "bin" / "python"
     packages = sysconfig.get_path("purelib", "venv", {"base": str(environment)})
-    # TensorFlow and the rest are those here. A path in a .pth file does not
-    # bring the .pth files of that path, such as the one to this clone.
+    # The environment borrows TensorFlow and other packages from here. A path
+    # in a .pth file does not bring the .pth files of that path, such as the one
+    # to this clone.
     here = [path for path in sys.path if path.endswith("-packages")]
     (pathlib.Path(packages) / "here.pth").write_text("\n".join(here))
     pip("--python", python, "install", wheel, cwd=empty)

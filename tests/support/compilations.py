@@ -1,4 +1,4 @@
-"""Says what XLA compiles, and into what. A process of guard_xla_test.py.
+"""Says which programs XLA compiles for a step. `guard_xla_test.py` runs this.
 
     python -m tests.support.compilations FOLDER
 
@@ -10,7 +10,7 @@ import pathlib
 import sys
 
 FOLDER = pathlib.Path(sys.argv[1])
-# XLA reads it once. Code that is less optimized has the same buffers.
+# XLA reads the flags once. Less optimized code has the same buffers.
 os.environ["XLA_FLAGS"] = (
     f"--xla_dump_to={FOLDER} --xla_backend_optimization_level=0"
 )
@@ -25,10 +25,11 @@ from keras_sam import descents  # noqa: E402
 from tests.support import processes  # noqa: E402
 from tests.support import small_networks  # noqa: E402
 
-# Whose programs are looked at; to compile more takes long.
+# The networks whose programs are looked at. To compile more takes long.
 LOOKED_AT = ("mlp", "cnn", "embedding")
 HOST = {"infeed", "outfeed", "recv", "recv-done", "send", "send-done"}
-# What TPUs pad for; XLA resolves it, so one looks before it has optimized.
+# Instructions with dynamic shapes, which make TPUs pad. XLA's optimization
+# removes them, so the tests look at programs before it.
 DYNAMIC = {"get-dimension-size", "set-dimension-size", "dynamic-reshape"}
 
 
@@ -47,7 +48,7 @@ def compilations(sam, batch, steps=3):
     """Says what XLA compiles in each of a few train steps.
 
     Returns:
-        (list of how many programs, list of the dynamic shapes in them).
+        (list of the numbers of programs, list of the dynamic shapes in them).
     """
     found = [{*FOLDER.glob("*.before_optimizations.txt")}]
     for _ in range(steps):

@@ -1,7 +1,7 @@
-"""What peers compute instead of a paper's rule, in float64 NumPy.
+"""The rules that peers compute instead of a paper's rule, in float64 NumPy.
 
-Like the methods of the papers, each runs a training with plain SGD on the
-network of `oracle.py` and returns the list of weights after every step.
+Like the methods of the papers, each rule trains the network of `oracle.py` with
+plain SGD and returns the list of weights after every step.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from tests.support import oracle
 
 
 def sam(w, batches, lr, rho, climb, descend):
-    """SAM, with the gradients of other losses than that of the oracle.
+    """SAM with gradients of losses other than the oracle's.
 
     Args:
         climb: Function from (w, x, y) to the gradient to climb with.

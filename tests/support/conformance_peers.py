@@ -1,7 +1,7 @@
 """Trains a small network by a rule: here, and in other libraries.
 
-The weights [W, b, V, c] have Keras's shapes everywhere. In "mlp", W is a matrix
-and the network that of `oracle.py`; in "cnn", W is a kernel of a convolution.
+The weights [W, b, V, c] have Keras's shapes everywhere. "mlp" is the network of
+`oracle.py`, where W is a matrix. In "cnn", W is the kernel of a convolution.
 """
 
 import functools
@@ -25,10 +25,11 @@ INPUTS = {"mlp": (6,), "cnn": (5, 5, 2)}
 CLASSES = 3
 EXAMPLES = 8
 STEPS = 5
-# In place of a random dropout, which no two libraries have in common.
+# A fixed mask in place of a random dropout: no two libraries draw the same.
 MASKS = {"mlp": [2.0, 0.0] * 4, "cnn": [2.0, 0.0] * 2}
 L2 = 0.05
-# Keras adds it before it corrects the bias of the moments, the others after.
+# Keras adds epsilon before it corrects the bias of the moments. The others add
+# it afterwards.
 ADAM_EPSILON = 1e-12
 
 
@@ -61,7 +62,7 @@ def ours(network, optimizer, variant=None, **arguments):
 
 
 def of_tf_keras(network, optimizer, variant=None, **arguments):
-    """Returns those after training with tf_keras's class."""
+    """Returns the weights after training with tf_keras's class."""
     model = _keras_network(tf_keras, network, variant)
     sam = tf_keras.models.experimental.SharpnessAwareMinimization(
         model, **arguments
@@ -70,7 +71,7 @@ def of_tf_keras(network, optimizer, variant=None, **arguments):
 
 
 def _keras_network(k, network, variant):
-    """Returns a model of k, which is keras or tf_keras."""
+    """Returns a model of the module `k`, which is keras or tf_keras."""
     penalty = k.regularizers.L2(L2) if variant == "regularized" else None
     inputs = k.Input(INPUTS[network])
     if network == "mlp":
@@ -199,7 +200,7 @@ def of_torch(network, optimizer, wrap):
 
 @torch.enable_grad()  # GSAM leaves that to the closure.
 def _evaluate(module, x, y):
-    """Puts gradients into a module; returns what GSAM asks for."""
+    """Puts gradients into a module; returns the values that GSAM asks for."""
     module.zero_grad()
     logits = module(x)
     loss = torch.nn.functional.cross_entropy(logits, y)

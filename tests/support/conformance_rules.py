@@ -1,4 +1,4 @@
-"""The rules of other libraries, with ours and the papers'."""
+"""The rules of other libraries, each with our rule and the paper's."""
 
 import dataclasses
 import functools
@@ -27,12 +27,13 @@ class Rule:
     Attributes:
         name: String.
         peer: String.
-        train: Function from (network, optimizer) to weights: the peer's.
+        train: Function from (network, optimizer) to weights, by the peer.
         paper: Function from (weights, batches, lr) to weights after each step.
         ours: Dict of arguments of `keras_sam.SAM`.
-        variant: Of the network, see `conformance_peers.py`.
-        bug: String, what the peer does instead; None where it should agree.
-        computes: Like `paper`, for what the peer computes by that.
+        variant: The variant of the network, see `conformance_peers.py`.
+        bug: String, what the peer does instead of the paper's rule. None if the
+            peer should agree.
+        computes: Function like `paper`, for the rule with the bug.
     """
 
     name: str

@@ -1,7 +1,8 @@
-"""The papers' update rules in float64 NumPy. Shares nothing with the library.
+"""The papers' update rules in float64 NumPy. No code is the library's.
 
-A model here is a list of arrays `[W, b, V, c]`: softmax(tanh(x W + b) V + c)
-with the mean cross entropy of integer labels, and its gradient by hand.
+A model here is a list of arrays `[W, b, V, c]`. It computes
+softmax(tanh(x W + b) V + c). The loss is the mean cross entropy of integer
+labels, and the gradient is written by hand.
 """
 
 import numpy as np
@@ -93,7 +94,7 @@ def climb(w, x, y, step, radius, rho, n, moving=(0, 1, 2, 3)):
     return points, gradients
 
 
-# What to descend with, from the gradients g_0, ..., g_n.
+# The gradient to descend with, from the gradients g_0, ..., g_n.
 
 
 def last(g):

@@ -1,6 +1,6 @@
-"""The methods' whole trainings with SGD: what they save of SAM's cost.
+"""Whole trainings with SGD by the methods that save some of SAM's cost.
 
-In the terms of `oracle_methods.py` and `oracle_descents.py`.
+The terms are the ones of `oracle_methods.py` and `oracle_descents.py`.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from tests.support import oracle_methods as methods
 
 
 def climbing_if(w, batches, lr, rho, climbs):
-    """SAM where climbs(t, g_0), else d = g_0."""
+    """SAM if climbs(t, g_0), else d = g_0."""
 
     def direction(t, w, batch):
         g0 = batch.gradient(w)
@@ -33,10 +33,10 @@ def interval(w, batches, lr, rho, period):
 
 
 def random_sam(w, batches, lr, rho, coins):
-    """RST, once SS-SAM, arXiv:2203.09962: SAM where the coin falls so.
+    """RST, once SS-SAM, arXiv:2203.09962: SAM if a coin shows 1.
 
     A coin is Bernoulli(p_t), drawn in each step; p_t follows a schedule. Not
-    confirmed in code; the abstract says as much.
+    confirmed in code: the abstract says it.
     """
     return climbing_if(w, batches, lr, rho, lambda t, g: coins[t])
 
@@ -105,7 +105,7 @@ def looksam(w, batches, lr, rho, period=5, alpha=0.7):
 
 
 def largest(scores, count):
-    """The indices of the `count` largest; the first of equals."""
+    """The indices of the `count` largest values. Of equals, the first win."""
     return np.argsort(-scores, kind="stable")[:count]
 
 
@@ -212,7 +212,7 @@ def sparse_fisher(w, batches, lr, rho, sparsity, period, samples):
 def drop_and_grow(mask, g, fraction, uniform):
     """Drops the active weights of smallest |g|, grows as many at random.
 
-    Grown are those of largest `uniform` among the weights inactive before.
+    The weights that grow have the largest `uniform` of those inactive before.
     """
     active, inactive = np.flatnonzero(mask == 1), np.flatnonzero(mask == 0)
     count = min(round(fraction * active.size), inactive.size)

@@ -1,4 +1,4 @@
-"""What is known of the methods must hold for the oracle: what they save."""
+"""The oracle has known properties of the methods that save cost."""
 
 import sys
 

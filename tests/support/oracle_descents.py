@@ -1,7 +1,7 @@
-"""The methods' whole trainings with SGD: what they descend with.
+"""Whole trainings with SGD by the methods that combine gradients.
 
-In the terms of `oracle_methods.py`: g_0 is the gradient at w, g_1 the one at
-w + rho g_0 / ||g_0||.
+The terms are the ones of `oracle_methods.py`: g_0 is the gradient at w, and g_1
+is the gradient at w + rho g_0 / ||g_0||.
 """
 
 import numpy as np
@@ -186,9 +186,10 @@ def cr_sam(w, batches, lr, rho, gamma=0.1, beta=0.01):
 
 
 def slerp(v0, v1, alpha):
-    """Between the unit vectors v_0 and v_1, and beyond: alpha = 0, 1 are they.
+    """The unit vector at alpha on the great circle through v_0 and v_1.
 
-    If they are parallel, their mean.
+    alpha = 0 is v_0, and alpha = 1 is v_1. If they are parallel, their mean
+    takes the place of the unit vector.
     """
     angle = np.arccos(np.clip(v0 @ v1, -1, 1))
     if np.sin(angle) < 1e-8:
@@ -219,7 +220,7 @@ def xsam(
 ):
     """arXiv:2603.10048: d = ||g_n|| slerp(v_0, v_1, alpha).
 
-    v_0 is the direction of z_n - w, v_1 that of g_n; n steps of rho / n. With
+    v_0 is the direction of z_n - w, v_1 of g_n; n steps of rho / n. With
     a period, alpha is chosen by `steepest_alpha` at t = 0, period, ..., for
     that step on. Confirmed in Cccjl219/XSAM `utils/xsam.py` and `train.py`
     (rho 0.15, rho_max 0.3, alphas 0 to 2 by 0.1, in the first batch of an

@@ -1,4 +1,4 @@
-"""What is known of the methods must hold for the oracle: their descents."""
+"""The oracle has known properties of the methods that combine gradients."""
 
 import sys
 
@@ -104,7 +104,7 @@ def test_gsam_cuts_across():
     d = testing.descent(descents.gsam, w, batch, RHO, alpha=0.4)
     u = methods.unit(g1)
     assert d @ u == pytest.approx(methods.norm(g1))
-    # What is taken away is the part of g_0 across g_1.
+    # The method takes away the part of g_0 across g_1.
     assert (g1 - d) @ g1 == pytest.approx(0, abs=1e-14)
     assert (g1 - d) @ g0 > 0
     assert methods.norm(g0) ** 2 == pytest.approx(
@@ -288,7 +288,7 @@ def test_momentum_sam(monkeypatch):
     for t in (1, 2):
         e = visited[t] - before[t]
         assert methods.norm(e) == pytest.approx(RHO)
-        # Where the last step went, w_t - w_{t-1} = -lr v.
+        # The last step went to w_t = w_{t-1} - lr v.
         assert testing.cosine(e, before[t] - before[t - 1]) == pytest.approx(1)
 
 

@@ -1,15 +1,16 @@
-"""The methods' whole trainings with SGD, in float64 NumPy: where they climb.
+"""Whole trainings with SGD by the methods that differ in how they climb.
 
-Shares nothing with the library. `oracle_descents.py` has the methods that
-combine gradients, `oracle_costs.py` those that save some.
+They are in float64 NumPy and share no code with the library.
+`oracle_descents.py` has the methods that combine gradients. `oracle_costs.py`
+has the methods that save some.
 
 A method takes the weights `[W, b, V, c]` of `oracle.py`, batches `(x, y)` and
-a learning rate, and returns the weights after each step; lr and rho are
-numbers, or functions of the step. Inside, w and all gradients are flat
-vectors, so that a method reads as its equation; g(w) is `batch.gradient(w)`.
-Where authors divide by a norm + 1e-12, here nothing is added. "Confirmed" says
-in whose code the rule was read; what follows no code that could be read says
-"not confirmed".
+a learning rate. It returns the weights after each step. lr and rho are numbers,
+or functions of the step. Inside a method, w and all gradients are flat vectors,
+so that the method reads as its equation. g(w) is `batch.gradient(w)`. Some
+authors divide by a norm + 1e-12. Nothing is added to norms here. "Confirmed"
+names the code in which the rule was read. "Not confirmed" says that no code for
+the rule could be read.
 """
 
 import numpy as np

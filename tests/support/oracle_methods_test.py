@@ -1,4 +1,4 @@
-"""What is known of the methods must hold for the oracle: where they climb."""
+"""The oracle has known properties of the methods that differ in the climb."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The oracle against finite differences: a wrong one would prove nothing."""
+"""The oracle against finite differences: a wrong oracle would prove nothing."""
 
 import sys
 

@@ -1,6 +1,6 @@
-"""Shared by the tests of the oracle: a problem, and what a method does to it.
+"""Helpers of the oracle's tests: a problem, and what a method does to it.
 
-Apart from `testing.py`, to need no TensorFlow.
+They are not in `testing.py`, so that they need no TensorFlow.
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ def draws(steps=3, seed=1):
 
 
 def same(actual, expected, atol=1e-12):
-    """Two trainings are one."""
+    """Asserts that two trainings are equal."""
     assert len(actual) == len(expected)
     for a, b in zip(actual, expected):
         np.testing.assert_allclose(
@@ -38,7 +38,7 @@ def same(actual, expected, atol=1e-12):
 
 
 def descent(method, w, batch, *arguments, **keywords):
-    """d of a first step."""
+    """Returns d of a first step."""
     (after,) = method(w, [batch], 1.0, *arguments, **keywords)
     return methods.flat(w) - methods.flat(after)
 
@@ -56,7 +56,7 @@ def record(monkeypatch):
 
 
 def perturbations(visited):
-    """e of each step of a training of two gradients a step."""
+    """Returns e of each step of a training that has two gradients a step."""
     return [b - a for a, b in zip(visited[::2], visited[1::2])]
 
 

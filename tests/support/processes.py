@@ -1,6 +1,6 @@
 """Real processes for the tests: workers of a cluster on this machine.
 
-No import here brings TensorFlow, and every wait has an end.
+This module does not import TensorFlow. Every wait has a timeout.
 """
 
 import atexit
@@ -23,7 +23,7 @@ TIMEOUT = 420  # Seconds; a machine with other work is slow.
 
 
 def free_ports(count):
-    """Returns so many ports of this machine that nobody listens to."""
+    """Returns `count` ports of this machine that no process listens to."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
@@ -32,7 +32,7 @@ def free_ports(count):
 
 
 def tf_configs(count):
-    """Returns the TF_CONFIG of each of so many workers."""
+    """Returns the TF_CONFIG of each of `count` workers."""
     workers = [f"127.0.0.1:{port}" for port in free_ports(count)]
     return [
         json.dumps(
@@ -56,8 +56,9 @@ def _environment():
 def start(*arguments, **environment):
     """Starts a Python interpreter with arguments; its output goes to a file.
 
-    One for code, `-c`, is forked from one that has imported TensorFlow, which
-    takes longer than most of what is tested. Others are new ones.
+    An interpreter for code, `-c`, is forked from a process that has imported
+    TensorFlow: the import takes longer than most tests. All other interpreters
+    are new processes.
     """
     output = tempfile.NamedTemporaryFile("w+")
     environment = {**_environment(), **environment}
@@ -98,14 +99,14 @@ class Forked:
         return self._status
 
     def kill(self):
-        # The number is nobody else's before it is asked for the status.
+        # Until the status is read, no other process can have the same number.
         if self.poll() is None:
             os.kill(self.pid, signal.SIGKILL)
 
 
 @functools.cache
 def _server():
-    """Starts the process that others are forked from, one for this process."""
+    """Starts the process that forks the others, once for this process."""
     server = subprocess.Popen(
         [sys.executable, "-c", FORKS],
         cwd=ROOT,
@@ -118,7 +119,7 @@ def _server():
 
 
 def _ask(request):
-    """Has `forks` answer a request."""
+    """Returns the answer of `forks` to a request."""
     server = _server()
     server.stdin.write(json.dumps(request).encode() + b"\n")
     server.stdin.flush()
@@ -133,24 +134,25 @@ if code is None:
     sys.exit()
 exec(code)
 """
-# What takes long to import, and starts no threads but those of OpenBLAS, which
-# knows of forks.
+# Modules that take long to import. Only OpenBLAS starts threads, and it can
+# handle a fork.
 IMPORTED = ("tensorflow", "keras", "keras_sam", "pytest")
 
 
 def forks():
     """Forks a process for each piece of code that stdin asks for.
 
-    A request is [code, environment, output], answered by the number of the new
-    process, or such a number, answered by its exit status, or null.
+    A request is [code, environment, output] or the number of a process. The
+    answer to the first is the number of the new process. The answer to the
+    second is the exit status of the process, null while it runs.
 
     Returns:
-        In each new process its code, which ends as a program does. None at the
-        end of stdin.
+        The code of the new process, in each new process, which then ends as a
+        program does. None at the end of stdin.
     """
     for name in IMPORTED:
         importlib.import_module(name)
-    # Unbuffered, or a new process would have requests to the old one.
+    # Unbuffered, or a new process would inherit requests to the old one.
     with open(0, "rb", buffering=0, closefd=False) as requests:
         for request in map(json.loads, requests):
             if isinstance(request, list):
@@ -166,7 +168,7 @@ def forks():
     code, environment, output = request
     os.environ.clear()
     os.environ.update(environment)
-    # Or all processes would draw the same.
+    # Without new seeds all processes would draw the same numbers.
     random.seed()
     sys.modules["numpy"].random.seed()
     null = os.open(os.devnull, os.O_RDONLY)
@@ -177,9 +179,9 @@ def forks():
 
 
 def finish(processes, seconds=TIMEOUT):
-    """Waits for all of them; returns [(exit status, output)].
+    """Waits for all processes; returns [(exit status, output)].
 
-    What still runs after so many seconds is killed; its status is None.
+    A process that still runs at the timeout is killed. Its status is None.
     """
     end = time.monotonic() + seconds
     finished = []
@@ -199,7 +201,7 @@ def finish(processes, seconds=TIMEOUT):
 
 
 def results(processes, seconds=TIMEOUT):
-    """Returns what each process said with `say`; all must succeed."""
+    """Returns the JSON that each process said with `say`; all must succeed."""
     found = []
     for status, output in finish(processes, seconds):
         assert status == 0, output

@@ -1,6 +1,7 @@
 """The networks of the benchmarks, as small as layers of their kinds can be.
 
-Of the two residual networks only the wide one, whose layers are the same.
+Of the two residual networks only the wide one is here, since both have the same
+kinds of layers.
 """
 
 import functools

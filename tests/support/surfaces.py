@@ -1,4 +1,4 @@
-"""Losses that are known in full, for the tests of landscapes."""
+"""Losses with known derivatives, for the tests of landscapes."""
 
 import keras
 import numpy as np
@@ -25,7 +25,7 @@ class Quadratic(keras.Model):
 
 
 def quadratic(hessian, w, slopes, loss=lambda y, y_pred: y_pred, **arguments):
-    """Returns the `Landscape` of a `Quadratic`, slopes being its examples."""
+    """Returns the `Landscape` of a `Quadratic`, with slopes as its examples."""
     model = Quadratic(hessian, w)
     model.compile("sgd", loss)
     slopes = np.array(slopes, "float64")
@@ -39,7 +39,7 @@ def weights(seed=1):
 
 
 def data(examples=13):
-    """Returns (x, y) for it, x in float64."""
+    """Returns (x, y) for `testing.dense_net`, with x in float64."""
     x, y = testing.data(examples)
     return x.astype("float64"), y
 
@@ -69,7 +69,7 @@ def cosine(a, b):
 
 
 def snapshot(model):
-    """Returns the values of everything that a model holds."""
+    """Returns the values of all variables that a model holds."""
     variables = [
         *model.variables,
         *model.optimizer.variables,

@@ -1,7 +1,7 @@
-"""Shared by the tests: two logical CPUs, small data, comparisons.
+"""Helpers of the tests: two logical CPUs, small data, comparisons.
 
-Import this before anything touches TensorFlow's devices. The devices are set
-here, not in a conftest, so that a test file also runs alone.
+A test must import this before anything touches TensorFlow's devices. This
+module sets the devices, not a conftest, so that a test file also runs alone.
 """
 
 import contextlib
@@ -35,9 +35,10 @@ def _untuned(dataset):
     return dataset.with_options(options)
 
 
-# The end of an iterator waits for the thread that tunes it, which on a busy
-# machine misses that it is to end and sleeps on, for up to a minute. TensorFlow
-# calls this for each iterator. Where it does not, tests are only slower.
+# The end of an iterator waits for the thread that tunes it. On a busy machine
+# the thread may miss the signal to end, and sleep on for up to a minute.
+# TensorFlow calls this function for each iterator. If a version of TensorFlow
+# does not, tests are only slower.
 tf.data.Dataset._apply_debug_options = _untuned
 
 DIRECTIONS = (
@@ -47,7 +48,7 @@ DIRECTIONS = (
     directions.Layerwise(),
 )
 
-# Arguments with each part that remembers something.
+# Arguments with each part that has a memory.
 STATEFUL = {
     "friendly": {"direction": directions.Friendly(0.7, 0.6)},
     "suppressed": {"direction": directions.VarianceSuppressed(0.4)},
@@ -67,7 +68,7 @@ STATEFUL = {
     "stale": {"start": starts.Stale()},
 }
 
-# How `compile` makes a step run: Keras's own switches.
+# Arguments of `compile` for each way in which Keras can run a step.
 MODES = {
     "eager": {"run_eagerly": True},
     "graph": {},
@@ -178,9 +179,9 @@ def train(
 
 
 def replicated_step(model, x, y):
-    """Does a train step under the model's strategy, a half of a batch each.
+    """Does a train step under the model's strategy, half a batch a replica.
 
-    It is that of `fit`, without the data pipeline, which takes longer.
+    The step is the one that `fit` does, without the slow data pipeline.
     """
     strategy = model.distribute_strategy
     replicas = strategy.num_replicas_in_sync
@@ -212,7 +213,7 @@ def values(model):
 
 
 def state(model):
-    """Returns {number and path: value} of a wrapper's own variables, too."""
+    """Returns {number and path: value}, of a wrapper's own variables too."""
     variables = [*model.variables, *model.optimizer.variables]
     return {f"{i} {v.path}": v.numpy() for i, v in enumerate(variables)}
 

@@ -70,14 +70,14 @@ class BatchMeans:
                 training,
             )
         self.variables = self._evaluator.params
-        traced = _as_it_is if model.run_eagerly else _in_a_graph
-        self._losses = traced(self._summed(self._loss))
-        self._gradients = traced(self._summed(self._loss_and_gradient))
-        self._products = traced(self._summed(self._product))
-        self._squares = traced(self._summed(self._squared))
+        wrap = _as_it_is if model.run_eagerly else _in_a_graph
+        self._losses = wrap(self._summed(self._loss))
+        self._gradients = wrap(self._summed(self._loss_and_gradient))
+        self._products = wrap(self._summed(self._product))
+        self._squares = wrap(self._summed(self._squared))
 
     def batches(self) -> Iterator[Part]:
-        """Yields each batch with examples, a `Part`."""
+        """Yields a `Part` for each batch that has examples."""
         data = self._data
         if self._strategy.num_replicas_in_sync > 1:
             data = self._strategy.experimental_distribute_dataset(data)
@@ -111,7 +111,8 @@ class BatchMeans:
         Args:
             part: `Part`.
             params: List of tensors.
-            examples: Int, how many of each replica at most, the first ones.
+            examples: Int, the largest number of examples to use on a replica,
+                from the first on.
         """
         number = tf.convert_to_tensor(examples)
         return self._mean(part, self._squares(part.data, params, number))

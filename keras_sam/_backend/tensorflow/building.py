@@ -10,9 +10,14 @@ from keras_sam import _keras_internals
 def build(model, data, optimizer=True):
     """Creates all variables of a compiled model, from the shapes of `data`.
 
-    None can be created in an `Evaluator`. Keras itself builds symbolically
-    before stateless train steps, on other backends. Without `optimizer` that
-    one is left alone, where no symbolic call is needed.
+    An `Evaluator` cannot create variables. Keras itself also builds models by
+    symbolic calls before stateless train steps, on other backends.
+
+    Args:
+        model: `keras.Model`, compiled.
+        data: A batch.
+        optimizer: Bool, whether to build the optimizer. A symbolic call, where
+            one is needed, builds it in any case.
 
     Raises:
         ValueError: If a layer compiles its own `call`.
@@ -24,7 +29,7 @@ def build(model, data, optimizer=True):
         and all(layer.built for layer in layers)
         and not tree.is_nested(y)
     ):
-        # Some models only run eagerly, which a symbolic call is not.
+        # No symbolic call, which fails for models that only run eagerly.
         if optimizer and not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
     else:
@@ -32,8 +37,9 @@ def build(model, data, optimizer=True):
     for layer in layers:
         if isinstance(layer.call, tf.types.experimental.PolymorphicFunction):
             raise ValueError(
-                "The layers of `model` must not compile their own `call` with "
-                "`tf.function`, which would keep the weights of an earlier "
-                "pass; `fit` compiles all of it. Received: "
+                "A layer of `model` must not compile its own `call` with "
+                "`tf.function`: the function would keep the weights of an "
+                "earlier pass. Remove `tf.function`: `fit` compiles the whole "
+                "train step. Received: "
                 f"{layer.name!r} (a {type(layer).__name__})"
             )

@@ -4,12 +4,12 @@ import tensorflow as tf
 
 
 def cond(predicate, true, false):
-    """Returns what one of two functions returns.
+    """Calls one of two functions; returns its result.
 
     Args:
         predicate: Bool or scalar bool tensor.
-        true, false: Functions without arguments that return like structures
-            of tensors.
+        true, false: Functions without arguments. Both must return tensors in
+            the same structure.
     """
     if isinstance(predicate, bool) or tf.executing_eagerly():
         return true() if predicate else false()
@@ -17,9 +17,10 @@ def cond(predicate, true, false):
 
 
 def traced(function):
-    """Returns a function that is traced once, where a graph is made.
+    """Returns a function that is traced only once within a graph.
 
-    Its arguments and results are nested structures of tensors.
+    Its arguments and results must be nested structures of tensors. Eagerly the
+    function stays as it is.
     """
     if tf.executing_eagerly():
         return function
@@ -27,10 +28,10 @@ def traced(function):
 
 
 def each(function, numbers):
-    """Returns what a function makes of each of some numbers, one by one.
+    """Applies a function to each of some numbers, one after the other.
 
-    It returns scalars of their dtype. (Keras's `ops.map` calls the function
-    once more, to learn of that.)
+    The function must return a scalar of the same dtype. (Keras's `ops.map`
+    would call it once more, to learn the dtype.)
     """
     return tf.map_fn(function, numbers)
 

@@ -1,7 +1,7 @@
 """The loss and gradient of a Keras model at weights passed as tensors.
 
-With `scope.py` it makes a model a function of its weights, and it says how a
-pass is compiled.
+An `Evaluator` makes a model a function of its weights, by means of `scope.py`.
+`compiles` says whether XLA compiles a pass.
 """
 
 import tensorflow as tf
@@ -19,33 +19,36 @@ from keras_sam._types import Point
 class Evaluator:
     """Evaluates a model, and its gradient, at weights passed as tensors.
 
-    No variable changes. Every call starts from the state that it is given,
-    hence with the same dropout mask.
+    A call changes no variable. Each call starts from the state that it is
+    given. So calls with the same state have the same dropout mask.
 
     Args:
         model: `keras.Model`, built and compiled.
-        replicas: Number of replicas in sync; Keras divides losses by it.
-        compiled: Whether to compile evaluations with XLA.
-        training: Whether in training mode, and with the loss scale of the
-            optimizer.
-        sliced: Whether gradients may be `tf.IndexedSlices`, on one replica;
-            else they are dense.
-        once: Whether there is a single evaluation.
+        replicas: Int, the number of replicas in sync. Keras divides losses by
+            this number.
+        compiled: Bool, whether to compile evaluations with XLA.
+        training: Bool. True: the model is in training mode, and the optimizer
+            scales its losses.
+        sliced: Bool, whether gradients may be `tf.IndexedSlices`, which needs a
+            single replica. Otherwise they are dense.
+        once: Bool, whether a train step is a single evaluation.
 
     Attributes:
         model: The model.
-        params: List of Keras variables, those trained by gradients.
-        overwritten: List of the other trainable variables, whose "gradient" is
-            a new value (float8 scales).
-        state: List of all other variables that a pass updates. A pass adds
-            those that Keras does not list.
-        accumulators: Slice of `state`: metrics, which add up over examples.
+        params: List of the Keras variables that are trained by gradients.
+        overwritten: List of the other trainable variables. The "gradient" of
+            such a variable is its new value (float8 scales).
+        state: List of all other variables that a pass may update. A pass adds
+            variables that it updates but Keras does not list.
+        accumulators: Slice of `state` that holds the metrics, which add up over
+            examples.
         updated: Set of the ids of the variables that the passes so far update.
-        connected: List of bools, for each of `params` whether the loss of the
-            passes so far depends on it.
-        loss_scale: Float, or scalar tensor where the scale is dynamic.
-        loss_scaled: Whether the optimizer scales losses and skips overflows.
-        once: Whether there is a single evaluation.
+        connected: List of bools, one for each of `params`: whether the loss of
+            the passes so far depends on it.
+        loss_scale: Float, or scalar tensor if the scale is dynamic.
+        loss_scaled: Bool, whether the optimizer scales losses and skips steps
+            that overflow.
+        once: Bool, whether a train step is a single evaluation.
     """
 
     def __init__(
@@ -80,8 +83,8 @@ class Evaluator:
     def __call__(self, params, state, batch, gradient=True):
         """Returns the `Point` of a batch at params and state.
 
-        Without gradient its grads and overwrites are empty, and it costs a
-        forward pass.
+        Without `gradient` the point has empty grads and overwrites, and the
+        call costs a forward pass.
         """
         loss, grads, y_pred, masks, state, overwrites = self._function(
             params,
@@ -93,11 +96,11 @@ class Evaluator:
         )
         if gradient:
             grads = [rows.like(*of) for of in zip(grads, params, strict=True)]
-        # A mask is an attribute, which a tf.function does not return.
+        # A tf.function returns tensors without attributes, such as masks.
         tree.map_structure_up_to(
             y_pred, _keras_internals.set_mask, y_pred, masks
         )
-        # Keras's gradients over true ones.
+        # The factor between the gradients that Keras uses and the true ones.
         unit = self.loss_scale / self._replicas
         if self.loss_scaled or unit != 1.0:
             grads = [
@@ -105,7 +108,7 @@ class Evaluator:
                 for grad in grads
             ]
         if self._replicas > 1:
-            # Means of no examples are not numbers, nor is what they spoil.
+            # A mean over no examples is NaN, and so are its gradients.
             loss, *grads = [
                 tf.where((batch.size > 0) | tf.math.is_finite(t), t, 0)
                 for t in (loss, *grads)
@@ -128,7 +131,7 @@ class Evaluator:
             with scope:
                 y_pred = self.model(batch.x, training=self._training)
                 watched = tape.watched_variables()
-                # Also calls an override that does not take `training`.
+                # This also calls an override that does not take `training`.
                 loss = _keras_internals.compute_loss(
                     self.model,
                     x=batch.x,
@@ -137,12 +140,12 @@ class Evaluator:
                     sample_weight=batch.sample_weight,
                     training=self._training,
                 )
-                scaled = loss * cast_as(loss_scale, loss)
+                scaled_loss = loss * cast_as(loss_scale, loss)
         scope.check(watched)
         grads, overwrites = [], []
         if gradient:
             grads, overwrites = self._gradient(
-                tape, scaled, scope, params, overwritten
+                tape, scaled_loss, scope, params, overwritten
             )
         updated = [variable for variable, _ in scope.updates]
         self.state = variables.unique([*self.state, *updated])
@@ -195,12 +198,13 @@ class Evaluator:
 
 
 def _function(evaluate, compiled, once):
-    """Returns what evaluates: where a graph is made, a function in it.
+    """Returns `evaluate`, within a graph as a `tf.function`.
 
-    It is traced, and with XLA compiled, once for all points of a climb.
-    Inlined, every call would be optimized for itself, and gradients that are to
-    be added up be kept until all are there. What is called once is inlined, and
-    then rounds as in plain Keras, however many threads there are.
+    TensorFlow traces the function, and XLA compiles it, once for all points of
+    a climb. If the function were inlined, TensorFlow would optimize each call
+    separately, and keep every gradient until they are summed. If it is called
+    only once, it is inlined. It then rounds as plain Keras does, with any
+    number of threads.
     """
     if tf.executing_eagerly():
         return evaluate
@@ -213,7 +217,7 @@ def _function(evaluate, compiled, once):
 
 
 def _total(grads, params, sliced=False):
-    # Rows of an embedding that a batch uses twice are added up by converting.
+    # The conversion adds up the rows of an id that a batch has twice.
     grads = [
         tf.zeros_like(param) if grad is None else grad
         for param, grad in zip(params, grads, strict=True)
@@ -229,21 +233,22 @@ def _sum(grads):
 
 
 def cast_as(number, tensor):
-    """Returns a number in the dtype of a tensor, a float as it is."""
-    # A float is converted exactly; a tensor of it would be a rounded float32.
+    """Returns a number in the dtype of a tensor. A float stays as it is."""
+    # TensorFlow converts a float exactly. `tf.cast` would first round it to
+    # float32.
     if isinstance(number, float):
         return number
     return tf.cast(number, tensor.dtype)
 
 
 def compiles(xla, jit_compile=False):
-    """Whether gradient evaluations are compiled with XLA.
+    """Whether XLA compiles the evaluations of gradients.
 
     Args:
-        xla: True, False, or "auto": on where there is anything but a CPU, on
-            which TensorFlow's own kernels are faster.
-        jit_compile: Whether `compile` was asked for it. On several replicas
-            nothing else can be compiled.
+        xla: True, False or "auto". "auto" is True unless there are only CPUs:
+            on a CPU TensorFlow's own kernels are faster.
+        jit_compile: Bool, `jit_compile` of `compile`. On several replicas XLA
+            can compile the evaluations only, so "auto" is then True as well.
     """
     if isinstance(replicas.current(), tf.distribute.TPUStrategy):
         return False  # The strategy compiles the whole step.

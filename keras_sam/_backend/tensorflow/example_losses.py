@@ -12,13 +12,14 @@ from keras_sam import _keras_internals
 def of_examples(model, y_pred, batch):
     """Returns the loss of each example, up to an addend common to all.
 
-    It is the derivative of the batch loss by the example's sample weight, times
-    the batch size. So it works for any loss that uses sample weights. An
-    example with several losses, such as a sequence, has their sum.
+    The loss of an example is the derivative of the batch loss by the example's
+    sample weight, times the batch size. So this works for any loss that uses
+    sample weights. An example with several losses, such as a sequence, has
+    their sum.
 
     Args:
         model: `keras.Model`, compiled.
-        y_pred: Its outputs.
+        y_pred: The outputs of the model.
         batch: `Batch`.
 
     Raises:
@@ -26,7 +27,7 @@ def of_examples(model, y_pred, batch):
     """
     size = tf.shape(tree.flatten(y_pred)[0])[0]
     share = tf.ones([size])
-    # With values, for the regularizers; the metrics stay as they are.
+    # Regularizers read these values. The scope keeps metrics as they are.
     scope = keras.StatelessScope([(v, v.value) for v in model.variables])
     with tf.GradientTape() as tape, scope:
         tape.watch(share)
@@ -39,7 +40,7 @@ def of_examples(model, y_pred, batch):
                 share,
                 y_pred,
                 batch.sample_weight,
-                # Subclassed models have none.
+                # Subclassed models have no output names.
                 getattr(model, "output_names", None) or (),
             ),
             training=True,
@@ -54,10 +55,11 @@ def of_examples(model, y_pred, batch):
 
 
 def _weights(share, y_pred, given, names):
-    """Returns sample weights of each output, those given times the shares.
+    """Returns sample weights of each output: the given ones times the shares.
 
-    They have the rank of the losses of an output, all axes but the last: Keras
-    takes a vector for weights along the last axis of the losses.
+    The weights have the same rank as the losses of an output, which have all
+    its axes but the last. Keras would apply a vector of weights along the last
+    axis of the losses.
     """
     if isinstance(y_pred, dict):
         return {
@@ -80,7 +82,7 @@ def _weights(share, y_pred, given, names):
 
 
 def _of(given, name, index):
-    """Returns the weights of one output among those given."""
+    """Returns the given weights of one output."""
     if isinstance(given, dict):
         return given.get(name)
     return given[index] if isinstance(given, (list, tuple)) else given

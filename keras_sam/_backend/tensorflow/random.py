@@ -9,7 +9,7 @@ def key(seed, number):
 
 
 def fold_in(key, number):
-    """Returns a key of its own for each pair of a key and an int."""
+    """Returns a new key. Each pair of a key and an int has a different one."""
     return tf.random.experimental.stateless_fold_in(key, number)
 
 

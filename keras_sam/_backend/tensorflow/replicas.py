@@ -1,15 +1,15 @@
-"""Replicas: which there may be, and how their results become one."""
+"""The replicas and workers of a strategy, and means over replicas."""
 
 import tensorflow as tf
 
 
 def current():
-    """Returns the strategy in whose scope this is."""
+    """Returns the strategy of the current scope."""
     return tf.distribute.get_strategy()
 
 
 def strategic():
-    """Whether there is a strategy at all."""
+    """Whether the current scope is the scope of a strategy."""
     return tf.distribute.has_strategy()
 
 
@@ -24,23 +24,31 @@ def mean(tensors):
 
 
 def reduced(operation, tensors):
-    """Reduces float tensors, those of one type in one collective."""
+    """Returns tensors, with float tensors reduced over replicas.
+
+    One collective reduces all tensors of a dtype.
+
+    Args:
+        operation: "mean" or "sum".
+        tensors: List of tensors.
+    """
     if count() == 1:
         return tensors
     context = tf.distribute.get_replica_context()
-    reduced = list(tensors)
+    results = list(tensors)
     for dtype in dict.fromkeys(t.dtype for t in tensors if t.dtype.is_floating):
         indices = [i for i, t in enumerate(tensors) if t.dtype == dtype]
         found = context.all_reduce(operation, [tensors[i] for i in indices])
         for i, tensor in zip(indices, found, strict=True):
-            reduced[i] = tensor
-    return reduced
+            results[i] = tensor
+    return results
 
 
 def tasks(strategy):
     """Returns (type, index) of every worker in sync, the first one first.
 
-    Empty for any strategy but `MultiWorkerMirroredStrategy` on a cluster.
+    The list is empty for any strategy but `MultiWorkerMirroredStrategy` on a
+    cluster.
     """
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return []
@@ -64,5 +72,5 @@ def here(strategy):
 
 
 def is_chief(strategy):
-    """Whether this is the worker that writes what one worker has to write."""
+    """Whether this worker is the one that writes the files of all workers."""
     return tasks(strategy)[:1] in ([], [here(strategy)])

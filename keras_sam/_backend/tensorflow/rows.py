@@ -1,7 +1,7 @@
 """Gradients of embeddings as `tf.IndexedSlices`: the rows that a batch uses.
 
-An index may occur more than once: its rows then add up. What is linear may
-leave them as they are; what is not needs `aligned`.
+An index may occur more than once. The rows of the index then add up. A linear
+function may leave them apart. Any other function needs `aligned`.
 """
 
 import tensorflow as tf
@@ -11,16 +11,16 @@ _SMALL = 1 << 20
 
 
 def sliced(x):
-    """Whether `x` is such slices, not a tensor."""
+    """Whether `x` is `tf.IndexedSlices`, not a tensor."""
     return isinstance(x, tf.IndexedSlices)
 
 
 def each(function, x):
-    """Returns what a function of single elements makes of those that are there.
+    """Applies an elementwise function to the elements that `x` holds.
 
     Args:
-        function: Function of a tensor.
-        x: Tensor or slices.
+        function: Function that takes and returns a tensor.
+        x: Tensor or `tf.IndexedSlices`.
     """
     if not sliced(x):
         return function(x)
@@ -28,34 +28,35 @@ def each(function, x):
 
 
 def values(x):
-    """Returns the elements that are there, a tensor."""
+    """Returns the elements that `x` holds, a tensor."""
     return x.values if sliced(x) else x
 
 
 def take(structure, indices):
-    """Returns the rows of the given indices of all tensors of a structure."""
+    """Returns a structure of tensors with the rows at the given indices."""
     return tree.map_structure(
         lambda t: None if t is None else tf.gather(t, indices), structure
     )
 
 
 def half_squared_norm(x):
-    """Returns a half of the sum of squares, without a tensor of squares."""
+    """Returns half the sum of squares, without a tensor of squares."""
     return tf.nn.l2_loss(x)
 
 
 def like(x, tensor):
-    """Returns `x`, with the static shape of a tensor where it is slices."""
+    """Returns `x`. Slices get the static shape of `tensor`."""
     if not sliced(x):
         return x
     return tf.IndexedSlices(x.values, x.indices, tf.shape(tensor))
 
 
 def add(x, y):
-    """Returns `x + y`: slices if both are.
+    """Returns `x + y`, as slices if both are slices.
 
-    The rows of an index are added up, but for those that `x` and `y` have in
-    the same places, as gradients of one batch do: these stay apart.
+    If `x` begins with the indices of `y`, as gradients of one batch do, the
+    rows at the same place are added. The rows of an index that occurs at
+    several places then stay apart. Otherwise all rows of an index are added up.
     """
     if not sliced(y):
         return x + y
@@ -65,7 +66,7 @@ def add(x, y):
     number = y.indices.shape[0] or tf.size(y.indices)
 
     def placewise():
-        # As many as in `merged`, for XLA: the others are zeros.
+        # XLA needs as many rows as in `merged`, so the last ones are zeros.
         total = x.values[:number] + y.values
         zeros = tf.zeros_like(y.values)
         return tf.concat([total, x.values[number:], zeros], 0), indices
@@ -75,7 +76,7 @@ def add(x, y):
         found = tf.math.unsorted_segment_max(indices, places, size)
         values = tf.concat([x.values, y.values], 0)
         total = tf.math.unsorted_segment_sum(values, places, size)
-        # Places without an index have rows of zeros, so any index will do.
+        # A place without an index has a row of zeros, so any index will do.
         return total, tf.maximum(found, 0)
 
     first = x.indices[:number]
@@ -100,9 +101,10 @@ def _same(x, y):
 
 
 def aligned(x, y):
-    """Returns two tensors whose elements belong together, one by one.
+    """Returns `x` and `y` as tensors with the same elements at the same places.
 
-    Of slices, they hold each index once, and all that is not 0.
+    Two large slices give tensors with one row for each index of either of them.
+    All elements that these tensors leave out are 0 in both.
     """
     if sliced(x) and sliced(y) and not _small(x):
         return _rows(x) * 2 if x is y else _rows(x, y)
@@ -110,7 +112,7 @@ def aligned(x, y):
 
 
 def _small(x):
-    # Such a table costs less, as a whole, than to sort the ids of a batch.
+    # A small table costs less, as a dense tensor, than sorting the ids.
     elements = x.shape.num_elements()
     return elements is not None and elements < _SMALL
 
@@ -125,9 +127,10 @@ def _rows(*several):
 
 
 def _places(indices):
-    """Returns a number for each index, less than how many there are.
+    """Returns a place for each index, an int below the number of indices.
 
-    `tf.unique` would, but its result has no shape that XLA could know.
+    Equal indices have the same place. `tf.unique` also returns places, but XLA
+    cannot know the shape of its result.
     """
     order = tf.argsort(indices)
     ordered = tf.gather(indices, order)

@@ -1,4 +1,4 @@
-"""Where a Keras model reads values, and leaves them, in place of variables."""
+"""The scope in which a Keras model reads and assigns tensors, not variables."""
 
 import keras
 import tensorflow as tf
@@ -7,17 +7,19 @@ from keras_sam._backend.tensorflow import values
 
 
 class Scope(keras.StatelessScope):
-    """Also remembers updates, even of unlisted variables.
+    """A stateless scope that remembers all updates, even of unlisted variables.
 
-    As with variables, no gradient flows into what is assigned, and the
-    gradient of what is read later is the variable's.
+    An entry of the scope behaves like a variable. Gradients stop at an assigned
+    value, and results computed from it afterwards contribute to the gradient of
+    the variable.
 
     Args:
         state_mapping: List of pairs of a Keras variable and its value.
-        tape: `tf.GradientTape`, which is to watch new values of weights.
+        tape: `tf.GradientTape`. The scope lets it watch the values that are
+            assigned to trainable variables.
 
     Attributes:
-        updates: List of pairs of a Keras variable and what it was assigned.
+        updates: List of pairs of a Keras variable and the value assigned to it.
     """
 
     def __init__(self, state_mapping, tape):
@@ -47,11 +49,11 @@ class Scope(keras.StatelessScope):
         return value
 
     def assigned(self, variable):
-        """Returns the list of what a variable was assigned."""
+        """Returns the list of the values assigned to a variable."""
         return [value for v, value in self.updates if v is variable]
 
     def values(self, variables):
-        """Returns what the pass has made of variables, a list of tensors."""
+        """Returns the values of variables after the pass, a list of tensors."""
         with self:
             return values.read(variables)
 
@@ -62,9 +64,9 @@ class Scope(keras.StatelessScope):
             watched: List of the `tf.Variable`s that a tape has seen.
 
         Raises:
-            ValueError: If it has weights that are no Keras variables.
+            ValueError: If the model uses weights that are no Keras variables.
         """
-        # Those of another Keras model are its own affair.
+        # The variables of another Keras model may stay outside of the scope.
         strategy = tf.distribute.get_strategy()
         known = {
             id(part)
@@ -80,7 +82,7 @@ class Scope(keras.StatelessScope):
         if watched:
             raise ValueError(
                 "`model` must hold its trainable weights as Keras variables "
-                "(`add_weight`, or layers in attributes): others can be "
+                "(`add_weight`, or layers in attributes): other weights can be "
                 "neither perturbed nor trained. Received a model that uses the "
                 f"`tf.Variable`s {[v.name for v in watched]}"
             )

@@ -4,5 +4,5 @@ import tensorflow as tf
 
 
 def read(variables):
-    """Returns the present values of Keras variables, a list of tensors."""
+    """Returns the current values of Keras variables, a list of tensors."""
     return [tf.convert_to_tensor(variable.value) for variable in variables]

@@ -1,4 +1,4 @@
-"""What Keras's loops call, and ours instead where Keras's own fails."""
+"""The methods that Keras's loops call, replaced where Keras's own fail."""
 
 import inspect
 from collections.abc import Callable
@@ -32,7 +32,7 @@ class Loops(_keras_internals.FitHooks):
     they are about to do before they run a loop.
     """
 
-    # The workers of parameter servers, or None. Keras sets the functions.
+    # The `parameter_server.Workers`, or None. Keras sets the functions.
     _workers: Any = None
     train_function: Any
     test_function: Any
@@ -63,7 +63,7 @@ class Loops(_keras_internals.FitHooks):
         return self._workers.strategy_of_coordinator()
 
     def make_train_function(self, force: bool = False) -> None:
-        """Makes what `fit` calls: Keras's, unless that fails."""
+        """Makes the function that `fit` calls: Keras's unless it fails."""
         if self._workers is not None:
             self.train_function = self._workers.train_function(
                 self, None if force else self.train_function
@@ -77,7 +77,7 @@ class Loops(_keras_internals.FitHooks):
                     self.train_function = _BuildFirst(self, self.train_function)
 
     def make_test_function(self, force: bool = False) -> None:
-        """Makes what `evaluate` calls: Keras's, unless that fails."""
+        """Makes the function that `evaluate` calls: Keras's unless it fails."""
         if not _needs_function(self):
             super().make_test_function(force)
         elif self.test_function is None or force:
@@ -110,17 +110,18 @@ class Loops(_keras_internals.FitHooks):
                 building.build(self, feeding.part(strategy, data_batch))
 
     def epoch_logs(self, logs: Any) -> Any:
-        """Returns the logs of an epoch, whose steps may still be under way."""
+        """Waits for all steps of an epoch; returns its logs."""
         if self._workers is not None:
             logs = self._workers.finish(logs)
         return super().epoch_logs(logs)
 
 
 def _can_build_first(model: Loops) -> bool:
-    """Whether batches, as the train function gets them, say what to build.
+    """Whether `_BuildFirst` can build the model from the specs of batches.
 
-    A train step of the user's may make something else of the data. With
-    several replicas all variables exist before the train function is made.
+    It cannot if the user overrides `train_step`: the model may get data of
+    another structure. On several replicas it need not: all variables exist
+    before the train function is made.
     """
     return (
         not model.run_eagerly
@@ -166,7 +167,7 @@ def function(
 
     Args:
         model: `keras.Model` on several replicas.
-        step: Its `train_step` or `test_step`.
+        step: The `train_step` or `test_step` of the model.
     """
     strategy = model.distribute_strategy
 

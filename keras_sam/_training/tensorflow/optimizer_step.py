@@ -1,10 +1,11 @@
-"""The optimizer's step on gradients that are already those of all replicas.
+"""The optimizer's step on gradients that already include all replicas.
 
-Keras clips gradients, and looks for overflows, on each replica, and adds up
-last. Both must come after the sum: the sum of clipped gradients is longer than
-the clip norm, and all replicas must see an overflow on one of them. And for
-`gradient_accumulation_steps` and `ema_overwrite_frequency` Keras puts what
-replicas do together into conditionals, which fails.
+Keras clips gradients and looks for overflows on each replica, and only then
+sums gradients over replicas. Here the sum comes first: the sum of clipped
+gradients may be longer than the clip norm, and all replicas must see an
+overflow on one of them. For `gradient_accumulation_steps` and
+`ema_overwrite_frequency` Keras also puts collectives into conditionals, which
+fails.
 """
 
 import functools
@@ -33,14 +34,16 @@ def apply(
         optimizer: Keras optimizer, built.
         grads_and_variables: Pairs of a tensor or None and a Keras variable.
             The tensors must be the same on all replicas.
-        corrections: Pairs of a tensor and a Keras variable, likewise. The
-            variable also moves by minus the learning rate times the tensor.
+        corrections: Pairs of a tensor and a Keras variable. The tensors must be
+            the same on all replicas. The variable also moves by minus the
+            learning rate times the tensor.
     """
     for correction, variable in corrections:
-        # Before the optimizer, which averages and constrains what comes out.
+        # The move comes first, since the optimizer averages and constrains the
+        # weights at the end of its step.
         move = vectors.scale(optimizer.learning_rate, [correction])[0]
         if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            # The optimizer skips the step after an overflow; so is this move.
+            # After an overflow the optimizer skips the step. So does the move.
             move = ops.where(vectors.all_finite([correction]), move, 0)
         variable.assign_sub(move)
     if replicas.count() > 1:
@@ -49,10 +52,11 @@ def apply(
 
 
 def check(optimizer: keras.Optimizer) -> None:
-    """Checks that weights may move by an optimizer's rate besides its steps.
+    """Checks that an optimizer goes with a decoupled descent.
 
     Raises:
-        ValueError: If it accumulates gradients or has not one learning rate.
+        ValueError: If the optimizer accumulates gradients or holds other
+            optimizers.
     """
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         check(optimizer.inner_optimizer)
@@ -67,8 +71,8 @@ def check(optimizer: keras.Optimizer) -> None:
     if _holders(optimizer):
         raise ValueError(
             "A decoupled descent moves the weights by the learning rate, so "
-            "the optimizer must have one, and hold no other optimizers. "
-            f"Received: {type(optimizer).__name__}"
+            "the optimizer must have a single one, and hold no other "
+            f"optimizers. Received: {type(optimizer).__name__}"
         )
 
 
@@ -119,7 +123,7 @@ def _listed(value: Any) -> Sequence[Any]:
 def _step(
     optimizer: keras.Optimizer, grads: list, variables: list[keras.Variable]
 ) -> None:
-    """Does what Keras's optimizers do once gradients are not scaled."""
+    """Steps as Keras's optimizers do, with gradients without loss scale."""
     if optimizer.gradient_accumulation_steps:
         _accumulate(optimizer, grads, variables)
     else:
@@ -145,7 +149,7 @@ def _update(
 def _accumulate(
     optimizer: keras.Optimizer, grads: list, variables: list[keras.Variable]
 ) -> None:
-    """Updates in the last of some steps, with the mean of their gradients."""
+    """Adds up gradients. Every few steps, updates with their mean."""
     steps = optimizer.gradient_accumulation_steps
     sums = _keras_internals.accumulators(optimizer, variables)
 
@@ -176,11 +180,11 @@ def _cond(
     false: Callable[..., None],
     *arguments: Any,
 ) -> None:
-    """Runs one of two functions, in which replicas may call on each other.
+    """Runs one of two functions, which may contain collectives.
 
-    Such a function cannot be a branch of a conditional of one replica, unless
-    all replicas are one program, as on a TPU. But all replicas together can
-    choose first, and then run the function each.
+    A replica must not run collectives inside a conditional. (On a TPU it may:
+    all replicas are one program.) So all replicas choose together, in the
+    cross-replica context, and then each replica runs the chosen function.
     """
     if isinstance(replicas.current(), tf.distribute.TPUStrategy):
         tf.cond(predicate, lambda: true(*arguments), lambda: false(*arguments))

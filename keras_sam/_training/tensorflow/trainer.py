@@ -28,18 +28,18 @@ from keras_sam._types import Batch
 
 
 class Trainer(loops.Loops, tracking.Tracking):
-    """A wrapper of `model` whose train step is that of a `Method`."""
+    """A wrapper that trains its inner `model` with the steps of a `Method`."""
 
-    # A subclass sets the method. The memory comes with the weights.
+    # A subclass sets the method. `_ensure_memory` makes the memory.
     _method: Any = None
     _memory: Any = None
 
     def train_step(self, data):
         """Climbs, combines the gradients, and descends from the weights.
 
-        The clean pass alone decides on metrics and state (batch statistics,
-        seeds). The passes of the climb start from the same state, hence with
-        the same dropout mask, and change nothing.
+        Only the clean pass changes metrics and state (batch statistics, seeds).
+        The passes of the climb start from the same state, so they have the same
+        dropout mask. They change no variable.
         """
         method = self._method
         if method.descent.decoupled:
@@ -73,7 +73,7 @@ class Trainer(loops.Loops, tracking.Tracking):
         return self._logs(batch, outcome)
 
     def _evaluator(self):
-        """Returns what evaluates the model in this train step."""
+        """Returns the `Evaluator` of this train step."""
         method = self._method
         # Means over replicas, and division by a constant loss scale in Keras,
         # need dense gradients.
@@ -106,7 +106,7 @@ class Trainer(loops.Loops, tracking.Tracking):
         )
 
     def _logs(self, batch, outcome):
-        """Returns the logs of a step, once the metrics have seen it."""
+        """Updates the metrics; returns the logs of the step."""
         _keras_internals.loss_tracker(self).update_state(
             outcome.loss, sample_weight=batch.size
         )
@@ -127,11 +127,11 @@ class Trainer(loops.Loops, tracking.Tracking):
         )
 
     def _remembered(self):
-        """Returns the present `Memory`."""
+        """Returns the current `Memory`."""
         return self._memory.read(variables.trained(self), self._selection())
 
     def _ensure_memory(self):
-        """Makes the weights of the memory, once there are weights at all."""
+        """Makes the weights of the memory, if the model has trained weights."""
         trained = variables.trained(self)
         if self._memory is None and trained:
             self._memory = memory_weights.MemoryWeights(
@@ -139,19 +139,24 @@ class Trainer(loops.Loops, tracking.Tracking):
             )
 
     def _join_workers(self):
-        """Sets what is needed under a `ParameterServerStrategy`."""
+        """Sets the `Workers` of a `ParameterServerStrategy`, or else None."""
         self._workers = parameter_server.workers(self)
 
 
 def check(model):
-    """Raises ValueError if a model cannot be wrapped where this is."""
+    """Raises ValueError if a model cannot be wrapped in the current scope."""
     strategies.check(model)
 
 
 def agree(model, arguments):
-    """Raises ValueError on all workers if they are about to wrap differently.
+    """Raises ValueError on all workers if they wrap different models.
 
-    Workers that differ would hang when they create variables.
+    Workers that differ, in the arguments too, would hang when they create
+    variables.
+
+    Args:
+        model: The inner model.
+        arguments: Dict, the arguments of the wrapper.
     """
     agreement.agree(
         replicas.current(), lambda: fingerprint.of_wrapper(model, arguments)

@@ -1,4 +1,4 @@
-"""What a train step leaves in the variables of a model."""
+"""Writes the outcome of a train step into the variables of a model."""
 
 import keras
 import tensorflow as tf
@@ -8,11 +8,11 @@ from keras_sam._backend import rows
 
 
 def write_state(evaluator, state):
-    """Assigns what a pass has made of the state.
+    """Assigns the state that a pass has returned.
 
     Args:
         evaluator: `evaluator.Evaluator` after the pass.
-        state: List of tensors, a value for each variable of its state.
+        state: List of tensors, a value for each of `evaluator.state`.
     """
     for variable, value in zip(evaluator.state, state, strict=True):
         if id(variable) in evaluator.updated:
@@ -22,7 +22,8 @@ def write_state(evaluator, state):
 def statistics(evaluator):
     """Returns the indices of the state that may be averaged over batches.
 
-    That is what the passes have changed, but for metrics, seeds and counters.
+    They are the variables that the passes update, except metrics, seeds,
+    counters and trainable weights.
     """
     return [
         i
@@ -35,12 +36,17 @@ def statistics(evaluator):
 
 
 def grads_and_variables(evaluator, grads, overwrites):
-    """Returns what `optimizer.apply_gradients` takes, with loss scale.
+    """Returns the pairs that `optimizer.apply_gradients` takes.
+
+    Gradients are multiplied by the loss scale. A variable that the loss does
+    not depend on has None.
 
     Args:
         evaluator: `evaluator.Evaluator` after the passes.
-        grads: List of tensors, a true gradient for each of its `params`.
-        overwrites: List of tensors, a value for each of its `overwritten`.
+        grads: List of tensors, a gradient without loss scale for each of
+            `evaluator.params`.
+        overwrites: List of tensors, a value for each of
+            `evaluator.overwritten`.
     """
     grads = [
         _in_units_of_keras(evaluator, grad, variable.shape)
@@ -57,9 +63,9 @@ def grads_and_variables(evaluator, grads, overwrites):
 
 
 def _in_units_of_keras(evaluator, grad, shape):
-    # TensorFlow forgets the shapes of what a function returns. It then adds up
-    # squares for a clip norm in another order than for Keras. XLA would take
-    # `tf.ensure_shape` for a dynamic shape.
+    # TensorFlow forgets the shapes of tensors that a function returns. Without
+    # shapes it adds up squares for a clip norm in another order than in plain
+    # Keras. XLA would take `tf.ensure_shape` for a dynamic shape.
     sizes = [-1, *shape[1:]] if rows.sliced(grad) else shape
 
     def scaled(part):

@@ -61,7 +61,7 @@ class Checkpoints:
         self.progress = self._read(self.latest) if self.latest else _START
 
     def check(self, kind: str, variables: Sequence[keras.Variable]) -> None:
-        """Raises ValueError unless the newest checkpoint is of the variables.
+        """Raises ValueError unless the newest checkpoint holds the variables.
 
         Args:
             kind: String, the name under which they were saved.
@@ -94,7 +94,7 @@ class Checkpoints:
 
         Args:
             kind: String, the name under which they were saved.
-            variables: List of Keras variables, those that were saved.
+            variables: List of the Keras variables that were saved.
         """
         self.check(kind, variables)
         checkpoint = tf.train.Checkpoint(**{kind: _values(variables)})
@@ -113,7 +113,7 @@ class Checkpoints:
         by all of them at once.
 
         Args:
-            progress: Dict that JSON can hold, with what the attribute has.
+            progress: Dict that JSON can hold, see the attribute `progress`.
             variables: Dict from a kind to a list of Keras variables.
             chief: Bool. The other workers write to a place of their own, and
                 delete it.

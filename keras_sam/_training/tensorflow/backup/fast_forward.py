@@ -14,8 +14,8 @@ from keras_sam import _keras_internals
 class Skip:
     """Stands in for a model's train function for one call after `install`.
 
-    `fit` looks the train function up at each call and counts the steps as ever.
-    Only its iterator is advanced.
+    `fit` looks the train function up at each call and counts the steps as
+    usual. `Skip` only advances the iterator of `fit`.
 
     Args:
         model: `keras.Model` in `fit`.
@@ -28,7 +28,7 @@ class Skip:
         left: Int, the steps still to pass over.
 
     Raises:
-        ValueError: If `steps_per_execution` does not fit.
+        ValueError: If `steps` is no multiple of `steps_per_execution`.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Skip:
 
     def __call__(self, iterator: Any) -> Mapping[str, Any]:
         """Advances an iterator by the batches of one execution."""
-        # First of all: an error below must not leave this installed.
+        # This comes first: an error below must not leave the skip installed.
         self._model.train_function = self._train
         for number in range(self._model.steps_per_execution):
             batch = next(iterator, None)
@@ -76,7 +76,7 @@ class Skip:
         if self.left:
             raise ValueError(
                 f"The backup is of step {self._steps} of an epoch, but the "
-                f"data end {self.left} steps before. They must be those of "
+                f"data end {self.left} steps before. Give `fit` the data of "
                 "the training that was interrupted"
             )
 

@@ -14,11 +14,11 @@ def aggregate(
 ) -> Any:
     """Returns the mean of outcomes over replicas.
 
-    One collective moves all tensors of a type. The mean is the one over the
-    parts of a batch. Loss and outputs stay: metrics add them up later.
-    Statistics are weighted by size, so that a replica without examples counts
-    for nothing. (Keras has statistics for each replica, and saves the first
-    replica's.)
+    One collective moves all tensors of a type. As in the mean over the parts of
+    a batch, only float tensors change. Loss and outputs stay: metrics add them
+    up later. Statistics are weighted by size, so a replica without examples
+    does not affect them. (Keras has statistics for each replica, and saves the
+    first replica's.)
 
     Args:
         outcome: Outcome of this replica, a `NamedTuple` with the fields

@@ -121,7 +121,7 @@ class _Additions(keras.StatelessScope):
     """Adds to some variables what Keras would assign to them.
 
     Keras reads, adds and assigns. If two workers did so at once, the first
-    addition would be lost. All other variables are assigned as ever.
+    addition would be lost. All other variables are assigned as usual.
 
     Args:
         variables: List of Keras variables that change by additions alone.

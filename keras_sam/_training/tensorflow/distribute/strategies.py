@@ -15,7 +15,7 @@ SUPPORTED = (
 
 
 def check(model: keras.Model) -> None:
-    """Checks that a model may be wrapped under the present strategy.
+    """Checks that a model may be wrapped under the current strategy.
 
     Raises:
         ValueError: If the strategy is not supported, or the model was made
@@ -25,8 +25,8 @@ def check(model: keras.Model) -> None:
     if tf.distribute.has_strategy() and not isinstance(here, SUPPORTED):
         names = [strategy.__name__ for strategy in SUPPORTED]
         raise ValueError(
-            "Strategies of `tf.distribute` that can be trained under are "
-            f"{names}. Received: {type(here).__name__}"
+            "A model must be wrapped under no strategy of `tf.distribute`, or "
+            f"under one of {names}. Received: {type(here).__name__}"
         )
     # A variable without the attribute is on one device, under any strategy.
     homes = [model.distribute_strategy] + [
