@@ -259,7 +259,13 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         Raises:
             ValueError: If `perturb` chooses none, or the model is not built.
         """
-        return self._selection().pick(variables.trained(self))
+        trained = variables.trained(self)
+        if not trained and not self.built:
+            raise ValueError(
+                "`perturbed_variables` needs a model that is built: call it on "
+                f"a batch first. Received: {self.model!r}"
+            )
+        return self._selection().pick(trained)
 
     @property
     def climbs(self) -> float | None:
@@ -305,10 +311,12 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
                 error names the version of keras_sam that wrote the config.
         """
         arguments = configuration.arguments(cls, config, custom_objects)
-        dtype, trainable = arguments.pop("dtype"), arguments.pop("trainable")
+        dtype = arguments.pop("dtype", None)
+        trainable = arguments.pop("trainable", True)
         model = cls(**arguments)
         # `compile` scales losses if the dtype policy says so, and not every
         # inner model restores its policy.
-        model.dtype_policy = dtype
+        if dtype is not None:
+            model.dtype_policy = dtype
         model.trainable = trainable
         return model

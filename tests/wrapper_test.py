@@ -1,5 +1,6 @@
 """What the wrapper says of itself, and what its files say."""
 
+import contextlib
 import dataclasses
 import inspect
 import json
@@ -7,12 +8,14 @@ import sys
 import zipfile
 
 import keras
+import numpy as np
 import pytest
 
 import keras_sam
 from keras_sam import cadences
 from keras_sam import descents
 from keras_sam import directions
+from keras_sam import samples
 from keras_sam import starts
 from tests.support import testing
 
@@ -67,6 +70,22 @@ def test_repr_is_the_call():
     )
 
 
+class Unequal:
+    """A part whose `==` is element by element, as of an array."""
+
+    def __eq__(self, other):
+        return np.array([True, False])
+
+    def __call__(self, clean):
+        return True
+
+
+def test_an_equality_that_is_no_bool_is_none():
+    sam = wrapped(cadence=Unequal(), perturb=Unequal())
+    assert "cadence=<" in repr(sam) and "perturb=<" in repr(sam)
+    assert "says which train steps climb" in sam.describe()
+
+
 DESCRIPTIONS = {
     "sam": (
         {"rho": 0.1, "ascent_steps": 3},
@@ -100,6 +119,18 @@ DESCRIPTIONS = {
             "2 parts of a batch climb on their own",
         ],
     ),
+    "samples": (
+        {
+            "ascent_steps": 3,
+            "ascent_samples": samples.Largest(0.5),
+            "descent_samples": samples.Largest(0.5),
+        },
+        ["the ascent is on Largest", "5 gradients a train step, some on part"],
+    ),
+    "samples of the ascent": (
+        {"ascent_steps": 3, "ascent_samples": samples.Largest(0.5)},
+        ["7 gradients a train step, some on part of the batch."],
+    ),
     "synced": (
         {"sync_perturbations": True, "xla": True, "radius": "projected"},
         ["kept within rho", "climb together", "it compiles the evaluations"],
@@ -115,9 +146,41 @@ def test_description(case):
         assert part in text, f"{part!r} is not in:\n{text}"
 
 
+@pytest.mark.parametrize(
+    ("strategy", "compiled"),
+    [
+        (contextlib.nullcontext, "compiles the whole train step"),
+        # A step of several replicas cannot be compiled as a whole.
+        (
+            lambda: testing.two_replicas().scope(),
+            "it compiles the evaluations of gradients",
+        ),
+    ],
+)
+def test_description_of_xla(strategy, compiled):
+    with strategy():
+        sam = wrapped()
+        sam.compile("sgd", "mse", jit_compile=True)
+    assert compiled in sam.describe()
+
+
 def test_description_of_what_is_not_built():
     net = keras.Sequential([keras.layers.Dense(3)])
     assert "not built yet" in keras_sam.SAM(net).describe()
+
+
+def test_what_moves_is_known_once_the_model_is_built():
+    sam = keras_sam.SAM(keras.Sequential([keras.layers.Dense(3)]))
+    with pytest.raises(ValueError, match="is built: call it on a batch first"):
+        _ = sam.perturbed_variables
+    sam(testing.data()[0])
+    assert [v.name for v in sam.perturbed_variables] == ["kernel", "bias"]
+
+
+def test_a_config_without_what_keras_adds():
+    config = wrapped(rho=0.2).get_config()
+    del config["dtype"], config["trainable"]
+    assert keras_sam.SAM.from_config(config).rho == 0.2
 
 
 def config_of(path):

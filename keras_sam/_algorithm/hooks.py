@@ -37,8 +37,8 @@ def check(name, part, role):
     _check_methods(name, part, role)
     hooks = _HOOKS[role]
     # `factor` only saves time, so a step may ignore it. Any part may have a
-    # method of this common name.
-    others = set().union(*_HOOKS.values()) - hooks - {"factor"}
+    # method of this common name. `roles.Samples` itself refuses `init`.
+    others = set().union(*_HOOKS.values()) - hooks - {"factor", "init"}
     for attribute in sorted(set(dir(type(part))) - set(dir(parts.Part))):
         value = getattr(type(part), attribute, None)
         if attribute in hooks or attribute.startswith("_"):

@@ -71,7 +71,8 @@ class Method:
     @property
     def always_climbs(self):
         """Whether every train step climbs."""
-        return self.ascent_steps > 0 and self.cadence.part == Every()
+        every = roles.equal(self.cadence.part, Every())
+        return self.ascent_steps > 0 and every
 
     @property
     def skips_steps(self):

@@ -45,6 +45,8 @@ def arguments(kind, config, custom_objects):
     if unknown and not takes_any:
         raise ValueError(
             f"{kind.__name__} has no argument {unknown}. {_origin(version)} "
+            "If the class is your own, its `get_config` must return what its "
+            "constructor takes. "
             f"Received: { {name: config[name] for name in unknown} }"
         )
     return {

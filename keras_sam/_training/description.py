@@ -2,6 +2,7 @@
 
 import math
 
+from keras_sam._algorithm import roles
 from keras_sam._algorithm.method import Method
 from keras_sam._backend import evaluator as evaluators
 from keras_sam._backend import variables
@@ -20,7 +21,7 @@ def call(name, model, method):
     arguments = [
         f"{key}={value!r}"
         for key, value in method.arguments().items()
-        if value != default[key] or key == "rho"
+        if not roles.equal(value, default[key]) or key == "rho"
     ]
     return f"{name}({', '.join([repr(model), *arguments])})"
 
@@ -83,18 +84,31 @@ def _samples(method):
 
 
 def _cost(method):
-    climbing = method.ascent_steps + 1
+    climbing = _gradients(method)
     numbers = "1 gradient" if climbing == 1 else f"{climbing} gradients"
     cost = f"Cost: {numbers} a train step"
     if method.skips_steps:
         cost += " that climbs, 1 in the others"
-    used = (method.direction, method.descent, method.cadence)
-    if method.ascent_steps and any(part.asks_for_context for part in used):
-        if not method.always_climbs or any(
-            part.asks_for_context for part in used[:2]
-        ):
-            cost += ", and what the parts ask for besides"
+    if method.ascent_samples or method.descent_samples:
+        cost += ", some on part of the batch"
+    asking = [
+        repr(part)
+        for part in (method.direction, method.descent)
+        if part.asks_for_context
+    ]
+    if method.ascent_steps and asking:
+        cost += f", and what {' and '.join(asking)} may evaluate besides"
     return cost + "."
+
+
+def _gradients(method):
+    """Returns the number of gradients of a climb, at all its points."""
+    count = 1 + method.ascent_steps
+    for step in range(method.ascent_steps):
+        # Where the descent sees other examples, the climb needs one more.
+        seen = method.descent_samples if step else None
+        count += method.ascent_samples != seen
+    return count
 
 
 def _weights(sam):
@@ -121,8 +135,10 @@ def _sharing(method):
 
 
 def _xla(sam, method):
-    if sam.jit_compile is True:
+    count = sam.distribute_strategy.num_replicas_in_sync
+    if sam.jit_compile is True and count == 1:
         return "XLA: it compiles the whole train step (`jit_compile=True`)."
-    compiles = evaluators.compiles(method.xla)
+    with sam.distribute_strategy.scope():
+        compiles = evaluators.compiles(method.xla, sam.jit_compile)
     what = "it compiles" if compiles else "it does not compile"
     return f"XLA: {what} the evaluations of gradients (`xla={method.xla!r}`)."

@@ -10,6 +10,7 @@ import pytest
 import keras_sam
 from keras_sam import descents
 from keras_sam import directions
+from keras_sam import samples
 from tests.support import oracle
 from tests.support import testing
 
@@ -191,6 +192,37 @@ def test_schedule_of_rho_follows_the_optimizer():
 
 
 # To first order in rho, a climb measures the loss at some distance along g_0.
+
+
+def evaluations(**arguments):
+    """Returns how often a step calls the model."""
+    calls = []
+
+    class Counter(keras.layers.Layer):
+        def call(self, inputs):
+            calls.append(inputs)
+            return inputs
+
+    net = keras.Sequential([testing.dense_net(), Counter()])
+    sam = keras_sam.SAM(net, **arguments)
+    sam.compile("sgd", testing.cross_entropy(), run_eagerly=True)
+    sam.train_on_batch(*data())
+    calls.clear()
+    sam.train_on_batch(*data())
+    return len(calls)
+
+
+def test_equal_samples_share_their_gradients():
+    """Two equal choices, as of a loaded model, are one choice."""
+    ascent, descent, other = (samples.Largest(f) for f in (0.5, 0.5, 0.25))
+    found = {
+        seen: evaluations(
+            ascent_steps=3, ascent_samples=ascent, descent_samples=seen
+        )
+        for seen in (descent, other)
+    }
+    # z_0 on all examples and on the chosen ones, then one or two a step.
+    assert found == {descent: 5, other: 7}
 
 
 def distance_of(radius, descent, n, rho=1e-4):
