@@ -71,7 +71,7 @@ def test_a_near_miss(name, role, attribute, value, hook, derived):
         ("direction", parts.Direction, "decoupled", True, "'takes_slices'"),
         ("descent", parts.Descent, "learn", method, "'decoupled'"),
         ("start", parts.Start, "rest", method, "'learn'"),
-        ("ascent_samples", parts.Samples, "init", method, "'check'"),
+        ("ascent_samples", parts.Samples, "rest", method, "'check'"),
     ],
 )
 @pytest.mark.parametrize("derived", [True, False])
