@@ -7,6 +7,7 @@ import pytest
 
 from keras_sam import parts
 from keras_sam._algorithm import roles
+from keras_sam._algorithm.method import Method
 from tests.support import testing  # noqa: F401  Before anything touches devices.
 
 
@@ -166,6 +167,19 @@ def test_a_function_is_a_part(name):
         return None
 
     assert ROLES[name](name, function).part is function
+
+
+@pytest.mark.parametrize("name", ["ascent_samples", "descent_samples"])
+def test_samples_have_no_memory(name):
+    class Remembering(parts.Samples):
+        def init(self, params):
+            return []
+
+        def __call__(self, clean_losses, losses, memory):
+            return clean_losses(), memory
+
+    with pytest.raises(ValueError, match=f"`{name}` must have no memory"):
+        Method(**{name: Remembering()})
 
 
 if __name__ == "__main__":
