@@ -91,7 +91,7 @@ def test_a_loss_without_sample_weights_is_an_error():
 
     model = Own()
     model.compile("sgd")
-    with pytest.raises(ValueError, match="heeds `sample_weight`"):
+    with pytest.raises(ValueError, match="uses `sample_weight`"):
         of_examples(model, tf.ones((4, 3)), tf.ones((4, 2)))
 
 

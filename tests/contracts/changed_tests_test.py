@@ -29,7 +29,7 @@ def test_a_module_has_tests(source):
         ("keras_sam/_backend/tensorflow/rows.py", "backend/rows_test.py"),
         ("keras_sam/directions/_random.py", "directions/directions_test.py"),
         ("keras_sam/model.py", "model_test.py"),
-        ("examples/study.py", "examples/study_test.py"),
+        ("examples/study/table.py", "examples/study_test.py"),
     ],
 )
 def test_the_nearest_test(source, test):

@@ -83,7 +83,7 @@ def like_weights(vector):
     return methods.Batch(*batches()[0], weights()).arrays(vector)
 
 
-SUBSET = directions.Subset(0.7, seed=1)
+SUBSET = directions.Subset(0.7, seed=2)
 DRAWN = samples.Drawn(0.3, seed=2)
 COIN = cadences.Randomly(0.5, seed=3)
 FISHER = directions.Sparse(directions.FisherMask(5), 0.6, period=3)
