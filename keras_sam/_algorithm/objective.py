@@ -5,6 +5,7 @@ Local         the loss on the examples of this replica
 Synced        the mean loss over replicas, which climb together
 Gated         another objective, evaluated only if it is due
 Restricted    another objective, as a function of the perturbed weights only
+Selected      another objective, with another choice of the perturbed weights
 Alone         another objective, on this replica only, inside a conditional
 """
 
