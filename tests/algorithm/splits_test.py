@@ -78,7 +78,8 @@ def logs(examples, parts, mode="graph", make=testing.dense_net, **arguments):
 def test_logs_are_those_of_the_whole_batch(mode):
     """20 examples in batches of 8 make a smaller last batch."""
     _, whole = logs(20, None, mode)
-    for parts in (1, 3, 8):
+    # XLA compiles each number of parts anew, for seconds.
+    for parts in (3,) if mode == "xla" else (1, 3, 8):
         _, found = logs(20, parts, mode)
         assert found.keys() == whole.keys()
         for name in whole:
