@@ -64,7 +64,7 @@ def part(name, text, steps):
     Raises:
         ValueError: If there is no such part.
     """
-    optional = name in parts.OPTIONAL
+    optional = parts.ARGUMENTS[name].optional
     if optional and text == _NONE:
         return None
     try:

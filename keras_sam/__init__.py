@@ -1,6 +1,6 @@
 """Sharpness-aware minimization (SAM) for Keras 3."""
 
-from keras_sam import _backend  # noqa: F401, I001  Before the rest.
+from keras_sam import _backend  # noqa: F401, I001  Raises for another backend.
 from keras_sam import cadences
 from keras_sam import callbacks
 from keras_sam import descents
@@ -13,17 +13,18 @@ from keras_sam import recipes
 from keras_sam import samples
 from keras_sam import starts
 from keras_sam import vectors
+from keras_sam._registration import __version__
 from keras_sam.callbacks import BackupAndRestore
 from keras_sam.model import SharpnessAwareMinimization
 from keras_sam.parts import Part
 
 SAM = SharpnessAwareMinimization
-__version__ = "0.1.0"
 __all__ = [
     "SAM",
     "BackupAndRestore",
     "Part",
     "SharpnessAwareMinimization",
+    "__version__",
     "cadences",
     "callbacks",
     "descents",

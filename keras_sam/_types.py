@@ -36,8 +36,9 @@ class Point(NamedTuple):
             variable that the pass does not update keeps its old value.
         overwrites: List of tensors, the new value of each of
             `Evaluator.overwritten`.
-        own_loss: Scalar tensor, the loss of this replica, where `loss` is the
-            mean over all replicas that climb together.
+        own_loss: Scalar tensor, the loss of this replica. `loss` is the mean
+            over all replicas that climb together. It is None until
+            `Objective.shared_point` sets it.
     """
 
     params: list

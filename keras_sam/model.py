@@ -175,7 +175,7 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         name: str | None = None,
     ) -> None:
         inner_model.check(model)
-        _training.trainer.check(model)
+        _training.strategies.check(model)
         method = methods.Method(
             rho=rho,
             num_batch_splits=num_batch_splits,

@@ -33,13 +33,13 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 from typing import ClassVar
+from typing import NamedTuple
 
 import keras
 
 __all__ = [
-    "OPTIONAL",
-    "PARTS",
-    "ROLES",
+    "ARGUMENTS",
+    "Argument",
     "Cadence",
     "Context",
     "Descent",
@@ -49,18 +49,6 @@ __all__ = [
     "Start",
     "last",
 ]
-
-# The arguments that are parts, each with the module of `keras_sam` to look in.
-PARTS = {
-    "direction": "directions",
-    "descent": "descents",
-    "cadence": "cadences",
-    "start": "starts",
-    "ascent_samples": "samples",
-    "descent_samples": "samples",
-}
-# The arguments that may be None.
-OPTIONAL = ("start", "ascent_samples", "descent_samples")
 
 
 class Part:
@@ -310,12 +298,25 @@ def last(clean: Any, path: Iterable) -> Any:
     return point
 
 
-# The role of each argument of the wrapper that is a part.
-ROLES: dict[str, type[Part]] = {
-    "direction": Direction,
-    "descent": Descent,
-    "cadence": Cadence,
-    "start": Start,
-    "ascent_samples": Samples,
-    "descent_samples": Samples,
+class Argument(NamedTuple):
+    """An argument of the wrapper that is a part.
+
+    Attributes:
+        role: The class of its role.
+        module: String, the module of `keras_sam` to look for such parts.
+        optional: Bool, whether the argument may be None.
+    """
+
+    role: type[Part]
+    module: str
+    optional: bool = False
+
+
+ARGUMENTS = {
+    "direction": Argument(Direction, "directions"),
+    "descent": Argument(Descent, "descents"),
+    "cadence": Argument(Cadence, "cadences"),
+    "start": Argument(Start, "starts", optional=True),
+    "ascent_samples": Argument(Samples, "samples", optional=True),
+    "descent_samples": Argument(Samples, "samples", optional=True),
 }

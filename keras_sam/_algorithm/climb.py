@@ -1,5 +1,8 @@
 """The climb: from the weights to points of higher loss, step by step."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 from keras import ops
 
 from keras_sam import vectors
@@ -7,12 +10,26 @@ from keras_sam._algorithm.context import StepContext
 from keras_sam._algorithm.objective import Restricted
 from keras_sam._backend import control_flow
 
-# Length of one step, given the radius rho and the number of steps n.
-RADII = {
-    "split": lambda rho, n: rho / n,
-    "full": lambda rho, n: rho,
-    "projected": lambda rho, n: rho,
-    "matched": lambda rho, n: 2 * rho / (n + 1),
+
+class StepLength(NamedTuple):
+    """The length of one step, given the radius rho and the number of steps n.
+
+    Attributes:
+        rule: Function of rho and n.
+        words: String, the same for users to read.
+    """
+
+    rule: Callable
+    words: str
+
+
+STEP_LENGTHS = {
+    "split": StepLength(lambda rho, n: rho / n, "rho / n"),
+    "full": StepLength(lambda rho, n: rho, "rho"),
+    "projected": StepLength(
+        lambda rho, n: rho, "rho, kept within rho of the weights"
+    ),
+    "matched": StepLength(lambda rho, n: 2 * rho / (n + 1), "2 rho / (n + 1)"),
 }
 
 
@@ -21,10 +38,10 @@ class Path:
 
         z_i = z_{i-1} + r * direction(g_{i-1}, z_{i-1})
 
-    with r as in `RADII`. "projected" then shortens z_i - w to the Euclidean
-    length rho if it is longer. The climb evaluates a point when the iterator
-    reaches it. The descent and the next step share the gradient there, unless
-    they are on different examples.
+    with r as in `STEP_LENGTHS`. "projected" then shortens z_i - w to the
+    Euclidean length rho if it is longer. The climb evaluates a point when the
+    iterator reaches it. The descent and the next step share the gradient there,
+    unless they are on different examples. A path can be iterated over once.
 
     Args:
         method: `method.Method`.
@@ -68,7 +85,10 @@ class Path:
         return [ops.all(ops.stack(self._finite))] if self._finite else []
 
     def _next(self, point, taken):
-        """Returns the params of the next point, which is not evaluated yet."""
+        """Steps from a point; returns the params of the next one.
+
+        This updates the memory of the direction.
+        """
         selection, asked = self._at.selection, {}
         if self._method.direction.asks_for_context:
             moved = Restricted(self._at, point.params)
@@ -79,7 +99,7 @@ class Path:
         return selection.put(point.params, z)
 
     def _reached(self, params, taken):
-        """Evaluates a point, and shares it with all that climb together."""
+        """Evaluates a point, as all see it that climb together, and notes it."""
         method = self._method
         gradient = self._gradient_at_end or taken + 1 < method.ascent_steps
         point = self._evaluate(params, method.descent_samples, gradient)
@@ -106,7 +126,7 @@ class Path:
         """Returns the next z, and the memory of the direction."""
         method = self._method
         rho = self._at.value(method.rho)
-        length = RADII[method.radius](rho, method.ascent_steps)
+        length = STEP_LENGTHS[method.radius].rule(rho, method.ascent_steps)
         step, memory = method.direction(length, grads, z, memory, context)
         z = vectors.add(z, step)
         if method.radius == "projected":
@@ -116,7 +136,7 @@ class Path:
 
 
 def project(z, center, rho):
-    """Returns the point nearest to z in the Euclidean ball around center."""
+    """Returns the point nearest to z within distance rho of center."""
     perturbation = vectors.subtract(z, center)
     length = vectors.norm(perturbation)
     (fit,) = vectors.scale(rho, [vectors.reciprocal(length)])

@@ -10,7 +10,7 @@ _HOOKS = {
         for name in dir(role)
         if not name.startswith("_") and not name.endswith("_config")
     }
-    for role in set(parts.ROLES.values())
+    for role in {argument.role for argument in parts.ARGUMENTS.values()}
 }
 # The hooks that are bools. All other hooks are methods.
 _FLAGS = {"decoupled", "takes_slices"}
@@ -36,8 +36,8 @@ def check(name, part, role):
     _check_role(name, part, role)
     _check_methods(name, part, role)
     hooks = _HOOKS[role]
-    # `factor` only saves time, so a step may ignore it. Any part may have a
-    # method of this common name. `roles.Samples` itself refuses `init`.
+    # `factor` only saves time, and helpers often have this name. The adapter
+    # of samples itself refuses `init`.
     others = set().union(*_HOOKS.values()) - hooks - {"factor", "init"}
     for attribute in sorted(set(dir(type(part))) - set(dir(parts.Part))):
         value = getattr(type(part), attribute, None)
@@ -64,7 +64,7 @@ def _check_role(name, part, role):
         return
     arguments = [
         f"`{argument}`"
-        for argument, kind in parts.ROLES.items()
+        for argument, (kind, *_) in parts.ARGUMENTS.items()
         if kind in kinds
     ]
     raise ValueError(

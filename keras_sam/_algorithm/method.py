@@ -6,8 +6,8 @@ from typing import Any
 
 from keras_sam import _validation
 from keras_sam import parts
-from keras_sam._algorithm import roles
-from keras_sam._algorithm.climb import RADII
+from keras_sam._algorithm import adapters
+from keras_sam._algorithm.climb import STEP_LENGTHS
 from keras_sam.cadences import Every
 from keras_sam.descents import Last
 from keras_sam.directions import Normalized
@@ -18,8 +18,8 @@ class Method:
     """The arguments of `SharpnessAwareMinimization`, checked and adapted.
 
     The wrapper holds a `Method`, and so does every diagnostic that climbs. The
-    fields hold the parts as `roles.Adapted`. `arguments()` returns the parts as
-    users gave them.
+    fields hold the parts as `adapters.Adapted`. `arguments()` returns the parts
+    as users gave them.
 
     Raises:
         TypeError: If an argument is of a wrong type.
@@ -47,7 +47,7 @@ class Method:
             object.__setattr__(self, name, check(name, getattr(self, name)))
         _check_combinations(self)
         arguments = self.arguments()
-        for name in parts.PARTS:
+        for name in parts.ARGUMENTS:
             part = getattr(self, name)
             if part is not None:
                 part.check(arguments)
@@ -59,7 +59,7 @@ class Method:
             for field in dataclasses.fields(self)
         }
         return {
-            name: value.part if isinstance(value, roles.Adapted) else value
+            name: value.part if isinstance(value, adapters.Adapted) else value
             for name, value in arguments.items()
         }
 
@@ -71,7 +71,7 @@ class Method:
     @property
     def always_climbs(self):
         """Whether every train step climbs."""
-        every = roles.equal(self.cadence.part, Every())
+        every = adapters.equal(self.cadence.part, Every())
         return self.ascent_steps > 0 and every
 
     @property
@@ -84,7 +84,8 @@ class Method:
         """Whether a train step is a single evaluation."""
         return self.ascent_steps == 0 and self.splits == 1
 
-    def takes_rows(self):
+    @property
+    def takes_slices(self):
         """Whether gradients of embeddings may be `tf.IndexedSlices`.
 
         All parts must take slices. The mean over the parts of a batch, the
@@ -102,9 +103,10 @@ class Method:
 
 
 def _part(name, value):
-    if value is None and name in parts.OPTIONAL:
+    argument = parts.ARGUMENTS[name]
+    if value is None and argument.optional:
         return None
-    adapter = roles.ADAPTERS[parts.ROLES[name]]
+    adapter = adapters.ADAPTERS[argument.role]
     return value if isinstance(value, adapter) else adapter(name, value)
 
 
@@ -149,8 +151,8 @@ _CHECKS = {
     "num_batch_splits": _splits,
     "rho": lambda name, value: _validation.scheduled(name, value, 0.0),
     "ascent_steps": lambda name, value: _validation.integer(name, value, 0),
-    "radius": _one_of(*RADII),
-    **dict.fromkeys(parts.PARTS, _part),
+    "radius": _one_of(*STEP_LENGTHS),
+    **dict.fromkeys(parts.ARGUMENTS, _part),
     "perturb": _perturb,
     "sync_perturbations": _one_of(True, False),
     "track": _track,

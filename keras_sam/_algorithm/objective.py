@@ -1,4 +1,4 @@
-"""The loss on some examples, as a function of all trained weights.
+"""The loss on some examples, as a function of weights.
 
 Objective     the interface that all kinds share
 Local         the loss on the examples of this replica
@@ -59,6 +59,17 @@ class Objective:
 
     def filters(self):
         """Returns the axes of filters, see `parts.Context`."""
+        raise NotImplementedError
+
+    def chosen(self, samples, params, clean, context):
+        """Returns the `Batch` of the examples that samples choose at params.
+
+        Args:
+            samples: `adapters.AdaptedSamples`, or None for all.
+            params: List of tensors, the current point of the climb.
+            clean: The `Point` z_0.
+            context: `parts.Context`.
+        """
         raise NotImplementedError
 
     def shared(self, tensors):
@@ -143,14 +154,6 @@ class Local(Objective):
         return replicas.mean(tensors)
 
     def chosen(self, samples, params, clean, context):
-        """Returns the `Batch` of the examples that samples choose at params.
-
-        Args:
-            samples: `roles.Samples`, or None for all.
-            params: List of tensors, the present point of the climb.
-            clean: The `Point` z_0.
-            context: `parts.Context`.
-        """
         if samples is None:
             return self._batch
 

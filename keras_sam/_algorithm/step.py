@@ -23,7 +23,7 @@ class Update(NamedTuple):
 
     Attributes:
         grads: List of tensors, the gradient to descend with.
-        correction: List of tensors, see `roles.Step`, or empty.
+        correction: List of tensors, see `adapters.Descended`, or empty.
         memory: `Memory` after the step.
         finite: List of one scalar bool tensor, whether the gradients of all
             passes are finite. It is empty without a loss scale.
@@ -62,12 +62,12 @@ def step(method, at, weights, memory):
 def climbed(method, at, clean, weights, memory):
     """Returns the `Update` of a step that climbs: `descent(g_0, ..., g_n)`."""
     path = Path(method, at, clean, weights, memory.direction)
-    (grads, correction), descent = method.descent(
+    (grads, correction), descent_memory = method.descent(
         clean, iter(path), memory.descent, StepContext(at)
     )
     memory = memory._replace(
         direction=path.memory,
-        descent=descent,
+        descent=descent_memory,
         cadence=method.cadence.learn(clean, grads, memory.cadence),
         climbs=tree.map_structure(lambda number: number + 1, memory.climbs),
     )
@@ -91,18 +91,20 @@ def started(method, at, weights, memory):
         return weights, memory
     moving = at.selection.pick(weights)
     context = StepContext(Restricted(at, weights))
-    direction, start = method.start(moving, memory.start, context)
+    direction, start_memory = method.start(moving, memory.start, context)
     away = vectors.scale(at.value(method.rho), direction)
     z = at.selection.put(weights, vectors.add(moving, away))
-    return z, memory._replace(start=start)
+    return z, memory._replace(start=start_memory)
 
 
 def due(method, at, clean, memory):
     """Returns (whether the step climbs, memory)."""
     if method.ascent_steps == 0:
         return False, memory
-    climbs, cadence = method.cadence(clean, memory.cadence, StepContext(at))
-    return climbs, memory._replace(cadence=cadence)
+    climbs, cadence_memory = method.cadence(
+        clean, memory.cadence, StepContext(at)
+    )
+    return climbs, memory._replace(cadence=cadence_memory)
 
 
 def finished(method, at, passed, update):

@@ -6,3 +6,4 @@ from keras_sam._training.tensorflow.backup import checkpoints as checkpoints
 from keras_sam._training.tensorflow.backup import fast_forward as fast_forward
 from keras_sam._training.tensorflow.backup import preemption as preemption
 from keras_sam._training.tensorflow.distribute import agreement as agreement
+from keras_sam._training.tensorflow.distribute import strategies as strategies

@@ -2,17 +2,11 @@
 
 import math
 
-from keras_sam._algorithm import roles
+from keras_sam._algorithm import adapters
+from keras_sam._algorithm.climb import STEP_LENGTHS
 from keras_sam._algorithm.method import Method
 from keras_sam._backend import evaluator as evaluators
 from keras_sam._backend import variables
-
-_LENGTHS = {
-    "split": "rho / n",
-    "full": "rho",
-    "projected": "rho, kept within rho of the weights",
-    "matched": "2 rho / (n + 1)",
-}
 
 
 def call(name, model, method):
@@ -21,7 +15,7 @@ def call(name, model, method):
     arguments = [
         f"{key}={value!r}"
         for key, value in method.arguments().items()
-        if not roles.equal(value, default[key]) or key == "rho"
+        if not adapters.equal(value, default[key]) or key == "rho"
     ]
     return f"{name}({', '.join([repr(model), *arguments])})"
 
@@ -62,8 +56,9 @@ def _climb(method):
     steps = (
         "1 step" if method.ascent_steps == 1 else f"{method.ascent_steps} steps"
     )
+    length = STEP_LENGTHS[method.radius]
     return [
-        f"Climb: {steps} (n) of length {_LENGTHS[method.radius]} "
+        f"Climb: {steps} (n) of length {length.words} "
         f"(`radius={method.radius!r}`, rho = {method.rho!r}) along "
         f"{method.direction!r}.",
         "When: every train step climbs."

@@ -143,7 +143,7 @@ class Shortened(Direction):
     """Another direction, times a fraction.
 
     Args:
-        adapted: `roles.Direction`, the other direction.
+        adapted: `adapters.AdaptedDirection`, the other direction.
         fraction: Float.
     """
 

@@ -42,9 +42,9 @@ class Evaluator:
             variables that it updates but Keras does not list.
         accumulators: Slice of `state` that holds the metrics, which add up over
             examples.
-        updated: Set of the ids of the variables that the passes so far update.
+        updated: Set of ids of variables: what the last traced pass updates.
         connected: List of bools, one for each of `params`: whether the loss of
-            the passes so far depends on it.
+            the last traced gradient depends on it.
         loss_scale: Float, or scalar tensor if the scale is dynamic.
         loss_scaled: Bool, whether the optimizer scales losses and skips steps
             that overflow.

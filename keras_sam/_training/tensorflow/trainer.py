@@ -23,7 +23,6 @@ from keras_sam._training.tensorflow.distribute import aggregation
 from keras_sam._training.tensorflow.distribute import agreement
 from keras_sam._training.tensorflow.distribute import fingerprint
 from keras_sam._training.tensorflow.distribute import parameter_server
-from keras_sam._training.tensorflow.distribute import strategies
 from keras_sam._types import Batch
 
 
@@ -65,6 +64,7 @@ class Trainer(loops.Loops, tracking.Tracking):
         )
         outcome = aggregation.aggregate(
             outcome,
+            # The passes have told the evaluator what they update.
             write_back.statistics(evaluator),
             batch.size,
             method.sync_perturbations,
@@ -78,7 +78,7 @@ class Trainer(loops.Loops, tracking.Tracking):
         # Means over replicas, and division by a constant loss scale in Keras,
         # need dense gradients.
         sliced = (
-            method.takes_rows()
+            method.takes_slices
             and not replicas.strategic()
             and self.optimizer.loss_scale_factor is None
         )
@@ -99,6 +99,7 @@ class Trainer(loops.Loops, tracking.Tracking):
             write_back.grads_and_variables(
                 evaluator, outcome.grads, outcome.overwrites
             ),
+            # Only a decoupled descent has a correction.
             zip(outcome.correction, evaluator.params, strict=False),
         )
         self._memory.write(
@@ -141,11 +142,6 @@ class Trainer(loops.Loops, tracking.Tracking):
     def _join_workers(self):
         """Sets the `Workers` of a `ParameterServerStrategy`, or else None."""
         self._workers = parameter_server.workers(self)
-
-
-def check(model):
-    """Raises ValueError if a model cannot be wrapped in the current scope."""
-    strategies.check(model)
 
 
 def agree(model, arguments):

@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 from keras import tree
 
+from keras_sam import vectors
 from keras_sam._backend import replicas
 
 
@@ -33,7 +34,7 @@ def aggregate(
     if not synced:
         means = [outcome.grads, outcome.correction, outcome.memory]
     # Sums of many examples leave the range of float16.
-    values = [_wide(outcome.state[i]) for i in statistics]
+    values = [vectors.wide(outcome.state[i]) for i in statistics]
     weighted = [
         tf.where(size > 0, tf.cast(size, value.dtype) * value, 0)
         for value in values
@@ -57,7 +58,3 @@ def aggregate(
 
 def _over_replicas(total: tf.Tensor) -> tf.Tensor:
     return total / replicas.count() if total.dtype.is_floating else total
-
-
-def _wide(tensor: tf.Tensor) -> tf.Tensor:
-    return tf.cast(tensor, "float32") if tensor.dtype.size < 4 else tensor

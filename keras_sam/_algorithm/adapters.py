@@ -40,8 +40,8 @@ class Adapted:
         if isinstance(part, type) or not callable(part):
             raise TypeError(
                 f"`{name}` must be an instance from "
-                f"`keras_sam.{parts.PARTS[name]}`, or another callable. "
-                f"Received: {part!r}"
+                f"`keras_sam.{parts.ARGUMENTS[name].module}`, or another "
+                f"callable. Received: {part!r}"
             )
         if type(part).__call__ is parts.Part.__call__:
             raise TypeError(
@@ -106,7 +106,7 @@ class Adapted:
         return list(result)
 
 
-class Direction(Adapted):
+class AdaptedDirection(Adapted):
     """Calls a direction, or multiplies by its factor."""
 
     role = parts.Direction
@@ -129,7 +129,7 @@ class Direction(Adapted):
         return vectors.scale(length, step), memory
 
 
-class Step(NamedTuple):
+class Descended(NamedTuple):
     """The result of a descent.
 
     Attributes:
@@ -143,7 +143,7 @@ class Step(NamedTuple):
     correction: list
 
 
-class Descent(Adapted):
+class AdaptedDescent(Adapted):
     """Calls a descent."""
 
     role = parts.Descent
@@ -153,28 +153,28 @@ class Descent(Adapted):
         self.decoupled = getattr(part, "decoupled", False)
 
     def __call__(self, clean, path, memory, context):
-        """Returns (`Step`, memory)."""
+        """Returns (`Descended`, memory)."""
         result, memory = self.called(
             clean, path, memory=memory, context=context
         )
         number = len(clean.grads)
         if not self.decoupled:
-            return Step(self.tensors(result, number), []), memory
+            return Descended(self.tensors(result, number), []), memory
         if not isinstance(result, tuple) or len(result) != 2:
             raise ValueError(
                 f"{self.part!r} is decoupled, so it must return a pair of "
                 f"lists. Received: {result!r}"
             )
         grads, correction = (self.tensors(part, number) for part in result)
-        return Step(grads, correction), memory
+        return Descended(grads, correction), memory
 
     def without_climb(self, grads):
-        """Returns the `Step` of a train step that does not climb."""
+        """Returns the `Descended` of a train step that does not climb."""
         correction = vectors.scale(0.0, grads) if self.decoupled else []
-        return Step(grads, correction)
+        return Descended(grads, correction)
 
 
-class Cadence(Adapted):
+class AdaptedCadence(Adapted):
     """Calls a cadence."""
 
     role = parts.Cadence
@@ -204,7 +204,7 @@ class Cadence(Adapted):
         return self._learn(clean, grads, memory) if self._learn else memory
 
 
-class Start(Adapted):
+class AdaptedStart(Adapted):
     """Calls a start."""
 
     role = parts.Start
@@ -223,7 +223,7 @@ class Start(Adapted):
         return self._learn(grads, memory) if self._learn else memory
 
 
-class Samples(Adapted):
+class AdaptedSamples(Adapted):
     """Calls a choice of samples."""
 
     role = parts.Samples
@@ -269,5 +269,11 @@ def _takes_context(part):
 # The adapter of each role.
 ADAPTERS = {
     adapter.role: adapter
-    for adapter in (Direction, Descent, Cadence, Start, Samples)
+    for adapter in (
+        AdaptedDirection,
+        AdaptedDescent,
+        AdaptedCadence,
+        AdaptedStart,
+        AdaptedSamples,
+    )
 }

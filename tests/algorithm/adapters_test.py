@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from keras_sam import parts
-from keras_sam._algorithm import roles
+from keras_sam._algorithm import adapters
 from keras_sam._algorithm.method import Method
 from tests.support import testing  # noqa: F401  Before anything touches devices.
 
@@ -22,11 +22,11 @@ def method(self, *arguments):
 
 
 ROLES = {
-    "direction": roles.Direction,
-    "descent": roles.Descent,
-    "cadence": roles.Cadence,
-    "start": roles.Start,
-    "ascent_samples": roles.Samples,
+    "direction": adapters.AdaptedDirection,
+    "descent": adapters.AdaptedDescent,
+    "cadence": adapters.AdaptedCadence,
+    "start": adapters.AdaptedStart,
+    "ascent_samples": adapters.AdaptedSamples,
 }
 
 
@@ -106,7 +106,7 @@ def test_a_class_is_not_a_part():
             return grads
 
     with pytest.raises(TypeError, match="`direction` must be an instance"):
-        roles.Direction("direction", Own)
+        adapters.AdaptedDirection("direction", Own)
 
 
 def test_a_field_with_the_name_of_a_hook():
