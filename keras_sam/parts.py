@@ -1,8 +1,8 @@
 """The roles that the parts of a method play, and the hooks of each role.
 
-A part is any callable. A part may also subclass its role. The class of a role
-declares all hooks with their defaults. The fields of a subclass, a frozen
-dataclass, become its Keras config:
+A part is any callable. It may also subclass its role, which declares all hooks
+with their defaults. Such a subclass is a frozen dataclass, and its fields become
+its Keras config. The roles are:
 
     Direction   direction(grads, params) -> step         where the climb steps
     Descent     descent(clean, path) -> grads            what is descended with
@@ -18,8 +18,8 @@ takes its memory as the last positional argument, and returns it last:
 
 The memory is any nested structure of tensors. The model holds it as
 non-trainable weights, and so saves and restores it. Float tensors are averaged
-over replicas and over the splits of a batch. Other tensors must not depend on
-the data.
+over replicas and over the splits of a batch. Other tensors are not averaged:
+they should be the same everywhere, such as a count of climbs.
 
 A part that needs more takes a keyword argument `context`, a `Context`.
 

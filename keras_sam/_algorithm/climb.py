@@ -99,7 +99,7 @@ class Path:
         return selection.put(point.params, z)
 
     def _reached(self, params, taken):
-        """Evaluates a point, as all see it that climb together, and notes it."""
+        """Evaluates a point, shares it with other replicas, and notes it."""
         method = self._method
         gradient = self._gradient_at_end or taken + 1 < method.ascent_steps
         point = self._evaluate(params, method.descent_samples, gradient)
