@@ -1,8 +1,8 @@
 """The roles that the parts of a method play, and the hooks of each role.
 
 A part is any callable. It may also subclass its role, which declares all hooks
-with their defaults. Such a subclass is a frozen dataclass. Its fields become its
-Keras config. The roles are:
+with their defaults. Such a subclass is a frozen dataclass. Its fields become
+its Keras config. The roles are:
 
     Direction   direction(grads, params) -> step         where the climb steps
     Descent     descent(clean, path) -> grads            what is descended with
