@@ -62,12 +62,12 @@ class Path:
         self.memory, self.last, self._finite = memory, None, at.finite(clean)
         self._method, self._at, self._clean = method, at, clean
         self._weights, self._gradient_at_end = weights, gradient_at_end
-        self._ascend = self._ascended
+        self._ascent = self._ascend
         direction = method.direction
         if direction.is_own and not direction.asks_for_context:
             # The steps of our own directions are alike, so one trace serves
             # all of them. A user's direction may count its calls.
-            self._ascend = control_flow.traced(self._ascended)
+            self._ascent = control_flow.traced(self._ascend)
 
     def __iter__(self):
         # Unrolled: a while_loop of the graph is far slower under XLA on a CPU.
@@ -95,7 +95,7 @@ class Path:
             asked = {"context": StepContext(moved, taken)}
         grads = selection.pick(self._slope(point))
         z = selection.pick(point.params)
-        z, self.memory = self._ascend(grads, z, self.memory, **asked)
+        z, self.memory = self._ascent(grads, z, self.memory, **asked)
         return selection.put(point.params, z)
 
     def _reached(self, params, taken):
@@ -122,7 +122,7 @@ class Path:
         batch = self._at.chosen(samples, params, self._clean, context)
         return self._at.evaluate(params, gradient, batch)
 
-    def _ascended(self, grads, z, memory, context=None):
+    def _ascend(self, grads, z, memory, context=None):
         """Returns the next z, and the memory of the direction."""
         method = self._method
         rho = self._at.value(method.rho)
