@@ -16,6 +16,8 @@ PROCESSES = (
     "tests/processes/",
     "tests/examples/benchmarks_test.py",
 )
+# The folders of the longest files.
+LONG = ("tests/training/", "tests/cost/", "tests/contracts/", "tests/examples/")
 
 
 def processor():
@@ -46,8 +48,14 @@ def pytest_report_header():
 
 
 def pytest_collection_modifyitems(items):
-    """Starts with `PROCESSES`: last, they would be waited for."""
-    items.sort(key=lambda item: not item.nodeid.startswith(PROCESSES))
+    """Starts with what takes long: the other process would wait for it."""
+    order = (PROCESSES, *LONG)
+
+    def rank(item):
+        starts = [item.nodeid.startswith(prefix) for prefix in order]
+        return starts.index(True) if True in starts else len(order)
+
+    items.sort(key=rank)
 
 
 def pytest_collection_finish():
