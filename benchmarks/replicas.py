@@ -111,6 +111,8 @@ def step(strategy, wrap):
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.DATA
     )
+    # Threads that tune an iterator may take a minute to end.
+    options.autotune.enabled = False
     iterator = iter(
         strategy.experimental_distribute_dataset(batches.with_options(options))
     )
