@@ -62,6 +62,7 @@ class Path:
         self.memory, self.last, self._finite = memory, None, at.finite(clean)
         self._method, self._at, self._clean = method, at, clean
         self._weights, self._gradient_at_end = weights, gradient_at_end
+        self._rho = at.value(method.rho)  # Once, if it is a schedule.
         self._ascent = self._ascend
         direction = method.direction
         if direction.is_own and not direction.asks_for_context:
@@ -109,10 +110,9 @@ class Path:
 
     def _slope(self, point):
         """Returns the gradient that the step from a point takes."""
-        samples = self._method.ascent_samples
-        own = None if point is self._clean else self._method.descent_samples
-        if samples == own:
+        if self._method.shares_gradient(first=point is self._clean):
             return point.grads
+        samples = self._method.ascent_samples
         return self._at.shared(self._evaluate(point.params, samples).grads)
 
     def _evaluate(self, params, samples, gradient=True):
@@ -124,8 +124,7 @@ class Path:
 
     def _ascend(self, grads, z, memory, context=None):
         """Returns the next z, and the memory of the direction."""
-        method = self._method
-        rho = self._at.value(method.rho)
+        method, rho = self._method, self._rho
         length = STEP_LENGTHS[method.radius].rule(rho, method.ascent_steps)
         step, memory = method.direction(length, grads, z, memory, context)
         z = vectors.add(z, step)

@@ -84,6 +84,18 @@ class Method:
         """Whether a train step is a single evaluation."""
         return self.ascent_steps == 0 and self.splits == 1
 
+    def shares_gradient(self, first):
+        """Whether a step of the climb takes the gradient that others see.
+
+        It does where the examples are the same: those of the clean pass at the
+        first point, those of the descent at the others. Elsewhere the step
+        needs a gradient of its own.
+
+        Args:
+            first: Bool, whether the step starts at z_0.
+        """
+        return self.ascent_samples == (None if first else self.descent_samples)
+
     @property
     def takes_slices(self):
         """Whether gradients of embeddings may be `tf.IndexedSlices`.

@@ -98,12 +98,9 @@ def _cost(method):
 
 def _gradients(method):
     """Returns the number of gradients of a climb, at all its points."""
-    count = 1 + method.ascent_steps
-    for step in range(method.ascent_steps):
-        # Where the descent sees other examples, the climb needs one more.
-        seen = method.descent_samples if step else None
-        count += method.ascent_samples != seen
-    return count
+    steps = range(method.ascent_steps)
+    own = sum(not method.shares_gradient(first=step == 0) for step in steps)
+    return 1 + method.ascent_steps + own
 
 
 def _weights(sam):
