@@ -71,10 +71,13 @@ class BatchMeans:
             )
         self.variables = self._evaluator.params
         wrap = _as_it_is if model.run_eagerly else _in_a_graph
-        self._losses = wrap(self._summed(self._loss))
-        self._gradients = wrap(self._summed(self._loss_and_gradient))
-        self._products = wrap(self._summed(self._product))
-        self._squares = wrap(self._summed(self._squared))
+        loss, like_params = slice(0, 1), slice(1, None)
+        self._losses = wrap(self._summed(self._loss, loss))
+        self._gradients = wrap(
+            self._summed(self._loss_and_gradient, slice(None))
+        )
+        self._products = wrap(self._summed(self._product, like_params))
+        self._squares = wrap(self._summed(self._squared, like_params))
 
     def batches(self) -> Iterator[Part]:
         """Yields a `Part` for each batch that has examples."""
@@ -132,19 +135,28 @@ class BatchMeans:
         parts = self._strategy.experimental_local_results(first)
         return sum(int(ops.shape(part)[0]) for part in parts)
 
-    def _summed(self, measure: Callable[..., list]) -> Callable[..., list]:
+    def _summed(
+        self, measure: Callable[..., list], measured: slice
+    ) -> Callable[..., list]:
         """Returns a function of a batch, params, and more.
 
         On one replica the function returns the means of `measure`. On several
         replicas it multiplies the means by the number of examples of each
         replica, and returns the sums over replicas.
+
+        Args:
+            measure: Function of the state, a batch, params, and more.
+            measured: Which of a loss and its gradient the results are like.
         """
 
         def here(data: Any, params: list, *more: Any) -> list:
             batch = _unpacked(data)
+            if isinstance(batch.size, int) and batch.size == 0:
+                # Keras cannot compute the loss of a batch with a static size
+                # of 0.
+                return _zeros(params)[measured]
             state = values.read(self._evaluator.state)
-            empty = isinstance(batch.size, int) and batch.size == 0
-            means = measure(state, batch, params, *more, empty=empty)
+            means = measure(state, batch, params, *more)
             if self._strategy.num_replicas_in_sync == 1:
                 return means
             size = tf.cast(batch.size, "float64")
@@ -160,48 +172,25 @@ class BatchMeans:
 
         return summed
 
-    # Keras cannot compute the loss of a batch with a static size of 0, so the
-    # following functions return zeros if `empty`.
-
-    def _loss(
-        self, state: list, batch: Batch, params: list, empty: bool
-    ) -> list:
-        if empty:
-            return _zeros(params)[:1]
+    def _loss(self, state: list, batch: Batch, params: list) -> list:
         return [self._evaluator(params, state, batch, gradient=False).loss]
 
     def _loss_and_gradient(
-        self, state: list, batch: Batch, params: list, empty: bool
+        self, state: list, batch: Batch, params: list
     ) -> list:
-        if empty:
-            return _zeros(params)
         point = self._evaluator(params, state, batch)
         return [point.loss, *point.grads]
 
     def _product(
-        self,
-        state: list,
-        batch: Batch,
-        params: list,
-        vector: list,
-        empty: bool,
+        self, state: list, batch: Batch, params: list, vector: list
     ) -> list:
-        if empty:
-            return _zeros(params)[1:]
         return self._evaluator.hessian_vector_product(
             state, batch, params, vector
         )
 
     def _squared(
-        self,
-        state: list,
-        batch: Batch,
-        params: list,
-        examples: Any,
-        empty: bool,
+        self, state: list, batch: Batch, params: list, examples: Any
     ) -> list:
-        if empty:
-            return _zeros(params)[1:]
         return self._evaluator.squared_gradients(state, batch, params, examples)
 
 
