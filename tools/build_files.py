@@ -18,7 +18,7 @@ PUBLIC = "//visibility:public"
 TESTS = "//tests:__subpackages__"
 
 # The layers: who may depend on a folder, besides itself. A folder without a
-# line has that of the folder above it.
+# line has the line of the folder above it.
 VISIBLE = {
     "benchmarks": [TESTS, "//benchmarks:__subpackages__"],
     "examples": [

@@ -2,10 +2,10 @@
 
     make check
 
-What changed is what differs from the last commit, or else the last commit. The
-tests of a module are in the file that mirrors its path and in those that import
-it; where there are none, they are those of the modules that import it. What is
-left out is printed.
+What changed is the difference to the last commit, or else the last commit. The
+tests of a module are in the file that mirrors its path and in the files that
+import the module. Without such files, the tests of the modules that import it
+are taken. The script prints what it leaves out.
 """
 
 import os

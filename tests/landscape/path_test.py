@@ -101,7 +101,7 @@ def test_statistics_are_those_of_the_oracle(radius, direction, descent, xla):
 
 
 def test_a_straight_climb():
-    """On a bowl all gradients have one direction, that of the weights."""
+    """On a bowl all gradients point along the weights."""
     net = surfaces.quadratic(np.eye(2), [1.0, 0.0], np.zeros((3, 2)))
     result = landscape.path(net, 0.3, ascent_steps=3)
     np.testing.assert_allclose(result.gradient_norms, [[1, 1.1, 1.2, 1.3]])
