@@ -89,16 +89,16 @@ def is_of_keras(method: Any) -> bool:
     return (getattr(method, "__module__", "") or "").startswith("keras.src.")
 
 
-def build_symbolically(model: keras.Model, data_batch: Any) -> None:
-    """Creates the variables of a compiled model, metrics and optimizer.
+def is_built(model: keras.Model) -> bool:
+    """Whether all layers and the loss of a compiled model have their variables.
 
-    Read in Keras 3.14 and 3.15: `Trainer._symbolic_build`.
-
-    Args:
-        model: Compiled model.
-        data_batch: Batch as `fit` takes it. Only its shapes matter.
+    Read in Keras 3.14 and 3.15: `Layer._flatten_layers`,
+    `Trainer._compile_loss`, which is None without losses.
     """
-    _private(model, "_symbolic_build")(data_batch=data_batch)
+    loss = _private(model, "_compile_loss")
+    return all(layer.built for layer in layers(model)) and (
+        loss is None or loss.built
+    )
 
 
 def compute_loss(model: keras.Model, **arguments: Any) -> Any:

@@ -62,7 +62,7 @@ class BatchMeans:
         self._data = data
         self._strategy = model.distribute_strategy or replicas.current()
         with self._strategy.scope():
-            building.build(model, first, optimizer=False)
+            building.build(model, first, training, optimizer=False)
             self._evaluator = evaluator.Evaluator(
                 model,
                 self._strategy.num_replicas_in_sync,

@@ -9,6 +9,7 @@ from keras import tree
 
 from keras_sam import _keras_internals
 from keras_sam._backend import variables
+from keras_sam._backend.tensorflow import raw_variables
 from keras_sam._backend.tensorflow import replicas
 from keras_sam._backend.tensorflow import rows
 from keras_sam._backend.tensorflow import values
@@ -130,7 +131,6 @@ class Evaluator:
             )
             with scope:
                 y_pred = self.model(batch.x, training=self._training)
-                watched = tape.watched_variables()
                 # This also calls an override that does not take `training`.
                 loss = _keras_internals.compute_loss(
                     self.model,
@@ -141,12 +141,13 @@ class Evaluator:
                     training=self._training,
                 )
                 scaled_loss = loss * cast_as(loss_scale, loss)
-        scope.check(watched)
         grads, overwrites = [], []
         if gradient:
             grads, overwrites = self._gradient(
                 tape, scaled_loss, scope, params, overwritten
             )
+        if not self.once and not tf.executing_eagerly():
+            raw_variables.check_assigned(tf.compat.v1.get_default_graph())
         updated = [variable for variable, _ in scope.updates]
         self.state = variables.unique([*self.state, *updated])
         self.updated = {id(variable) for variable in updated}
@@ -164,13 +165,41 @@ class Evaluator:
             [param, *scope.assigned(variable)]
             for variable, param in zip(self.params, params, strict=True)
         ]
-        grads, overwrites = tape.gradient(loss, (values, overwritten))
+        raw = self._raw(tape.watched_variables(), scope)
+        with scope:  # What `keras.remat` computes again reads the weights.
+            grads, overwrites, raw_grads = tape.gradient(
+                loss, (values, overwritten, raw)
+            )
+        raw_variables.check_trained(raw, raw_grads, self.params)
         grads = [_sum(parts) for parts in grads]
         self.connected = [grad is not None for grad in grads]
         return (
             _total(grads, params, self._sliced),
             _total(overwrites, overwritten),
         )
+
+    def _raw(self, watched, scope):
+        """Returns the watched `tf.Variable`s that Keras might train."""
+        if not watched:
+            return []
+        known = [*self.overwritten, *self.model.non_trainable_variables]
+        return raw_variables.others(watched, [*scope.foreign, *known])
+
+    def check_trained(self):
+        """Raises ValueError if the model has other trained variables by now."""
+        known = {id(variable) for variable in self.params}
+        new = [
+            variable.path
+            for variable in variables.trained(self.model)
+            if id(variable) not in known
+        ]
+        if new:
+            raise ValueError(
+                "`model` must create all trainable variables in its first "
+                "call in training mode: a later train step has created others, "
+                "which it cannot train. Create them in `__init__` or `build`. "
+                f"Received: {new}"
+            )
 
     def hessian_vector_product(self, state, batch, params, vector):
         """Returns the Hessian at params times a list of tensors."""

@@ -34,6 +34,7 @@ class Loops(_keras_internals.FitHooks):
 
     # The `parameter_server.Workers`, or None. Keras sets the functions.
     _workers: Any = None
+    _built_for: Any = None
     train_function: Any
     test_function: Any
 
@@ -107,7 +108,18 @@ class Loops(_keras_internals.FitHooks):
                 feeding.even_steps(strategy, iterator)
                 data_batch = feeding.first(iterator)
             with strategy.scope():
-                building.build(self, feeding.part(strategy, data_batch))
+                self.build_once(feeding.part(strategy, data_batch))
+
+    def build_once(self, data: Any) -> None:
+        """Creates all variables, the first time after `compile`.
+
+        Args:
+            data: A batch as `fit` takes it, or its `tf.TypeSpec`s.
+        """
+        tracker = _keras_internals.loss_tracker(self)  # New in each `compile`.
+        if self._built_for is not tracker:
+            building.build(self, data)
+            self._built_for = tracker
 
     def epoch_logs(self, logs: Any) -> Any:
         """Waits for all steps of an epoch; returns its logs."""
@@ -139,23 +151,13 @@ class _BuildFirst:
     def __init__(self, model: Loops, train: Callable[[Any], Any]) -> None:
         self._model = model
         self._train = train
-        self._built = False
 
     def __call__(self, iterator: Any) -> Any:
-        if not self._built:
-            self._built = True
-            _build(self._model, getattr(iterator, "element_spec", None))
+        specs = getattr(iterator, "element_spec", None)
+        if specs is not None and building.has_shapes(specs):
+            with self._model.distribute_strategy.scope():
+                self._model.build_once(specs)
         return self._train(iterator)
-
-
-def _build(model: Loops, spec: Any) -> None:
-    """Creates all variables, if the specs of the data have shapes."""
-    if spec is not None and all(
-        isinstance(s, tf.TensorSpec) and s.shape.rank is not None
-        for s in tree.flatten(spec)
-    ):
-        with model.distribute_strategy.scope():
-            _keras_internals.build_symbolically(model, spec)
 
 
 def function(

@@ -9,7 +9,6 @@ from keras_sam._algorithm import objective
 from keras_sam._algorithm import selection
 from keras_sam._algorithm import splits
 from keras_sam._algorithm.step import step
-from keras_sam._backend import building
 from keras_sam._backend import evaluator as evaluators
 from keras_sam._backend import replicas
 from keras_sam._backend import values
@@ -44,7 +43,7 @@ class Trainer(loops.Loops, tracking.Tracking):
         if method.descent.decoupled:
             optimizer_step.check(self.optimizer)
         # All variables exist from here on, and none changes until the end.
-        building.build(self, data)
+        self.build_once(data)
         batch = Batch(*keras.utils.unpack_x_y_sample_weight(data))
         evaluator = self._evaluator()
         chosen = self._selection()
@@ -69,6 +68,7 @@ class Trainer(loops.Loops, tracking.Tracking):
             batch.size,
             method.sync_perturbations,
         )
+        evaluator.check_trained()
         self._write(evaluator, outcome)
         return self._logs(batch, outcome)
 

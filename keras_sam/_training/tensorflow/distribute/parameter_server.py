@@ -42,7 +42,7 @@ import keras
 import tensorflow as tf
 
 from keras_sam import _keras_internals
-from keras_sam._training.tensorflow import tensorflow_internals
+from keras_sam._backend.tensorflow import tensorflow_internals
 from keras_sam._training.tensorflow.distribute import step_queue
 
 
@@ -164,7 +164,7 @@ class Workers:
             self._steps_per_epoch = iterator.num_batches
             batch = self._data.element_spec
         with self._strategy.scope():
-            _keras_internals.build_symbolically(model, batch)
+            model.build_once(batch)
 
     def train_function(
         self, model: keras.Model, last: step_queue.Schedule | None
