@@ -96,7 +96,7 @@ def test_an_override_with_the_same_parameters(package):
         ("layers", ()),
         ("own_metrics", ()),
         ("takes_training", ()),
-        ("build_symbolically", (None,)),
+        ("is_built", ()),
         ("compute_loss", ()),
         ("loss_tracker", ()),
         ("set_first_epoch", (1,)),
@@ -207,16 +207,13 @@ def test_is_of_keras(monkeypatch):
         _keras_internals.is_of_keras(Own().train_step)
 
 
-def test_build_symbolically():
-    layer = Recording()
-    model = compiled("adam", keras.Sequential([layer]), metrics=["accuracy"])
-    _keras_internals.build_symbolically(
-        model, (tf.TensorSpec((8, 6)), tf.TensorSpec(8, tf.int64))
-    )
-    assert layer.eager and not any(layer.eager)
-    assert layer.built and model.optimizer.built
-    # Total and count, of the loss and of the accuracy.
-    assert len(model.metrics_variables) == 4
+def test_is_built():
+    model = compiled("adam", keras.Sequential([keras.layers.Dense(1)]))
+    assert not _keras_internals.is_built(model)
+    y_pred = model(np.ones((2, 3)))
+    assert not _keras_internals.is_built(model)  # The loss is not built yet.
+    _keras_internals.compute_loss(model, y=np.zeros((2, 1)), y_pred=y_pred)
+    assert _keras_internals.is_built(model)
 
 
 @pytest.mark.parametrize("takes", [True, False])

@@ -50,8 +50,7 @@ def has_shapes(specs):
 def _call(model, data, training, metrics):
     """Calls a model, its loss and its metrics; drops all updates."""
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    # Variables that are created in this scope get their values at its end.
-    with keras.StatelessScope():
+    with _Dropping(collect_losses=True):
         y_pred = model(x, training=training)
         _keras_internals.compute_loss(
             model,
@@ -63,6 +62,21 @@ def _call(model, data, training, metrics):
         )
         if metrics:
             model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+
+
+class _Dropping(keras.StatelessScope):
+    """Drops all updates. New variables get their values at its end."""
+
+    _looks_up = False
+
+    def get_current_value(self, variable):
+        # Regularizers ask the scope, and not the variable, for a value.
+        value = super().get_current_value(variable)
+        if value is None and not self._looks_up:
+            self._looks_up = True
+            value = variable.value  # This asks the scope once more.
+            self._looks_up = False
+        return value
 
 
 _PLACEHOLDERS = {

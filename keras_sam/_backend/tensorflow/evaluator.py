@@ -147,7 +147,9 @@ class Evaluator:
                 tape, scaled_loss, scope, params, overwritten
             )
         if not self.once and not tf.executing_eagerly():
-            raw_variables.check_assigned(tf.compat.v1.get_default_graph())
+            raw_variables.check_assigned(
+                self.model, tf.compat.v1.get_default_graph()
+            )
         updated = [variable for variable, _ in scope.updates]
         self.state = variables.unique([*self.state, *updated])
         self.updated = {id(variable) for variable in updated}

@@ -9,6 +9,8 @@ import warnings
 
 import tensorflow as tf
 
+from keras_sam import _keras_internals
+
 
 def others(watched, known):
     """Returns the `tf.Variable`s in a list that belong to no known variable.
@@ -56,35 +58,44 @@ def check_trained(raw, grads, trained):
         )
 
 
-def check_assigned(graph):
+def check_assigned(model, graph):
     """Checks that the graph of a pass assigns no `tf.Variable`.
 
     Each pass of a climb would assign it. (Keras variables are not assigned in a
     pass: their new values are among its results.)
 
+    Args:
+        model: `keras.Model`.
+        graph: The graph.
+
     Raises:
         ValueError: If it assigns one.
     """
-    handles = {
-        id(operation.inputs[0])
+    assigned = {
+        operation.inputs[0].name
         for operation in graph.get_operations()
         if operation.type.startswith(("Assign", "ResourceScatter"))
     }
-    if not handles:
+    if not assigned:
         return
-    outside = {
-        id(outer) for outer, inner in graph.captures if id(inner) in handles
-    }
-    names = [v.name for v in graph.variables if id(v.handle) in outside]
+    handles = [
+        outer for outer, inner in graph.captures if inner.name in assigned
+    ]
+    names = [
+        f"{layer.name}.{name}"
+        for layer in _keras_internals.layers(model)
+        for name, value in _keras_internals.attributes(layer)
+        if isinstance(value, tf.Variable) and _in(value.handle, handles)
+    ]
     raise ValueError(
         "A layer of `model` must not assign a `tf.Variable`: each pass of a "
         "climb would assign it. Make it with `add_weight(trainable=False)`, so "
-        f"that the clean pass alone assigns it. Received: {names}"
+        f"that the clean pass alone assigns it. Received: {names or assigned}"
     )
 
 
-def _in(variable, variables):
-    return any(variable is other for other in variables)
+def _in(value, values):
+    return any(value is other for other in values)
 
 
 def _parts(variable):

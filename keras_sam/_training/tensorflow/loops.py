@@ -1,6 +1,7 @@
 """The methods that Keras's loops call, replaced where Keras's own fail."""
 
 import inspect
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +35,7 @@ class Loops(_keras_internals.FitHooks):
 
     # The `parameter_server.Workers`, or None. Keras sets the functions.
     _workers: Any = None
+    # A weak reference to what `build_once` was called for, or None.
     _built_for: Any = None
     train_function: Any
     test_function: Any
@@ -117,9 +119,9 @@ class Loops(_keras_internals.FitHooks):
             data: A batch as `fit` takes it, or its `tf.TypeSpec`s.
         """
         tracker = _keras_internals.loss_tracker(self)  # New in each `compile`.
-        if self._built_for is not tracker:
+        if self._built_for is None or self._built_for() is not tracker:
             building.build(self, data)
-            self._built_for = tracker
+            self._built_for = weakref.ref(tracker)
 
     def epoch_logs(self, logs: Any) -> Any:
         """Waits for all steps of an epoch; returns its logs."""
