@@ -153,7 +153,7 @@ def test_two_replicas(sync):
 
 
 def scaled(takes_variables):
-    """Returns a layer whose function has the gradient of its weight, doubled."""
+    """Returns a layer whose function doubles the gradient of its weight."""
 
     class Scaled(keras.layers.Layer):
         def build(self, shape):
@@ -205,6 +205,15 @@ def test_a_gradient_that_leaves_variables_out_is_an_error(mode):
 
     with pytest.raises(TypeError, match="must (take `variables`|accept)"):
         testing.train(make, sam(), **testing.MODES[mode])
+
+
+@pytest.mark.parametrize("mode", testing.MODES)
+def test_hessian_products_are_an_error(mode):
+    direction = keras_sam.directions.Eigen(0.4, period=1, iterations=1)
+    with pytest.raises(NotImplementedError, match="Build the.*block.*kernel"):
+        testing.train(
+            net(made="call"), sam(direction=direction), **testing.MODES[mode]
+        )
 
 
 def test_outside_of_a_pass_all_is_as_before():

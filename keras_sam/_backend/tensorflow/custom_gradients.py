@@ -52,6 +52,7 @@ def _called(active, call, function, args, kwargs):
     with scope.reading() as read:
         result, gradient = function(*args, **kwargs)
     paths, weights = zip(*read.values(), strict=True) if read else ((), ())
+    scope.own_gradients.update(paths)
     if read and not _takes_variables(gradient):
         raise TypeError(
             "A function with `tf.custom_gradient` uses the weights "

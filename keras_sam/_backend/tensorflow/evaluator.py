@@ -73,6 +73,7 @@ class Evaluator:
         self.updated = set()
         self.connected = [False] * len(self.params)
         self.model = model
+        self._own_gradients = set()
         self._replicas = replicas
         self._training = training
         self._sliced = sliced
@@ -150,6 +151,7 @@ class Evaluator:
             raw_variables.check_assigned(
                 self.model, tf.compat.v1.get_default_graph()
             )
+        self._own_gradients = scope.own_gradients
         updated = [variable for variable, _ in scope.updates]
         self.state = variables.unique([*self.state, *updated])
         self.updated = {id(variable) for variable in updated}
@@ -204,11 +206,24 @@ class Evaluator:
             )
 
     def hessian_vector_product(self, state, batch, params, vector):
-        """Returns the Hessian at params times a list of tensors."""
+        """Returns the Hessian at params times a list of tensors.
+
+        Raises:
+            NotImplementedError: If the model has gradient checkpoints.
+        """
         with tf.GradientTape() as tape:
             tape.watch(params)
             grads = self(params, state, batch).grads
-        products = tape.gradient(grads, params, output_gradients=vector)
+        try:
+            products = tape.gradient(grads, params, output_gradients=vector)
+        except NotImplementedError as error:
+            raise NotImplementedError(
+                "Hessian products need second derivatives. TensorFlow does "
+                "not have them where gradients are checkpointed "
+                "(`keras.remat`, `keras.RematScope`, `tf.recompute_grad`). "
+                "Build the model without that. The weights there are "
+                f"{sorted(self._own_gradients)}"
+            ) from error
         return _total(products, params)
 
     def squared_gradients(self, state, batch, params, examples):

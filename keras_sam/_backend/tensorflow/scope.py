@@ -26,12 +26,15 @@ class Scope(keras.StatelessScope):
         updates: List of pairs of a Keras variable and the value assigned to it.
         foreign: List of the Keras variables that were read but not listed, as
             those of another model.
+        own_gradients: Set of paths: the trainable variables that functions with
+            a gradient of their own have read.
     """
 
     def __init__(self, state_mapping, tape):
         super().__init__(state_mapping, collect_losses=True)
         self.updates = []
         self.foreign = []
+        self.own_gradients = set()
         self._tape = tape
         self._graph = tf.compat.v1.get_default_graph()
         self._readers = []
