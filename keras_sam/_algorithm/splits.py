@@ -157,10 +157,10 @@ def _factors(divisors, shares):
 
 
 def _counted(y_pred, rows):
-    if any(not len(t.shape) for t in tree.flatten(y_pred)):
+    if any(t.shape == () for t in tree.flatten(y_pred)):
         raise ValueError(
             "`num_batch_splits` needs outputs with a batch axis. "
-            f"Received: {y_pred}"
+            f"Received: {batches.described(y_pred)}"
         )
     return batches.first(y_pred, rows)
 

@@ -7,7 +7,6 @@ import functools
 
 import numpy as np
 import tensorflow as tf
-from keras import ops
 from keras import tree
 
 from keras_sam import _keras_internals
@@ -45,16 +44,33 @@ def check(needs, batch):
         f"{needs} needs inputs, targets and sample weights whose first axis is "
         "that of the examples, with equally many examples. Graphs that are "
         "joined to one, for example, do not have it. Received: "
-        f"{tree.map_structure(_described, _examples(batch))}"
+        f"{described(_examples(batch))}"
     )
-    if not all(len(t.shape) for t in tensors):
+    known = {static(t) for t in tensors} - {None}
+    if len(known) > 1 or any(t.shape == () for t in tensors):
         raise ValueError(message)
-    sizes = [ops.shape(t)[0] for t in tensors]
-    if len({size for size in sizes if isinstance(size, int)}) > 1:
-        raise ValueError(message)
-    if not all(isinstance(size, int) for size in sizes):
-        sizes = tf.stack([tf.cast(size, "int32") for size in sizes])
+    if any(static(t) is None for t in tensors):
+        sizes = tf.stack([tf.cast(_size(t), "int32") for t in tensors])
         tf.debugging.assert_equal(sizes, sizes[0], message)
+
+
+def static(tensor):
+    """Returns the number of rows, None if it is not known statically."""
+    shape = tf.TensorShape(tensor.shape)
+    return shape[0] if shape.rank else None
+
+
+def described(structure):
+    """Returns the kinds, shapes and dtypes of tensors, in their structure."""
+
+    def words(tensor):
+        if tensor is None:
+            return None
+        kind = {tf.RaggedTensor: "ragged ", tf.SparseTensor: "sparse "}
+        shape, dtype = tf.TensorShape(tensor.shape), tf.as_dtype(tensor.dtype)
+        return f"{kind.get(type(tensor), '')}{shape} {dtype.name}"
+
+    return tree.map_structure(words, structure)
 
 
 def take(batch, indices):
@@ -64,9 +80,7 @@ def take(batch, indices):
 
 def part(batch, start, stop):
     """Returns the `Batch` of the examples from `start` to before `stop`."""
-    return _selected(
-        batch, functools.partial(_sliced, start=start, stop=stop)
-    )
+    return _selected(batch, functools.partial(_sliced, start=start, stop=stop))
 
 
 def first(structure, number):
@@ -86,6 +100,14 @@ def concatenate(*tensors):
     if masks[0] is not None:
         _keras_internals.set_mask(result, tf.concat(masks, 0))
     return result
+
+
+def _size(tensor):
+    if isinstance(tensor, tf.RaggedTensor):
+        return tensor.nrows()
+    if isinstance(tensor, tf.SparseTensor):
+        return tensor.dense_shape[0]
+    return tf.shape(tensor)[0]
 
 
 def _examples(batch):
@@ -132,12 +154,3 @@ def _gathered(tensor, indices):
     )
     rows.set_shape([None, *tensor.shape[1:]])
     return rows
-
-
-def _described(tensor):
-    if tensor is None:
-        return None
-    kind = type(tensor).__name__
-    kind = kind if kind in ("RaggedTensor", "SparseTensor") else ""
-    dtype = tf.as_dtype(tensor.dtype).name
-    return f"{kind}{tuple(tensor.shape)} {dtype}".strip()

@@ -14,6 +14,7 @@ from keras import ops
 from keras import tree
 
 from keras_sam import _keras_internals
+from keras_sam._backend.tensorflow import batches
 
 ONE = "one"
 SAMPLES, _SPLITS = "A choice of samples", "`num_batch_splits`"
@@ -66,6 +67,8 @@ def divisors(model, batch, y_pred):
     """
     with aside(model):
         losses = [_Counted(loss) for loss in _losses(model, batch, y_pred)]
+        if not losses:  # Only layers add losses.
+            return []
         with _keras_internals.replaced_losses(model, losses):
             _loss(model, batch, y_pred, training=True)
     return [loss.divisor for loss in losses]
@@ -109,7 +112,7 @@ class _Weighted(_Changed):
         axes = [1] * (len(values.shape) - 1)
         weights = tf.reshape(tf.cast(self._weights, values.dtype), [-1, *axes])
         # Gradients of outputs then tell of terms beside the compiled losses.
-        return _masked(tf.stop_gradient(values) * weights, values)
+        return _with_mask_of(tf.stop_gradient(values) * weights, values)
 
 
 class _Ones(_Changed):
@@ -117,7 +120,7 @@ class _Ones(_Changed):
 
     def call(self, y_true, y_pred):
         values = self.loss.call(y_true, y_pred)
-        return _masked(ops.ones_like(values), values)
+        return _with_mask_of(ops.ones_like(values), values)
 
 
 class _Counted(_Changed):
@@ -162,9 +165,11 @@ def _values(loss, y_true, y_pred, needs):
     if isinstance(loss, keras.losses.Circle):
         raise _error(loss, needs, "compares examples with each other")
     values = ops.convert_to_tensor(loss.call(y_true, y_pred))
-    if not len(values.shape):
+    if values.shape.rank is None:
+        raise _error(loss, needs, "returns values of unknown rank")
+    if values.shape.rank == 0:
         raise _error(loss, needs, "returns a scalar")
-    sizes = {t.shape[0] for t in tree.flatten((y_true, y_pred))}
+    sizes = {batches.static(t) for t in tree.flatten((y_true, y_pred))}
     if values.shape[0] is not None and values.shape[0] not in sizes:
         raise _error(loss, needs, f"returns values of shape {values.shape}")
     return values
@@ -180,7 +185,7 @@ def _error(loss, needs, received):
     )
 
 
-def _masked(values, like):
+def _with_mask_of(values, like):
     _keras_internals.set_mask(values, _keras_internals.mask(like))
     return values
 

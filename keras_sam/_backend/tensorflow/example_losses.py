@@ -17,8 +17,8 @@ def of_examples(model, y_pred, batch):
     divides by. A value that a loss returns for an example is the example's own,
     even if it depends on other examples.
 
-    An override of `compute_loss` may use the compiled losses, or `sample_weight`
-    in their place.
+    An override of `compute_loss` may use the compiled losses, or
+    `sample_weight` in their place.
 
     Args:
         model: `keras.Model`, compiled.
