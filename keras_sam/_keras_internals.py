@@ -8,8 +8,10 @@ have the name, with the meaning that the function gives it.
 an error that says so.
 """
 
+import contextlib
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 
@@ -112,6 +114,49 @@ def compute_loss(model: keras.Model, **arguments: Any) -> Any:
             override has no such argument.
     """
     return _private(model, "_compute_loss")(**arguments)
+
+
+def compiled_losses(model: keras.Model) -> list[keras.losses.Loss] | None:
+    """Returns the losses that a model is compiled with, one for each output.
+
+    The result is None before the first loss is computed.
+
+    Read in Keras 3.14 and 3.15: `Trainer._compile_loss`,
+    `CompileLoss._flat_losses`, named tuples with a field `loss`.
+    """
+    compiled = _private(model, "_compile_loss")
+    if compiled is None:
+        return []
+    if not compiled.built:
+        return None
+    return [item.loss for item in _private(compiled, "_flat_losses")]
+
+
+@contextlib.contextmanager
+def replaced_losses(
+    model: keras.Model, losses: Sequence[keras.losses.Loss]
+) -> Iterator[None]:
+    """Lets a model use other losses than the `compiled_losses`.
+
+    Read in Keras 3.14 and 3.15: see `compiled_losses`.
+
+    Args:
+        model: Compiled model that has computed a loss before.
+        losses: A loss in place of each of `compiled_losses`.
+    """
+    compiled = _private(model, "_compile_loss")
+    if compiled is None:
+        yield
+        return
+    items = _private(compiled, "_flat_losses")
+    compiled._flat_losses = [
+        item._replace(loss=loss)
+        for item, loss in zip(items, losses, strict=True)
+    ]
+    try:
+        yield
+    finally:
+        compiled._flat_losses = items
 
 
 def loss_tracker(model: keras.Model) -> keras.metrics.Mean:

@@ -8,17 +8,28 @@ from keras import tree
 
 
 class Batch(NamedTuple):
-    """A batch, as `keras.utils.unpack_x_y_sample_weight` returns it."""
+    """A batch, as `keras.utils.unpack_x_y_sample_weight` returns it.
+
+    Attributes:
+        x: Inputs, any structure.
+        y: Targets, any structure.
+        sample_weight: Weights of the examples, any structure.
+        scales: List of a factor for each compiled loss, a scalar tensor or
+            None for 1; or None if all factors are 1. Parts of a batch have it.
+    """
 
     x: Any
     y: Any = None
     sample_weight: Any = None
+    scales: Any = None
 
     @property
     def size(self):
         """The number of examples."""
         first = next(t for t in tree.flatten(self.x) if t is not None)
-        return ops.shape(first)[0]
+        size = ops.shape(first)[0]
+        # The dynamic shape of a sparse tensor is int64.
+        return size if isinstance(size, int) else ops.cast(size, "int32")
 
 
 class Point(NamedTuple):

@@ -98,6 +98,7 @@ def test_an_override_with_the_same_parameters(package):
         ("takes_training", ()),
         ("is_built", ()),
         ("compute_loss", ()),
+        ("compiled_losses", ()),
         ("loss_tracker", ()),
         ("set_first_epoch", (1,)),
         ("data_of_epoch", ()),
@@ -242,6 +243,36 @@ def test_compute_loss(takes):
         Own(), x=0, y=0, y_pred=1, sample_weight=None, training=True
     )
     assert loss == (2 if takes else 5)
+
+
+def test_compiled_losses():
+    model = compiled()
+    assert _keras_internals.compiled_losses(model) is None
+    x, y = testing.data()
+    loss = model.compute_loss(x, y, model(x))
+    (of_output,) = _keras_internals.compiled_losses(model)
+    assert of_output(y, model(x)) == loss
+    model.compile("sgd")
+    assert _keras_internals.compiled_losses(model) == []
+
+
+def test_replaced_losses():
+    model, (x, y) = compiled(), testing.data()
+    loss = model.compute_loss(x, y, model(x))
+    negative = keras.losses.LossFunctionWrapper(
+        lambda y, y_pred: (
+            -_keras_internals.compiled_losses(plain)[0].call(y, y_pred)
+        )
+    )
+    plain = compiled()
+    plain.compute_loss(x, y, model(x))
+    with _keras_internals.replaced_losses(model, [negative]):
+        assert model.compute_loss(x, y, model(x)) == -loss
+    assert model.compute_loss(x, y, model(x)) == loss
+    with pytest.raises(KeyError):
+        with _keras_internals.replaced_losses(model, [negative]):
+            raise KeyError
+    assert model.compute_loss(x, y, model(x)) == loss
 
 
 def test_loss_tracker():

@@ -16,10 +16,10 @@ from keras import tree
 
 from keras_sam import _filters
 from keras_sam import vectors
+from keras_sam._backend import batches
 from keras_sam._backend import control_flow
 from keras_sam._backend import example_losses
 from keras_sam._backend import replicas
-from keras_sam._backend import rows
 
 
 class Objective:
@@ -156,6 +156,7 @@ class Local(Objective):
     def chosen(self, samples, params, clean, context):
         if samples is None:
             return self._batch
+        batches.check("A choice of samples", self._batch)
 
         def losses_at(point):
             return example_losses.of_examples(
@@ -167,7 +168,7 @@ class Local(Objective):
             lambda: losses_at(self.evaluate(params, gradient=False)),
             context,
         )
-        return rows.take(self._batch, indices)
+        return batches.take(self._batch, indices)
 
 
 class Synced(Local):

@@ -5,6 +5,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import scipy.sparse
 import tensorflow as tf
 from keras import tree
 
@@ -266,6 +267,28 @@ def test_data_sets():
         assert at.size == 24
         assert at.number == 5
         assert at.loss(at.params) == expected.loss(at.params)
+
+
+def test_sparse_inputs():
+    """Of SciPy, of TensorFlow, and in batches of a PyDataset."""
+    x, y = testing.data()
+    x *= np.random.RandomState(1).uniform(size=x.shape) < 0.5
+    inputs = keras.Input((6,), sparse=True)
+    model = compiled(keras.Model(inputs, keras.layers.Dense(3)(inputs)))
+    expected = np.mean(
+        keras.losses.sparse_categorical_crossentropy(
+            y, model(x), from_logits=True
+        )
+    )
+    rows = scipy.sparse.csr_matrix(x)
+    for data in (
+        (rows, y),
+        (tf.sparse.from_dense(x), y),
+        (Slices(rows, y), None),
+    ):
+        at = Landscape(model, *data, batch_size=5)
+        assert (at.size, at.number) == (24, 5)
+        np.testing.assert_allclose(at.loss(at.params), expected, rtol=1e-6)
 
 
 def test_targets_may_be_none():

@@ -9,6 +9,8 @@ from keras import tree
 
 from keras_sam import _keras_internals
 from keras_sam._backend import variables
+from keras_sam._backend.tensorflow import batches
+from keras_sam._backend.tensorflow import compiled_losses
 from keras_sam._backend.tensorflow import raw_variables
 from keras_sam._backend.tensorflow import replicas
 from keras_sam._backend.tensorflow import rows
@@ -132,14 +134,8 @@ class Evaluator:
             )
             with scope:
                 y_pred = self.model(batch.x, training=self._training)
-                # This also calls an override that does not take `training`.
-                loss = _keras_internals.compute_loss(
-                    self.model,
-                    x=batch.x,
-                    y=batch.y,
-                    y_pred=y_pred,
-                    sample_weight=batch.sample_weight,
-                    training=self._training,
+                loss = compiled_losses.compute(
+                    self.model, batch, y_pred, self._training
                 )
                 scaled_loss = loss * cast_as(loss_scale, loss)
         grads, overwrites = [], []
@@ -228,11 +224,12 @@ class Evaluator:
 
     def squared_gradients(self, state, batch, params, examples):
         """Returns the mean square of the gradients of single examples."""
+        batches.check("A mean over squared gradients of examples", batch)
         number = tf.minimum(examples, batch.size)
         among = tf.maximum(number, 1)  # On a replica without examples.
 
         def add(i, sums):
-            grads = self(params, state, rows.take(batch, [i])).grads
+            grads = self(params, state, batches.take(batch, [i])).grads
             return i + 1, [
                 total + grad * grad
                 for total, grad in zip(sums, grads, strict=True)

@@ -58,8 +58,17 @@ class Trainer(loops.Loops, tracking.Tracking):
             at = kind(evaluator, part, state, iterations, chosen)
             return step(method, at, weights, memory)
 
+        def outputs(part):
+            return evaluator(weights, state, part, gradient=False).y_pred
+
         outcome = splits.mean(
-            stepped, batch, method.splits, state, evaluator.accumulators
+            stepped,
+            outputs,
+            self,
+            batch,
+            method.splits,
+            state,
+            evaluator.accumulators,
         )
         outcome = aggregation.aggregate(
             outcome,
