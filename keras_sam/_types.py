@@ -3,9 +3,6 @@
 from typing import Any
 from typing import NamedTuple
 
-from keras import ops
-from keras import tree
-
 
 class Batch(NamedTuple):
     """A batch, as `keras.utils.unpack_x_y_sample_weight` returns it.
@@ -22,14 +19,6 @@ class Batch(NamedTuple):
     y: Any = None
     sample_weight: Any = None
     scales: Any = None
-
-    @property
-    def size(self):
-        """The number of examples."""
-        first = next(t for t in tree.flatten(self.x) if t is not None)
-        size = ops.shape(first)[0]
-        # The dynamic shape of a sparse tensor is int64.
-        return size if isinstance(size, int) else ops.cast(size, "int32")
 
 
 class Point(NamedTuple):

@@ -126,7 +126,7 @@ class Local(Objective):
 
     def __init__(self, evaluator, batch, state, iterations, selection):
         self.iterations = iterations
-        self.examples = batch.size
+        self.examples = batches.size(batch)
         self.selection = selection
         self.loss_scaled = evaluator.loss_scaled
         self._evaluator = evaluator

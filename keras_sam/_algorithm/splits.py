@@ -94,7 +94,7 @@ def split(batch, parts):
     part. They have 0 rows and share 0, so they do not affect the result.
     """
     batches.check("`num_batch_splits`", batch)
-    size = batch.size
+    size = batches.size(batch)
     larger = max if isinstance(size, int) else ops.maximum
     for part in range(parts):
         start, stop = size * part // parts, size * (part + 1) // parts

@@ -54,6 +54,14 @@ def check(needs, batch):
         tf.debugging.assert_equal(sizes, sizes[0], message)
 
 
+def size(batch):
+    """Returns the number of examples, an int or else a scalar int32 tensor."""
+    first = next(t for t in tree.flatten(batch.x) if t is not None)
+    known = static(first)
+    # The dynamic shape of a sparse tensor is int64.
+    return tf.cast(_size(first), "int32") if known is None else known
+
+
 def static(tensor):
     """Returns the number of rows, None if it is not known statically."""
     shape = tf.TensorShape(tensor.shape)

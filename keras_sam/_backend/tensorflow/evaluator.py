@@ -112,9 +112,10 @@ class Evaluator:
                 for grad in grads
             ]
         if self._replicas > 1:
+            size = batches.size(batch)
             # A mean over no examples is NaN, and so are its gradients.
             loss, *grads = [
-                tf.where((batch.size > 0) | tf.math.is_finite(t), t, 0)
+                tf.where((size > 0) | tf.math.is_finite(t), t, 0)
                 for t in (loss, *grads)
             ]
         return Point(params, loss, grads, y_pred, state, overwrites)
@@ -225,7 +226,7 @@ class Evaluator:
     def squared_gradients(self, state, batch, params, examples):
         """Returns the mean square of the gradients of single examples."""
         batches.check("A mean over squared gradients of examples", batch)
-        number = tf.minimum(examples, batch.size)
+        number = tf.minimum(examples, batches.size(batch))
         among = tf.maximum(number, 1)  # On a replica without examples.
 
         def add(i, sums):

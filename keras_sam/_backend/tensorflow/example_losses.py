@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from keras import tree
 
+from keras_sam._backend.tensorflow import batches
 from keras_sam._backend.tensorflow import compiled_losses
 from keras_sam._backend.tensorflow import replicas
 
@@ -30,7 +31,8 @@ def of_examples(model, y_pred, batch):
     """
     # The loss is linear in the weights; the coefficients are the losses.
     double = keras.config.floatx() == "float64"
-    weights = tf.ones([batch.size], "float64" if double else "float32")
+    size = batches.size(batch)
+    weights = tf.ones([size], "float64" if double else "float32")
     outputs = [t for t in tree.flatten(y_pred) if t.dtype.is_floating]
     with tf.GradientTape() as tape, compiled_losses.aside(model):
         tape.watch([weights, outputs])
@@ -41,7 +43,9 @@ def of_examples(model, y_pred, batch):
         losses = _by_sample_weight(model, y_pred, batch, weights)
     elif any(grad is not None for grad in others):
         raise _error(model, "adds other terms of the outputs to them")
-    return losses * tf.cast(batch.size * replicas.count(), losses.dtype)
+    return losses * tf.cast(
+        batches.size(batch) * replicas.count(), losses.dtype
+    )
 
 
 def _by_sample_weight(model, y_pred, batch, weights):

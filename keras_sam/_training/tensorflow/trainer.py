@@ -9,6 +9,7 @@ from keras_sam._algorithm import objective
 from keras_sam._algorithm import selection
 from keras_sam._algorithm import splits
 from keras_sam._algorithm.step import step
+from keras_sam._backend import batches
 from keras_sam._backend import evaluator as evaluators
 from keras_sam._backend import replicas
 from keras_sam._backend import values
@@ -45,6 +46,7 @@ class Trainer(loops.Loops, tracking.Tracking):
         # All variables exist from here on, and none changes until the end.
         self.build_once(data)
         batch = Batch(*keras.utils.unpack_x_y_sample_weight(data))
+        size = batches.size(batch)
         evaluator = self._evaluator()
         chosen = self._selection()
         weights, state = map(values.read, (evaluator.params, evaluator.state))
@@ -74,12 +76,12 @@ class Trainer(loops.Loops, tracking.Tracking):
             outcome,
             # The passes have told the evaluator what they update.
             write_back.statistics(evaluator),
-            batch.size,
+            size,
             method.sync_perturbations,
         )
         evaluator.check_trained()
         self._write(evaluator, outcome)
-        return self._logs(batch, outcome)
+        return self._logs(batch, size, outcome)
 
     def _evaluator(self):
         """Returns the `Evaluator` of this train step."""
@@ -115,10 +117,10 @@ class Trainer(loops.Loops, tracking.Tracking):
             outcome.memory, outcome.grads if evaluator.loss_scaled else []
         )
 
-    def _logs(self, batch, outcome):
+    def _logs(self, batch, size, outcome):
         """Updates the metrics; returns the logs of the step."""
         _keras_internals.loss_tracker(self).update_state(
-            outcome.loss, sample_weight=batch.size
+            outcome.loss, sample_weight=size
         )
         logs = self.compute_metrics(
             batch.x,
@@ -126,7 +128,7 @@ class Trainer(loops.Loops, tracking.Tracking):
             outcome.y_pred,
             sample_weight=batch.sample_weight,
         )
-        return self._with_measured(outcome.measured, batch.size, logs)
+        return self._with_measured(outcome.measured, size, logs)
 
     def _selection(self):
         """Returns the `Selection` of the trained variables that move."""
