@@ -128,16 +128,14 @@ def share_compiled(model: keras.Model, other: keras.Model) -> None:
     vars(model).update({name: _private(other, name) for name in names})
 
 
-def compile_arguments(model: keras.Model) -> dict[str, Any]:
-    """Returns the arguments with which `keras.Model.compile` was called.
-
-    They are empty before it was.
+def compile_arguments(model: keras.Model) -> dict[str, Any] | None:
+    """Returns the arguments of the last `keras.Model.compile`, or None.
 
     Read in Keras 3.14 and 3.15: `Trainer._compile_config`, a
     `SerializableDict` with the attribute `config`.
     """
     if not model.compiled:
-        return {}
+        return None
     return _private(model, "_compile_config").config
 
 

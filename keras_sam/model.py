@@ -293,7 +293,7 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         return {
             **super().get_config(),
             **configuration.of_arguments(self._method.arguments()),
-            "model": keras.saving.serialize_keras_object(self.model),
+            "model": self._serialized_model(),
         }
 
     @classmethod

@@ -206,7 +206,7 @@ def test_share_compiled():
 
 
 def test_compile_arguments():
-    assert _keras_internals.compile_arguments(testing.dense_net()) == {}
+    assert _keras_internals.compile_arguments(testing.dense_net()) is None
     loss = testing.cross_entropy()
     model = testing.dense_net()
     model.compile("sgd", loss, metrics=["accuracy"], run_eagerly=True)

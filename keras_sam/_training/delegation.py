@@ -41,11 +41,10 @@ class Delegation(keras.Model):
         before = _keras_internals.compile_arguments(model)
         model.compile(*args, **kwargs)
         after = _keras_internals.compile_arguments(model)
-        if after is before:
+        if after is None or after is before:
             raise ValueError(
-                "The `compile` of `model` must call `keras.Model.compile`, "
-                "with an optimizer. Received a "
-                f"{type(model).__name__}, whose does not"
+                "The `compile` of `model` must call `keras.Model.compile`. "
+                f"Received a {type(model).__name__}, whose `compile` does not"
             )
         # `model` has already wrapped the optimizer that scales losses.
         super().compile(
@@ -71,6 +70,14 @@ class Delegation(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.built and self.optimizer is not None:
             self.optimizer.build(self.trainable_variables)
+
+    def _serialized_model(self) -> dict[str, Any]:
+        """Returns the serialized inner model."""
+        config = keras.saving.serialize_keras_object(self.model)
+        if self._compiled_by is not None:
+            # The wrapper compiles both. Keras would warn that it does not.
+            config.pop("compile_config", None)
+        return config
 
     def compute_loss(
         self,
