@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
@@ -79,16 +80,6 @@ def takes_training(layer: keras.Layer) -> bool:
     Read in Keras 3.14 and 3.15: `Layer._call_has_training_arg`.
     """
     return _private(layer, "_call_has_training_arg")
-
-
-def is_of_keras(method: Any) -> bool:
-    """Whether a function or method is defined by Keras itself.
-
-    Read in Keras 3.14 and 3.15: all of Keras is in modules of `keras.src`.
-    """
-    if not keras.Model.fit.__module__.startswith("keras.src."):
-        raise _KERAS.error("the package `keras.src`", "has none")
-    return (getattr(method, "__module__", "") or "").startswith("keras.src.")
 
 
 def is_built(model: keras.Model) -> bool:
@@ -165,6 +156,41 @@ def loss_tracker(model: keras.Model) -> keras.metrics.Mean:
     Read in Keras 3.14 and 3.15: `Trainer._loss_tracker`.
     """
     return _private(model, "_loss_tracker")
+
+
+def share_compiled(model: keras.Model, other: keras.Model) -> None:
+    """Lets a compiled model use the losses and metrics of another one.
+
+    Read in Keras 3.14 and 3.15: `Trainer._compile_loss`,
+    `Trainer._compile_metrics`, `Trainer._loss_tracker`.
+
+    Args:
+        model: Compiled model.
+        other: Compiled model, whose losses and metrics both have afterwards.
+    """
+    names = ("_compile_loss", "_compile_metrics", "_loss_tracker")
+    # No assignment: Keras would list the metrics of the model twice.
+    vars(model).update({name: _private(other, name) for name in names})
+
+
+def compile_arguments(model: keras.Model) -> dict[str, Any] | None:
+    """Returns the arguments of the last `keras.Model.compile`, or None.
+
+    Read in Keras 3.14 and 3.15: `Trainer._compile_config`, a
+    `SerializableDict` with the attribute `config`.
+    """
+    if not model.compiled:
+        return None
+    return _private(model, "_compile_config").config
+
+
+def validates(arguments: Mapping[str, Any]) -> bool:
+    """Whether `fit` calls `evaluate` with these arguments, to validate.
+
+    Read in Keras 3.14 and 3.15: `_use_cached_eval_dataset` of
+    `TensorFlowTrainer.evaluate`.
+    """
+    return bool(arguments.get("_use_cached_eval_dataset"))
 
 
 def set_first_epoch(model: keras.Model, epoch: int | None) -> None:

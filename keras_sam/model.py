@@ -73,10 +73,15 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
     clipping, weight decay, weight averages and constraints act only once.
 
     Args:
-        model: `keras.Model`, built or not. It must not override `train_step`,
-            `test_step`, `predict_step`, `compute_loss` or `compute_metrics`:
-            override them in a subclass of the wrapper. Under `tf.distribute`
-            the model must be wrapped in the strategy scope that it was made in.
+        model: `keras.Model`, built or not. The wrapper calls what the model
+            overrides of `compile`, `compute_loss`, `compute_metrics`,
+            `get_metrics_result`, `metrics`, `predict_step`, `reset_metrics` and
+            `test_step`. If the model prepares the data of `fit` by
+            `preprocess_samples`, as KerasHub's tasks do, so does the wrapper.
+            The model must not override `train_step`, or `fit` and the like in
+            another way: override them in a subclass of the wrapper. Under
+            `tf.distribute` the model must be wrapped in the strategy scope that
+            it was made in.
         rho: Float, at least 0, or a `LearningRateSchedule` of the optimizer's
             iterations: the radius of the climb. It is a length in the Euclidean
             norm over all perturbed variables. With a direction other than
@@ -174,7 +179,7 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         xla: bool | str = "auto",
         name: str | None = None,
     ) -> None:
-        inner_model.check(model)
+        inner_model.check(model, type(self), SharpnessAwareMinimization)
         _training.strategies.check(model)
         method = methods.Method(
             rho=rho,
@@ -246,13 +251,6 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         return description.text(self, self._method)
 
     @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """The metrics of the wrapper, and those that the inner model holds."""
-        # Keras leaves out the metrics that a nested model itself holds.
-        held = _keras_internals.own_metrics(self.model)
-        return [*super().metrics, *held]
-
-    @property
     def perturbed_variables(self) -> list[keras.Variable]:
         """The trained variables that `perturb` chooses: they move in the climb.
 
@@ -295,7 +293,7 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         return {
             **super().get_config(),
             **configuration.of_arguments(self._method.arguments()),
-            "model": keras.saving.serialize_keras_object(self.model),
+            "model": self._serialized_model(),
         }
 
     @classmethod

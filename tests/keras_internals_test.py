@@ -195,17 +195,41 @@ def test_takes_training():
     assert not _keras_internals.takes_training(Recording())
 
 
-def test_is_of_keras(monkeypatch):
-    class Own(keras.Model):
-        def compute_loss(self, **arguments):
-            pass
+def test_share_compiled():
+    model, other = compiled(metrics=["accuracy"]), compiled(metrics=["mse"])
+    held = len(model.metrics)
+    _keras_internals.share_compiled(model, other)
+    assert len(model.metrics) == held
+    assert all(a is b for a, b in zip(model.metrics, other.metrics))
+    x, y = testing.data()
+    model.test_on_batch(x, y)
+    assert float(other.metrics[0].result()) > 0
 
-    assert _keras_internals.is_of_keras(Own().train_step)
-    assert not _keras_internals.is_of_keras(Own().compute_loss)
-    assert not _keras_internals.is_of_keras(None)
-    monkeypatch.setattr(keras.Model.fit, "__module__", "elsewhere")
-    with pytest.raises(RuntimeError, match="uses the package `keras.src`"):
-        _keras_internals.is_of_keras(Own().train_step)
+
+def test_compile_arguments():
+    assert _keras_internals.compile_arguments(testing.dense_net()) is None
+    loss = testing.cross_entropy()
+    model = testing.dense_net()
+    model.compile("sgd", loss, metrics=["accuracy"], run_eagerly=True)
+    given = _keras_internals.compile_arguments(model)
+    assert given["loss"] is loss and given["metrics"] == ["accuracy"]
+    assert given["run_eagerly"] is True
+    model.compile(**given)  # They are the names of arguments.
+
+
+def test_validates():
+    seen = []
+
+    class Own(keras.Sequential):
+        def evaluate(self, *args, **kwargs):
+            seen.append(_keras_internals.validates(kwargs))
+            return super().evaluate(*args, **kwargs)
+
+    model = compiled(net=Own([keras.layers.Dense(3)]))
+    x, y = testing.data()
+    model.fit(x, y, validation_data=(x, y), verbose=0)
+    model.evaluate(x, y, verbose=0)
+    assert seen == [True, False]
 
 
 def test_is_built():

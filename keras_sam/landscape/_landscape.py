@@ -13,6 +13,7 @@ from keras_sam import _filters
 from keras_sam import vectors
 from keras_sam._backend import batch_means
 from keras_sam._backend import datasets
+from keras_sam._backend import preparation
 from keras_sam._backend import values
 from keras_sam._types import Batch
 from keras_sam._types import Point
@@ -36,7 +37,9 @@ class Landscape(Losses):
     Args:
         model: `keras.Model`, compiled, for example a
             `SharpnessAwareMinimization`. A model that is not built is built
-            from the data.
+            from the data. A model that prepares the data of `fit` by
+            `preprocess_samples`, as KerasHub's tasks do, prepares these too. It
+            must prepare them alike each time.
         x: Inputs: arrays as `fit` takes them, nested or not; a
             `tf.data.Dataset` of batches, which must end and must not be
             shuffled anew in each iteration; or a `keras.utils.PyDataset`.
@@ -76,7 +79,8 @@ class Landscape(Losses):
         self.model = model
         # Random draws on all data are the draws on the first batch.
         self.iterations = ops.convert_to_tensor(0, "int64")
-        data = datasets.batches(x, y, sample_weight, batch_size)
+        prepare = preparation.preparer(model)
+        data = datasets.batches(x, y, sample_weight, batch_size, prepare)
         number = int(data.cardinality())
         self.number = number if number >= 0 else None
         first = next(iter(data), None)

@@ -67,35 +67,6 @@ def test_what_is_not_a_model(model):
         keras_sam.SAM(model)
 
 
-def test_a_wrapper_cannot_be_wrapped():
-    with pytest.raises(ValueError, match="`model` must leave `train_step`"):
-        keras_sam.SAM(keras_sam.SAM(testing.dense_net()))
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "train_step",
-        "test_step",
-        "predict_step",
-        "compute_loss",
-        "compute_metrics",
-    ],
-)
-def test_a_method_that_would_not_be_called(name):
-    override = {name: lambda self, *args, **kwargs: None}
-    custom = type("Custom", (keras.Sequential,), override)
-    with pytest.raises(ValueError, match=f"`model` must leave `{name}`"):
-        keras_sam.SAM(custom([keras.Input((2,)), keras.layers.Dense(1)]))
-
-
-def test_a_method_replaced_on_the_instance():
-    net = testing.dense_net()
-    net.train_step = lambda data: {}
-    with pytest.raises(ValueError, match="`model` must leave `train_step`"):
-        keras_sam.SAM(net)
-
-
 @pytest.mark.parametrize("run_eagerly", [False, True])
 def test_no_trainable_weights(run_eagerly):
     net = testing.dense_net()

@@ -1,5 +1,6 @@
 """Data in the forms that `fit` takes, as batches to be read many times."""
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,10 +10,15 @@ from keras import tree
 
 from keras_sam import _validation
 from keras_sam._backend.tensorflow import batches as rows_of
+from keras_sam._backend.tensorflow import preparation
 
 
 def batches(
-    x: Any, y: Any = None, sample_weight: Any = None, batch_size: int = 128
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    batch_size: int = 128,
+    prepare: Callable | None = None,
 ) -> tf.data.Dataset:
     """Returns data as a `tf.data.Dataset` of batches, in their order.
 
@@ -24,6 +30,7 @@ def batches(
         y: Targets, if `x` is arrays.
         sample_weight: Weights of the examples, or None, if `x` is arrays.
         batch_size: Int, at least 1, if `x` is arrays.
+        prepare: `preparation.preparer` of the model.
 
     Raises:
         TypeError: If the data are of another type.
@@ -31,6 +38,9 @@ def batches(
             different numbers of examples, or if the data do not end.
     """
     size = _validation.integer("batch_size", batch_size, 1)
+    if prepare is not None:
+        x = preparation.batches(prepare, x, y, sample_weight, size)
+        y = sample_weight = None
     if not isinstance(x, (tf.data.Dataset, keras.utils.PyDataset)):
         return _of_arrays(x, y, sample_weight, size)
     if y is not None or sample_weight is not None:

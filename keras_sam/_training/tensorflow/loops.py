@@ -1,6 +1,5 @@
 """The methods that Keras's loops call, replaced where Keras's own fail."""
 
-import inspect
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -14,16 +13,6 @@ from keras_sam._backend import building
 from keras_sam._training.tensorflow.distribute import agreement
 from keras_sam._training.tensorflow.distribute import feeding
 from keras_sam._training.tensorflow.distribute import fingerprint
-
-
-def _like(method: Callable) -> Callable[[Callable], Callable]:
-    """Returns a decorator that gives a method the signature of Keras's."""
-
-    def decorate(own: Any) -> Any:
-        own.__signature__ = inspect.signature(method)
-        return own
-
-    return decorate
 
 
 class Loops(_keras_internals.FitHooks):
@@ -40,7 +29,6 @@ class Loops(_keras_internals.FitHooks):
     train_function: Any
     test_function: Any
 
-    @_like(keras.Model.fit)
     def fit(
         self, x: Any = None, *args: Any, **kwargs: Any
     ) -> keras.callbacks.History:
@@ -52,7 +40,6 @@ class Loops(_keras_internals.FitHooks):
         with self._workers.fitting(self, x) as data:
             return super().fit(data, *args, **kwargs)
 
-    @_like(keras.Model.predict)
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Returns outputs, as `keras.Model.predict` does."""
         feeding.check_predict(self, x)

@@ -14,7 +14,9 @@ from keras_sam._backend import evaluator as evaluators
 from keras_sam._backend import replicas
 from keras_sam._backend import values
 from keras_sam._backend import variables
+from keras_sam._training import delegation
 from keras_sam._training import memory_weights
+from keras_sam._training import preparing
 from keras_sam._training import tracking
 from keras_sam._training.tensorflow import loops
 from keras_sam._training.tensorflow import optimizer_step
@@ -26,7 +28,9 @@ from keras_sam._training.tensorflow.distribute import parameter_server
 from keras_sam._types import Batch
 
 
-class Trainer(loops.Loops, tracking.Tracking):
+class Trainer(
+    preparing.Preparing, delegation.Delegation, loops.Loops, tracking.Tracking
+):
     """A wrapper that trains its inner `model` with the steps of a `Method`."""
 
     # A subclass sets the method. `_ensure_memory` makes the memory.
