@@ -89,6 +89,19 @@ def is_of_keras(method: Any) -> bool:
     return (getattr(method, "__module__", "") or "").startswith("keras.src.")
 
 
+def default_build(method: Callable) -> Callable:
+    """Decorates a `build` that Keras must not call in place of a symbolic call.
+
+    Where a layer has another `build`, Keras calls that with shapes alone when
+    the layer is first called. Else Keras calls the layer symbolically, if it
+    can, and then `build`.
+
+    Read in Keras 3.14 and 3.15: `keras.src.utils.python_utils.default`.
+    """
+    utils = _KERAS.module("keras.src.utils.python_utils")
+    return _private(utils, "default")(method)
+
+
 def build_symbolically(model: keras.Model, data_batch: Any) -> None:
     """Creates the variables of a compiled model, metrics and optimizer.
 

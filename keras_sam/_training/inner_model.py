@@ -1,6 +1,7 @@
 """Which models can be wrapped."""
 
 import keras
+from keras import tree
 
 from keras_sam import _keras_internals
 
@@ -31,3 +32,24 @@ def check(model):
                 "SharpnessAwareMinimization. Received a "
                 f"{type(model).__name__} that overrides it"
             )
+
+
+def build(model, input_shape):
+    """Creates the variables of a model from the shape of its input.
+
+    Args:
+        model: `keras.Model`.
+        input_shape: Shape, or a nested structure of shapes.
+
+    Raises:
+        ValueError: If the model cannot be called on symbolic inputs.
+    """
+    inputs = tree.map_shape_structure(keras.KerasTensor, input_shape)
+    try:
+        model(inputs)
+    except Exception as error:  # A model may raise errors of any type.
+        raise ValueError(
+            f"{model.name!r} (a {type(model).__name__}) cannot be built from "
+            "shapes. Call the wrapper on a batch instead, which builds it: "
+            f"sam(x[:1]). Received: input_shape={input_shape!r} ({error})"
+        ) from error

@@ -14,7 +14,6 @@ from keras_sam._backend import evaluator as evaluators
 from keras_sam._backend import replicas
 from keras_sam._backend import values
 from keras_sam._backend import variables
-from keras_sam._training import memory_weights
 from keras_sam._training import tracking
 from keras_sam._training.tensorflow import loops
 from keras_sam._training.tensorflow import optimizer_step
@@ -29,9 +28,22 @@ from keras_sam._types import Batch
 class Trainer(loops.Loops, tracking.Tracking):
     """A wrapper that trains its inner `model` with the steps of a `Method`."""
 
-    # A subclass sets the method. `_ensure_memory` makes the memory.
+    # A subclass sets the method, and a `MemoryWeights` without weights.
+    # `_ensure_memory` makes its weights.
     _method: Any = None
     _memory: Any = None
+
+    def build_before_loop(
+        self, iterator: Any = None, data_batch: Any = None
+    ) -> None:
+        """Creates all variables; Keras calls this first in a loop."""
+        super().build_before_loop(iterator, data_batch)
+        if self.train_function is None:
+            # `compile` has just been called, or it is the first training.
+            self._memory.release()
+        if self.built:
+            with self.variable_scope():
+                self._ensure_memory()
 
     def train_step(self, data):
         """Climbs, combines the gradients, and descends from the weights.
@@ -45,6 +57,7 @@ class Trainer(loops.Loops, tracking.Tracking):
             optimizer_step.check(self.optimizer)
         # All variables exist from here on, and none changes until the end.
         building.build(self, data)
+        self._ensure_memory()
         batch = Batch(*keras.utils.unpack_x_y_sample_weight(data))
         evaluator = self._evaluator()
         chosen = self._selection()
@@ -127,17 +140,16 @@ class Trainer(loops.Loops, tracking.Tracking):
             (f"{self.name}/", f"{self.model.name}/"),
         )
 
-    def _remembered(self):
-        """Returns the current `Memory`."""
-        return self._memory.read(variables.trained(self), self._selection())
-
     def _ensure_memory(self):
-        """Makes the weights of the memory, if the model has trained weights."""
+        """Makes the memory, if it is missing or for other variables.
+
+        It may be called at any time, also while a graph is traced. A memory
+        that train steps have read stays as it is until `compile`.
+        """
         trained = variables.trained(self)
-        if self._memory is None and trained:
-            self._memory = memory_weights.MemoryWeights(
-                self, self._method, trained, self._selection()
-            )
+        if trained:
+            with keras.name_scope(self.name, caller=self):
+                self._memory.make(trained, self._selection())
 
     def _join_workers(self):
         """Sets the `Workers` of a `ParameterServerStrategy`, or else None."""
