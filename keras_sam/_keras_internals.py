@@ -94,6 +94,19 @@ def is_built(model: keras.Model) -> bool:
     )
 
 
+def default_build(method: Callable) -> Callable:
+    """Decorates a `build` that Keras must not call in place of a symbolic call.
+
+    Where a layer has another `build`, Keras calls that with shapes alone when
+    the layer is first called. Else Keras calls the layer symbolically, if it
+    can, and then `build`.
+
+    Read in Keras 3.14 and 3.15: `keras.src.utils.python_utils.default`.
+    """
+    utils = _KERAS.module("keras.src.utils.python_utils")
+    return _private(utils, "default")(method)
+
+
 def compute_loss(model: keras.Model, **arguments: Any) -> Any:
     """Returns the loss of a batch, whatever arguments an override takes.
 

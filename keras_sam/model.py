@@ -1,5 +1,6 @@
 """The model wrapper: sharpness-aware minimization in Keras's train step."""
 
+import inspect
 from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,7 @@ from keras_sam._backend import variables
 from keras_sam._training import configuration
 from keras_sam._training import description
 from keras_sam._training import inner_model
+from keras_sam._training import memory_weights
 from keras_sam._training import saving
 from keras_sam.cadences import Every
 from keras_sam.descents import Last
@@ -203,10 +205,16 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         self.model = model
         self._method = method
         self.__dict__.update(method.arguments())
+        self._memory = memory_weights.MemoryWeights(
+            method, lambda: self.weights
+        )
+        self._seeds = saving.Seeds(lambda: self)
         self._track(method.track)
         self._join_workers()
         if model.built:
-            self.built = True
+            # A subclass may make weights of its own in `build`.
+            own = type(self).build is not SharpnessAwareMinimization.build
+            self.built = not own
             self._ensure_memory()
 
     rho = _Argument()
@@ -224,6 +232,26 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
     track = _Argument()
     xla = _Argument()
 
+    @_keras_internals.default_build
+    def build(self, input_shape: Any) -> None:
+        """Creates the variables of the inner model from the shape of its input.
+
+        Args:
+            input_shape: Shape of the input with the batch axis, or a nested
+                structure of shapes.
+
+        Raises:
+            ValueError: If the inner model cannot be built from shapes alone.
+        """
+        if not self.model.built:
+            inner_model.build(self.model, input_shape)
+        self._ensure_memory()
+
+    def build_from_config(self, config: Mapping[str, Any] | None) -> None:
+        """Builds the model from what `get_build_config` has returned."""
+        if config and not self.built:
+            self.build(config["input_shape"])
+
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Calls the inner model, which inherits `training`.
 
@@ -233,9 +261,23 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         """
         del training
         inherits = _keras_internals.takes_training(self.model)
-        outputs = self.model(inputs, **({} if inherits else {"training": None}))
-        self._ensure_memory()
-        return outputs
+        return self.model(inputs, **({} if inherits else {"training": None}))
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Checks that a subclass leaves the arguments as they are.
+
+        Raises:
+            TypeError: If an attribute of the class hides an argument.
+        """
+        super().__init_subclass__(**kwargs)
+        for name in methods.Method().arguments():
+            if not isinstance(inspect.getattr_static(cls, name), _Argument):
+                raise TypeError(
+                    f"`{cls.__name__}.{name}` must have another name: training "
+                    f"takes the argument `{name}`, whatever the attribute "
+                    f"says. Pass the value to `super().__init__({name}=...)`. "
+                    f"Received: {inspect.getattr_static(cls, name)!r}"
+                )
 
     def __repr__(self) -> str:
         """Returns the call that wraps the model like this."""
@@ -272,9 +314,60 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         The wrapper counts only if `cadence` may skip steps. The number is the
         mean over the replicas and the parts of a batch, which may differ.
         """
-        if self._memory is None or not self._method.skips_steps:
+        memory = self._memory.current()
+        if memory is None or not self._method.skips_steps:
             return None
-        return float(self._remembered().climbs)
+        return float(memory.climbs)
+
+    @property
+    def layers(self) -> list[keras.Layer]:
+        """The layers of the inner model, then those of a subclass."""
+        held = {id(o) for o in (self.model, self._memory, self._seeds)}
+        own = [layer for layer in super().layers if id(layer) not in held]
+        return [*self.model.layers, *own]
+
+    def get_layer(
+        self, name: str | None = None, index: int | None = None
+    ) -> keras.Layer:
+        """Returns a layer by its name, or by its index in `layers`.
+
+        The name of the inner model gives the inner model, unless one of its
+        layers has the same name.
+        """
+        names = [layer.name for layer in self.layers]
+        if index is None and name == self.model.name and name not in names:
+            return self.model
+        return super().get_layer(name, index)
+
+    @property
+    def inputs(self) -> Any:
+        """The symbolic inputs of the inner model, if it has any."""
+        return self.model.inputs
+
+    @property
+    def outputs(self) -> Any:
+        """The symbolic outputs of the inner model, if it has any."""
+        return self.model.outputs
+
+    @property
+    def input(self) -> Any:
+        """The symbolic input of the inner model, as it is nested."""
+        return self.model.input
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output of the inner model, as it is nested."""
+        return self.model.output
+
+    @property
+    def input_shape(self) -> Any:
+        """The shape of the input of the inner model."""
+        return self.model.input_shape
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of the output of the inner model."""
+        return self.model.output_shape
 
     @property
     def output_names(self) -> list[str]:

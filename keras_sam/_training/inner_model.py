@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+from keras import tree
 
 from keras_sam._backend import preparation
 
@@ -93,3 +94,24 @@ def _definer(owner: Any, name: str) -> Any:
             return owner
         owner = type(owner)
     return next(kind for kind in owner.__mro__ if name in vars(kind))
+
+
+def build(model, input_shape):
+    """Creates the variables of a model from the shape of its input.
+
+    Args:
+        model: `keras.Model`.
+        input_shape: Shape, or a nested structure of shapes.
+
+    Raises:
+        ValueError: If the model cannot be called on symbolic inputs.
+    """
+    inputs = tree.map_shape_structure(keras.KerasTensor, input_shape)
+    try:
+        model(inputs)
+    except Exception as error:  # A model may raise errors of any type.
+        raise ValueError(
+            f"{model.name!r} (a {type(model).__name__}) cannot be built from "
+            "shapes. Call the wrapper on a batch instead, which builds it: "
+            f"sam(x[:1]). Received: input_shape={input_shape!r} ({error})"
+        ) from error

@@ -1,5 +1,6 @@
 """The methods that Keras's loops call, replaced where Keras's own fail."""
 
+import contextlib
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -51,6 +52,12 @@ class Loops(_keras_internals.FitHooks):
         if self._workers is None:
             return super().distribute_strategy
         return self._workers.strategy_of_coordinator()
+
+    def variable_scope(self) -> contextlib.AbstractContextManager:
+        """Returns a context for creating variables outside of a loop."""
+        if self._workers is None:
+            return self.distribute_strategy.scope()
+        return self._workers.scope()
 
     def make_train_function(self, force: bool = False) -> None:
         """Makes the function that `fit` calls: Keras's unless it fails."""

@@ -15,7 +15,6 @@ from keras_sam._backend import replicas
 from keras_sam._backend import values
 from keras_sam._backend import variables
 from keras_sam._training import delegation
-from keras_sam._training import memory_weights
 from keras_sam._training import preparing
 from keras_sam._training import tracking
 from keras_sam._training.tensorflow import loops
@@ -33,9 +32,22 @@ class Trainer(
 ):
     """A wrapper that trains its inner `model` with the steps of a `Method`."""
 
-    # A subclass sets the method. `_ensure_memory` makes the memory.
+    # A subclass sets the method, and a `MemoryWeights` without weights.
+    # `_ensure_memory` makes its weights.
     _method: Any = None
     _memory: Any = None
+
+    def build_before_loop(
+        self, iterator: Any = None, data_batch: Any = None
+    ) -> None:
+        """Creates all variables; Keras calls this first in a loop."""
+        super().build_before_loop(iterator, data_batch)
+        if self.train_function is None:
+            # `compile` has just been called, or it is the first training.
+            self._memory.release()
+        if self.built:
+            with self.variable_scope():
+                self._ensure_memory()
 
     def train_step(self, data):
         """Climbs, combines the gradients, and descends from the weights.
@@ -49,6 +61,7 @@ class Trainer(
             optimizer_step.check(self.optimizer)
         # All variables exist from here on, and none changes until the end.
         self.build_once(data)
+        self._ensure_memory()
         batch = Batch(*keras.utils.unpack_x_y_sample_weight(data))
         size = batches.size(batch)
         evaluator = self._evaluator()
@@ -142,17 +155,16 @@ class Trainer(
             (f"{self.name}/", f"{self.model.name}/"),
         )
 
-    def _remembered(self):
-        """Returns the current `Memory`."""
-        return self._memory.read(variables.trained(self), self._selection())
-
     def _ensure_memory(self):
-        """Makes the weights of the memory, if the model has trained weights."""
+        """Makes the memory, if it is missing or for other variables.
+
+        It may be called at any time, also while a graph is traced. A memory
+        that train steps have read stays as it is until `compile`.
+        """
         trained = variables.trained(self)
-        if self._memory is None and trained:
-            self._memory = memory_weights.MemoryWeights(
-                self, self._method, trained, self._selection()
-            )
+        if trained:
+            with keras.name_scope(self.name, caller=self):
+                self._memory.make(trained, self._selection())
 
     def _join_workers(self):
         """Sets the `Workers` of a `ParameterServerStrategy`, or else None."""

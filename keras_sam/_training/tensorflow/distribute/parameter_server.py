@@ -94,6 +94,10 @@ class Workers:
         self._data: Any = None
         self._steps_per_epoch: int | None = None
 
+    def scope(self) -> contextlib.AbstractContextManager:
+        """Returns the context in which variables are on the servers."""
+        return self._strategy.scope()
+
     def strategy_of_coordinator(self) -> tf.distribute.Strategy:
         """Returns the strategy that Keras's loops run under: the default one.
 
