@@ -33,6 +33,22 @@ class Trainer(loops.Loops, tracking.Tracking):
     _method: Any = None
     _memory: Any = None
 
+    def check_compiled(self, method_name: str | None = None) -> None:
+        """Raises ValueError unless the wrapper itself is compiled."""
+        if not self.compiled:
+            inner = (
+                " `model` was compiled before it was wrapped: the wrapper does "
+                "not take that over."
+                if self.model.compiled
+                else ""
+            )
+            raise ValueError(
+                "The wrapper must be compiled before "
+                f"`{method_name or 'training'}`: call sam.compile(optimizer, "
+                f"loss, metrics).{inner} Received: {self.name!r} (a "
+                f"{type(self).__name__}), which is not compiled"
+            )
+
     def build_before_loop(
         self, iterator: Any = None, data_batch: Any = None
     ) -> None:
@@ -150,6 +166,11 @@ class Trainer(loops.Loops, tracking.Tracking):
         if trained:
             with keras.name_scope(self.name, caller=self):
                 self._memory.make(trained, self._selection())
+
+    def load_own_variables(self, store):
+        """Makes the memory, so that Keras can load it; loads own weights."""
+        self._ensure_memory()
+        super().load_own_variables(store)
 
     def _join_workers(self):
         """Sets the `Workers` of a `ParameterServerStrategy`, or else None."""
