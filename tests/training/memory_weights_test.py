@@ -101,6 +101,22 @@ def test_a_memory_starts_anew_with_a_compilation_after_freezing():
     assert_equal(sam.model.get_weights(), new.model.get_weights())
 
 
+class Freeze(keras.callbacks.Callback):
+    """Freezes a layer and compiles again, within `fit`."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            self.model.model.hidden.trainable = False
+            self.model.compile("sgd", testing.cross_entropy())
+            self.model.make_train_function()
+
+
+def test_a_callback_freezes_layers():
+    sam = compiled(built())
+    sam.fit(*testing.data(), epochs=2, verbose=0, callbacks=[Freeze()])
+    assert [m.shape for m in memory(sam)] == [(4, 3), (3,)]
+
+
 def test_a_memory_stays_with_a_compilation():
     sam = fit(compiled(built()))
     kept = memory(sam)

@@ -49,17 +49,14 @@ class Trainer(loops.Loops, tracking.Tracking):
                 f"{type(self).__name__}), which is not compiled"
             )
 
-    def build_before_loop(
-        self, iterator: Any = None, data_batch: Any = None
-    ) -> None:
-        """Creates all variables; Keras calls this first in a loop."""
-        super().build_before_loop(iterator, data_batch)
-        if self.train_function is None:
-            # `compile` has just been called, or it is the first training.
+    def make_train_function(self, force: bool = False) -> None:
+        """Makes what `fit` calls, and the memory of what it trains."""
+        if self.train_function is None or force:
+            # No function uses the memory any more: `compile` has dropped it.
             self._memory.release()
-        if self.built:
-            with self.variable_scope():
-                self._ensure_memory()
+        with self.variable_scope():
+            self._ensure_memory()
+        super().make_train_function(force)
 
     def train_step(self, data):
         """Climbs, combines the gradients, and descends from the weights.
@@ -163,7 +160,7 @@ class Trainer(loops.Loops, tracking.Tracking):
         that train steps have read stays as it is until `compile`.
         """
         trained = variables.trained(self)
-        if trained:
+        if trained and self.model.built:
             with keras.name_scope(self.name, caller=self):
                 self._memory.make(trained, self._selection())
 
