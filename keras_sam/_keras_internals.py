@@ -223,9 +223,18 @@ def set_first_epoch(model: keras.Model, epoch: int | None) -> None:
 class FitHooks(keras.Model):
     """A model with a method for each private one that Keras's loops call.
 
-    Read in Keras 3.14 and 3.15: `TensorFlowTrainer._maybe_symbolic_build`,
+    Read in Keras 3.14 and 3.15: `Trainer._assert_compile_called`,
+    `TensorFlowTrainer._maybe_symbolic_build`,
     `Trainer._get_metrics_result_or_logs`.
     """
+
+    def check_compiled(self, method_name: str | None = None) -> None:
+        """Raises ValueError unless the model is compiled. Loops call it first.
+
+        Args:
+            method_name: String, the method that needs `compile`.
+        """
+        super()._assert_compile_called(method_name)
 
     def build_before_loop(
         self, iterator: Any = None, data_batch: Any = None
@@ -245,6 +254,9 @@ class FitHooks(keras.Model):
             logs: The logs of the last step.
         """
         return super()._get_metrics_result_or_logs(logs)
+
+    def _assert_compile_called(self, method_name: str | None = None) -> None:
+        self.check_compiled(method_name)
 
     def _maybe_symbolic_build(
         self, iterator: Any = None, data_batch: Any = None

@@ -323,7 +323,7 @@ def test_set_first_epoch(first, epochs):
 
 
 def test_fit_hooks():
-    calls = []
+    calls, checked = [], []
 
     class Hooked(_keras_internals.FitHooks):
         def __init__(self):
@@ -333,6 +333,10 @@ def test_fit_hooks():
         def call(self, x):
             calls.append("call")
             return self.dense(x)
+
+        def check_compiled(self, method_name=None):
+            checked.append(method_name)
+            super().check_compiled(method_name)
 
         def build_before_loop(self, iterator=None, data_batch=None):
             assert (iterator is None) != (data_batch is None)
@@ -355,6 +359,27 @@ def test_fit_hooks():
     calls.clear()
     model.train_on_batch(x, y)
     assert calls == ["build", "call"]
+    assert checked == ["fit", "evaluate", "train_on_batch"]
+    with pytest.raises(ValueError, match="compile"):
+        Hooked().fit(x, y)
+
+
+def test_default_build():
+    class Built(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(2)
+
+        @_keras_internals.default_build
+        def build(self, input_shape):
+            self.was_built = self.dense.built
+
+        def call(self, x):
+            return self.dense(x)
+
+    layer = Built()
+    layer(np.zeros((2, 3)))
+    assert layer.was_built
 
 
 # What Keras's loops read. The iterator is that which `fit` makes.

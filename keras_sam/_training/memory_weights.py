@@ -4,7 +4,6 @@ import dataclasses
 import warnings
 from typing import Any
 
-import keras
 from keras import ops
 from keras import tree
 
@@ -12,6 +11,7 @@ from keras_sam import vectors
 from keras_sam._algorithm import memory as memories
 from keras_sam._backend import control_flow
 from keras_sam._backend import values
+from keras_sam._training import held
 from keras_sam._training import memory_file
 
 DESCRIPTION = "description"
@@ -39,12 +39,11 @@ class _Role:
         )
 
 
-class MemoryWeights(keras.Layer):
+class MemoryWeights(held.Held):
     """Holds a `Memory` in non-trainable weights.
 
-    Keras locks a layer when it is built. This layer is never locked: it gets
-    weights when all trained variables exist, and others when the trained
-    variables change.
+    It gets weights when all trained variables exist, and others when the
+    trained variables change.
 
     Args:
         method: `method.Method`.
@@ -52,8 +51,7 @@ class MemoryWeights(keras.Layer):
     """
 
     def __init__(self, method, all_weights):
-        super().__init__(name="memory")
-        self.built = True  # It has no inputs.
+        super().__init__("memory")
         self._method = method
         self._all_weights = all_weights
         self._roles: dict[str, _Role] = {}

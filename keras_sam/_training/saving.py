@@ -7,9 +7,10 @@ import keras
 
 from keras_sam._backend import variables
 from keras_sam._training import agreement
+from keras_sam._training import held
 
 
-class Seeds(keras.Layer):
+class Seeds(held.Held):
     """Saves the seeds of a model. (Keras leaves out seeds of inner layers.)
 
     Args:
@@ -17,8 +18,7 @@ class Seeds(keras.Layer):
     """
 
     def __init__(self, model):
-        super().__init__(name="seeds")
-        self.built = True  # It has no inputs.
+        super().__init__("seeds")
         self._model = model
 
     def save_own_variables(self, store: Any) -> None:
@@ -78,6 +78,9 @@ class Saving(keras.Model):
     `save_weights` and `export`. The file of the first worker stays.
     """
 
+    # A subclass sets the `MemoryWeights`.
+    _memory: Any = None
+
     def save(
         self, filepath: str | os.PathLike, *args: Any, **kwargs: Any
     ) -> None:
@@ -132,11 +135,6 @@ class Saving(keras.Model):
         """Exports the inner model, for inference."""
         with agreement.writing(self.distribute_strategy, filepath) as path:
             self.model.export(path, *args, **kwargs)
-
-    def load_own_variables(self, store: Any) -> None:
-        """Makes the memory, so that Keras can load it; loads own weights."""
-        self._ensure_memory()
-        super().load_own_variables(store)
 
 
 def _is_new(filepath):

@@ -11,6 +11,7 @@ from keras import tree
 
 from keras_sam import _keras_internals
 from keras_sam._backend import building
+from keras_sam._training import tensorboard
 from keras_sam._training.tensorflow.distribute import agreement
 from keras_sam._training.tensorflow.distribute import feeding
 from keras_sam._training.tensorflow.distribute import fingerprint
@@ -35,6 +36,8 @@ class Loops(_keras_internals.FitHooks):
     ) -> keras.callbacks.History:
         """Trains, as `keras.Model.fit` does, under any strategy."""
         numbers = feeding.check_fit(self, (x, *args), kwargs)
+        given = inspect.signature(super().fit).bind(x, *args, **kwargs)
+        tensorboard.write_graph(self.model, given.arguments.get("callbacks"))
         agreement.agree(self.distribute_strategy, {"fit": numbers})
         if self._workers is None:
             return super().fit(x, *args, **kwargs)

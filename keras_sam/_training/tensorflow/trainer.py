@@ -37,17 +37,30 @@ class Trainer(
     _method: Any = None
     _memory: Any = None
 
-    def build_before_loop(
-        self, iterator: Any = None, data_batch: Any = None
-    ) -> None:
-        """Creates all variables; Keras calls this first in a loop."""
-        super().build_before_loop(iterator, data_batch)
-        if self.train_function is None:
-            # `compile` has just been called, or it is the first training.
+    def check_compiled(self, method_name: str | None = None) -> None:
+        """Raises ValueError unless the wrapper itself is compiled."""
+        if not self.compiled:
+            inner = (
+                " `model` was compiled before it was wrapped: the wrapper does "
+                "not take that over."
+                if self.model.compiled
+                else ""
+            )
+            raise ValueError(
+                "The wrapper must be compiled before "
+                f"`{method_name or 'training'}`: call sam.compile(optimizer, "
+                f"loss, metrics).{inner} Received: {self.name!r} (a "
+                f"{type(self).__name__}), which is not compiled"
+            )
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Makes what `fit` calls, and the memory of what it trains."""
+        if self.train_function is None or force:
+            # No function uses the memory any more: `compile` has dropped it.
             self._memory.release()
-        if self.built:
-            with self.variable_scope():
-                self._ensure_memory()
+        with self.variable_scope():
+            self._ensure_memory()
+        super().make_train_function(force)
 
     def train_step(self, data):
         """Climbs, combines the gradients, and descends from the weights.
@@ -162,9 +175,14 @@ class Trainer(
         that train steps have read stays as it is until `compile`.
         """
         trained = variables.trained(self)
-        if trained:
+        if trained and self.model.built:
             with keras.name_scope(self.name, caller=self):
                 self._memory.make(trained, self._selection())
+
+    def load_own_variables(self, store):
+        """Makes the memory, so that Keras can load it; loads own weights."""
+        self._ensure_memory()
+        super().load_own_variables(store)
 
     def _join_workers(self):
         """Sets the `Workers` of a `ParameterServerStrategy`, or else None."""
