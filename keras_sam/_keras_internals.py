@@ -89,6 +89,19 @@ def is_of_keras(method: Any) -> bool:
     return (getattr(method, "__module__", "") or "").startswith("keras.src.")
 
 
+def supports_jit(model: keras.Model) -> bool:
+    """Whether Keras would let XLA compile a model.
+
+    It would not if a layer does not support XLA, or if TensorFlow must be
+    deterministic.
+
+    Read in Keras 3.14 and 3.15: `model_supports_jit` of
+    `keras.src.trainers.trainer`.
+    """
+    trainer = _KERAS.module("keras.src.trainers.trainer")
+    return _private(trainer, "model_supports_jit")(model)
+
+
 def build_symbolically(model: keras.Model, data_batch: Any) -> None:
     """Creates the variables of a compiled model, metrics and optimizer.
 
@@ -140,7 +153,7 @@ class FitHooks(keras.Model):
     """A model with a method for each private one that Keras's loops call.
 
     Read in Keras 3.14 and 3.15: `TensorFlowTrainer._maybe_symbolic_build`,
-    `Trainer._get_metrics_result_or_logs`.
+    `Trainer._get_metrics_result_or_logs`, `Trainer._resolve_auto_jit_compile`.
     """
 
     def build_before_loop(
@@ -161,6 +174,16 @@ class FitHooks(keras.Model):
             logs: The logs of the last step.
         """
         return super()._get_metrics_result_or_logs(logs)
+
+    def auto_jit_compile(self) -> bool | None:
+        """Returns what `jit_compile` is if `compile` leaves it at "auto".
+
+        None stands for a decision that is not made yet. It counts as False.
+        """
+        return super()._resolve_auto_jit_compile()
+
+    def _resolve_auto_jit_compile(self) -> bool | None:
+        return self.auto_jit_compile()
 
     def _maybe_symbolic_build(
         self, iterator: Any = None, data_batch: Any = None

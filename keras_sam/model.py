@@ -11,6 +11,7 @@ from keras_sam import _keras_internals
 from keras_sam import _registration
 from keras_sam import _training
 from keras_sam._algorithm import method as methods
+from keras_sam._algorithm import no_effect
 from keras_sam._backend import variables
 from keras_sam._training import configuration
 from keras_sam._training import description
@@ -134,6 +135,9 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
             CPU.
         name: String, the name of the wrapper.
 
+    A warning names arguments that have no effect beside the others, such as a
+    `direction` with `ascent_steps=0`.
+
     Raises:
         TypeError: If an argument is of a wrong type.
         ValueError: If an argument is out of range, two arguments contradict
@@ -192,6 +196,7 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
             track=track,
             xla=xla,
         )
+        no_effect.warn(method, methods.Method())
         _training.trainer.agree(model, method.arguments())
         # `autocast=False`: the inner model itself converts its inputs.
         super().__init__(name=name, dtype=model.dtype_policy, autocast=False)
@@ -313,7 +318,8 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         arguments = configuration.arguments(cls, config, custom_objects)
         dtype = arguments.pop("dtype", None)
         trainable = arguments.pop("trainable", True)
-        model = cls(**arguments)
+        with no_effect.ignored():
+            model = cls(**arguments)
         # `compile` scales losses if the dtype policy says so, and not every
         # inner model restores its policy.
         if dtype is not None:

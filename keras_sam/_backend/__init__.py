@@ -21,6 +21,7 @@ if keras.backend.backend() != "tensorflow":
 
 from keras_sam._backend.tensorflow import batch_means as batch_means
 from keras_sam._backend.tensorflow import building as building
+from keras_sam._backend.tensorflow import compiling as compiling
 from keras_sam._backend.tensorflow import control_flow as control_flow
 from keras_sam._backend.tensorflow import datasets as datasets
 from keras_sam._backend.tensorflow import evaluator as evaluator

@@ -1,7 +1,6 @@
 """The loss and gradient of a Keras model at weights passed as tensors.
 
 An `Evaluator` makes a model a function of its weights, by means of `scope.py`.
-`compiles` says whether XLA compiles a pass.
 """
 
 import tensorflow as tf
@@ -9,7 +8,6 @@ from keras import tree
 
 from keras_sam import _keras_internals
 from keras_sam._backend import variables
-from keras_sam._backend.tensorflow import replicas
 from keras_sam._backend.tensorflow import rows
 from keras_sam._backend.tensorflow import values
 from keras_sam._backend.tensorflow.scope import Scope
@@ -64,7 +62,12 @@ class Evaluator:
         self.overwritten = [
             v for v in model.trainable_variables if v.overwrite_with_gradient
         ]
-        self.state = variables.unique(model.non_trainable_variables)
+        self.state = variables.unique(
+            [
+                *model.non_trainable_variables,
+                *variables.without_gradient(model),
+            ]
+        )
         states = len(self.state)
         self.state = variables.unique([*self.state, *model.metrics_variables])
         self.accumulators = slice(states, len(self.state))
@@ -239,21 +242,3 @@ def cast_as(number, tensor):
     if isinstance(number, float):
         return number
     return tf.cast(number, tensor.dtype)
-
-
-def compiles(xla, jit_compile=False):
-    """Whether XLA compiles the evaluations of gradients.
-
-    Args:
-        xla: True, False or "auto". "auto" is True unless there are only CPUs:
-            on a CPU TensorFlow's own kernels are faster.
-        jit_compile: Bool, `jit_compile` of `compile`. On several replicas XLA
-            can compile the evaluations only, so "auto" is then True as well.
-    """
-    if isinstance(replicas.current(), tf.distribute.TPUStrategy):
-        return False  # The strategy compiles the whole step.
-    if xla != "auto":
-        return xla
-    if jit_compile and replicas.count() > 1:
-        return True
-    return any(d.device_type != "CPU" for d in tf.config.list_logical_devices())

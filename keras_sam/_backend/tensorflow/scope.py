@@ -37,7 +37,7 @@ class Scope(keras.StatelessScope):
                 "conditional or a loop: the new value cannot leave it. "
                 f"Received an assignment of {variable.path}"
             )
-        if variable.trainable:
+        if variable.trainable and value.dtype.is_floating:
             self._tape.watch(value)
         self.updates.append((variable, value))
         super().add_update((variable, value))
