@@ -16,7 +16,7 @@ def without_gradient(model):
     """Returns the variables that are trainable in name only.
 
     Integers and bools have no gradient. A layer that makes one with
-    `add_weight` may leave it trainable. Keras then warns, and trains the others.
+    `add_weight` may leave it trainable. Keras then warns and goes on.
     """
     return [
         v
