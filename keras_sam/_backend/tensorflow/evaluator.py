@@ -144,7 +144,7 @@ class Evaluator:
                     training=self._training,
                 )
                 scaled_loss = loss * cast_as(loss_scale, loss)
-        scope.check(watched)
+        scope.check(watched, self.model)
         grads, overwrites = [], []
         if gradient:
             grads, overwrites = self._gradient(

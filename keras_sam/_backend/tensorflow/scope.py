@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from keras_sam._backend.tensorflow import nested_functions
 from keras_sam._backend.tensorflow import values
 
 
@@ -26,6 +27,7 @@ class Scope(keras.StatelessScope):
         super().__init__(state_mapping, collect_losses=True)
         self.updates = []
         self._foreign = []
+        self._listed = [variable for variable, _ in state_mapping]
         self._tape = tape
         self._graph = tf.compat.v1.get_default_graph()
 
@@ -34,7 +36,8 @@ class Scope(keras.StatelessScope):
         if tf.compat.v1.get_default_graph() is not self._graph:
             raise NotImplementedError(
                 "A layer of `model` must not assign its variables inside of a "
-                "conditional or a loop: the new value cannot leave it. "
+                "conditional, a loop or a `tf.function`: the new value cannot "
+                "leave it. "
                 f"Received an assignment of {variable.path}"
             )
         if variable.trainable and value.dtype.is_floating:
@@ -46,6 +49,8 @@ class Scope(keras.StatelessScope):
         value = super().get_current_value(variable)
         if value is None:
             self._foreign.append(variable)
+        else:
+            nested_functions.check_read(variable, self._graph)
         return value
 
     def assigned(self, variable):
@@ -57,25 +62,25 @@ class Scope(keras.StatelessScope):
         with self:
             return values.read(variables)
 
-    def check(self, watched):
+    def check(self, watched, model):
         """Checks that the model reads its trainable weights from the scope.
 
         Args:
             watched: List of the `tf.Variable`s that a tape has seen.
+            model: `keras.Model`.
 
         Raises:
-            ValueError: If the model uses weights that are no Keras variables.
+            ValueError: If the model uses weights that are no Keras variables,
+                or a function that keeps its variables.
         """
+        if not watched:
+            return
+        seen = {id(variable) for variable in watched}
+        nested_functions.check_kept(
+            [v for v in self._listed if _parts(v) & seen], model
+        )
         # The variables of another Keras model may stay outside of the scope.
-        strategy = tf.distribute.get_strategy()
-        known = {
-            id(part)
-            for variable in self._foreign
-            for part in (
-                variable.value,
-                *strategy.experimental_local_results(variable.value),
-            )
-        }
+        known = set().union(*map(_parts, self._foreign))
         watched = [
             variable for variable in watched if id(variable) not in known
         ]
@@ -86,3 +91,10 @@ class Scope(keras.StatelessScope):
                 "neither perturbed nor trained. Received a model that uses the "
                 f"`tf.Variable`s {[v.name for v in watched]}"
             )
+
+
+def _parts(variable):
+    """Returns the ids of the `tf.Variable`s of a Keras variable."""
+    strategy = tf.distribute.get_strategy()
+    local = strategy.experimental_local_results(variable.value)
+    return {id(part) for part in (variable.value, *local)}
