@@ -130,9 +130,13 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
             of k and it climbs, which costs less. (`Every(2)` with k = 3
             measures in every sixth step.)
         xla: "auto", True or False: whether XLA compiles the evaluations of
-            gradients. XLA can do so where `jit_compile` cannot compile the
-            step, as under a strategy. "auto" is True unless there is only a
-            CPU.
+            gradients. "auto" follows Keras: what `compile` is given as
+            `jit_compile`, or what Keras makes of its "auto". Under a strategy
+            Keras compiles nothing, since XLA cannot compile what replicas do
+            together, but it can compile the evaluations. "auto" does so unless
+            there is only a CPU, the user gives `jit_compile=False`, or Keras
+            would not compile the layers. True is an error where a layer does
+            not support XLA.
         name: String, the name of the wrapper.
 
     A warning names arguments that have no effect beside the others, such as a

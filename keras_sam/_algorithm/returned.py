@@ -79,8 +79,8 @@ def scalar(who, result, what):
 def indices(who, result):
     """Returns indices as a tensor, or raises ValueError."""
     result = ops.convert_to_tensor(result)
-    shape, dtype = _shape(result), _dtype(result)
-    if not keras.backend.is_int_dtype(dtype) or len(shape or (None,)) != 1:
+    shape, whole = _shape(result), keras.backend.is_int_dtype(_dtype(result))
+    if not whole or (shape is not None and len(shape) != 1):
         raise ValueError(
             f"{who} must return the indices of the chosen examples, integers "
             "along one axis. (`keras.ops.where(mask)[0]` has those of a mask "

@@ -40,7 +40,7 @@ def check_kept(variables, model):
     if variables:
         paths = [variable.path for variable in variables]
         found = sorted(set(_compiled_methods(model)))
-        which = f"one of {found}" if found else "a function"
+        which = f"a function, perhaps one of {found}" if found else "a function"
         raise _error(f"{which}, which keeps {paths}")
 
 
