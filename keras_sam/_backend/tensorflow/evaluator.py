@@ -8,6 +8,7 @@ from keras import tree
 
 from keras_sam import _keras_internals
 from keras_sam._backend import variables
+from keras_sam._backend.tensorflow import assignments
 from keras_sam._backend.tensorflow import rows
 from keras_sam._backend.tensorflow import values
 from keras_sam._backend.tensorflow.scope import Scope
@@ -145,6 +146,8 @@ class Evaluator:
                 )
                 scaled_loss = loss * cast_as(loss_scale, loss)
         scope.check(watched, self.model)
+        if not tf.executing_eagerly():
+            assignments.check(tf.compat.v1.get_default_graph())
         grads, overwrites = [], []
         if gradient:
             grads, overwrites = self._gradient(
