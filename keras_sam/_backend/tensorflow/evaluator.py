@@ -147,7 +147,7 @@ class Evaluator:
                 scaled_loss = loss * cast_as(loss_scale, loss)
         scope.check(watched, self.model)
         if not tf.executing_eagerly():
-            assignments.check(tf.compat.v1.get_default_graph())
+            assignments.check(tf.compat.v1.get_default_graph(), self.model)
         grads, overwrites = [], []
         if gradient:
             grads, overwrites = self._gradient(
