@@ -94,6 +94,19 @@ def is_built(model: keras.Model) -> bool:
     )
 
 
+def supports_jit(model: keras.Model) -> bool:
+    """Whether Keras would let XLA compile a model.
+
+    It would not if a layer does not support XLA, or if TensorFlow must be
+    deterministic.
+
+    Read in Keras 3.14 and 3.15: `model_supports_jit` of
+    `keras.src.trainers.trainer`.
+    """
+    trainer = _KERAS.module("keras.src.trainers.trainer")
+    return _private(trainer, "model_supports_jit")(model)
+
+
 def default_build(method: Callable) -> Callable:
     """Decorates a `build` that Keras must not call in place of a symbolic call.
 
@@ -225,7 +238,7 @@ class FitHooks(keras.Model):
 
     Read in Keras 3.14 and 3.15: `Trainer._assert_compile_called`,
     `TensorFlowTrainer._maybe_symbolic_build`,
-    `Trainer._get_metrics_result_or_logs`.
+    `Trainer._get_metrics_result_or_logs`, `Trainer._resolve_auto_jit_compile`.
     """
 
     def check_compiled(self, method_name: str | None = None) -> None:
@@ -257,6 +270,16 @@ class FitHooks(keras.Model):
 
     def _assert_compile_called(self, method_name: str | None = None) -> None:
         self.check_compiled(method_name)
+
+    def auto_jit_compile(self) -> bool | None:
+        """Returns what `jit_compile` is if `compile` leaves it at "auto".
+
+        None stands for a decision that is not made yet. It counts as False.
+        """
+        return super()._resolve_auto_jit_compile()
+
+    def _resolve_auto_jit_compile(self) -> bool | None:
+        return self.auto_jit_compile()
 
     def _maybe_symbolic_build(
         self, iterator: Any = None, data_batch: Any = None

@@ -12,6 +12,7 @@ from keras_sam import _keras_internals
 from keras_sam import _registration
 from keras_sam import _training
 from keras_sam._algorithm import method as methods
+from keras_sam._algorithm import no_effect
 from keras_sam._backend import variables
 from keras_sam._training import configuration
 from keras_sam._training import description
@@ -136,10 +137,17 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
             of k and it climbs, which costs less. (`Every(2)` with k = 3
             measures in every sixth step.)
         xla: "auto", True or False: whether XLA compiles the evaluations of
-            gradients. XLA can do so where `jit_compile` cannot compile the
-            step, as under a strategy. "auto" is True unless there is only a
-            CPU.
+            gradients. "auto" follows Keras: what `compile` is given as
+            `jit_compile`, or what Keras makes of its "auto". Under a strategy
+            Keras compiles nothing, since XLA cannot compile what replicas do
+            together, but it can compile the evaluations. "auto" does so unless
+            there is only a CPU, the user gives `jit_compile=False`, or Keras
+            would not compile the layers. True is an error where a layer does
+            not support XLA.
         name: String, the name of the wrapper.
+
+    A warning names arguments that have no effect beside the others, such as a
+    `direction` with `ascent_steps=0`.
 
     Raises:
         TypeError: If an argument is of a wrong type.
@@ -199,6 +207,7 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
             track=track,
             xla=xla,
         )
+        no_effect.warn(method, methods.Method())
         _training.trainer.agree(model, method.arguments())
         # `autocast=False`: the inner model itself converts its inputs.
         super().__init__(name=name, dtype=model.dtype_policy, autocast=False)
@@ -404,7 +413,8 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         arguments = configuration.arguments(cls, config, custom_objects)
         dtype = arguments.pop("dtype", None)
         trainable = arguments.pop("trainable", True)
-        model = cls(**arguments)
+        with no_effect.ignored():
+            model = cls(**arguments)
         # `compile` scales losses if the dtype policy says so, and not every
         # inner model restores its policy.
         if dtype is not None:

@@ -22,6 +22,23 @@ from keras_sam._backend import example_losses
 from keras_sam._backend import replicas
 
 
+def scalar(loss, who):
+    """Returns the loss of a batch, or raises ValueError if it is no scalar.
+
+    Args:
+        loss: Tensor.
+        who: String, what needs one number.
+    """
+    if tuple(loss.shape):
+        raise ValueError(
+            f"{who} needs the loss of a batch as one number, but the loss in "
+            "`compile`, or `compute_loss`, returns one for each example, as "
+            'with `reduction=None`. Use `reduction="sum_over_batch_size"`, or '
+            f"return the mean. Received a loss of shape {tuple(loss.shape)}"
+        )
+    return loss
+
+
 class Objective:
     """A loss on some examples, with all that a climb asks of it.
 

@@ -23,6 +23,7 @@ from keras_sam._backend.tensorflow import batch_means as batch_means
 from keras_sam._backend.tensorflow import batches as batches
 from keras_sam._backend.tensorflow import building as building
 from keras_sam._backend.tensorflow import compiled_losses as compiled_losses
+from keras_sam._backend.tensorflow import compiling as compiling
 from keras_sam._backend.tensorflow import control_flow as control_flow
 from keras_sam._backend.tensorflow import datasets as datasets
 from keras_sam._backend.tensorflow import evaluator as evaluator

@@ -19,6 +19,7 @@ from keras_sam._types import Batch
 from keras_sam._types import Point
 from keras_sam.landscape._batch import Losses
 from keras_sam.landscape._batch import Patch
+from keras_sam.landscape._hessian import wrong
 
 
 class Landscape(Losses):
@@ -118,11 +119,17 @@ class Landscape(Losses):
             params: List of tensors or arrays; None for `self.params`.
 
         Raises:
+            TypeError: If they are no list.
             ValueError: If they do not have the shapes of the model's weights.
         """
         if params is None:
             return self.params
         shapes = [tuple(w.shape) for w in self.params]
+        if not isinstance(params, (list, tuple)):
+            raise TypeError(
+                "Weights, and directions through them, must be lists of "
+                f"tensors, one for each trained variable. Received: {params!r}"
+            )
         received = [tuple(ops.shape(w)) for w in params]
         if received != shapes:
             raise ValueError(
@@ -187,13 +194,22 @@ class Landscape(Losses):
         return vectors.scale(1 / examples, total)
 
 
+def check(landscape: Any) -> None:
+    """Raises TypeError unless the argument `landscape` is a `Landscape`."""
+    if not isinstance(landscape, Landscape):
+        raise wrong(landscape)
+
+
 def _check(model: Any) -> None:
     if not isinstance(model, keras.Model):
-        raise TypeError(f"`model` must be a `keras.Model`. Received: {model!r}")
+        raise TypeError(
+            "`model` must be a `keras.Model`, and the data come after it: "
+            f"`Landscape(model, x, y)`. Received: {model!r}"
+        )
     if not model.compiled:
         raise ValueError(
-            "`model` must be compiled with its loss. Received: "
-            f"{model.name!r}, which is not"
+            "`model` must be compiled with its loss: call `model.compile` "
+            f"first. Received: {model.name!r}, which is not"
         )
 
 

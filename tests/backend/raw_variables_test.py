@@ -115,27 +115,5 @@ def test_what_keras_does_not_train_is_said(mode):
     testing.assert_same(plainly, testing.train(scaled_net, **settings))
 
 
-class Counting(keras.layers.Layer):
-    """Counts its calls in a `tf.Variable`."""
-
-    def __init__(self):
-        super().__init__()
-        self.number = tf.Variable(0.0, trainable=False, name="number")
-
-    def call(self, x):
-        self.number.assign_add(1.0)
-        return x
-
-
-def test_an_assignment_in_a_climb_is_an_error():
-    def make():
-        return keras.Sequential([Counting(), testing.dense_net()])
-
-    with pytest.raises(ValueError, match=r"must not assign.*counting.*number"):
-        testing.train(make, sam())
-    one, _ = testing.train(make, sam(ascent_steps=0))
-    assert one.model.layers[0].number.numpy() == 6  # 3 batches, 2 epochs.
-
-
 if __name__ == "__main__":
     sys.exit(pytest.main([__file__]))

@@ -364,5 +364,57 @@ def test_losses_that_are_not_finite():
         at.hessian_vector_product(at.params, at.params)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ascent_plane",
+        "average_sharpness",
+        "eigenvalues",
+        "filter_normalized",
+        "line",
+        "path",
+        "plane",
+        "sharpness",
+        "spectral_density",
+        "trace",
+    ],
+)
+@pytest.mark.parametrize("kind", ["model", "callback", "nothing"])
+def test_what_is_no_landscape(name, kind):
+    x, y = testing.data()
+    wrong = {
+        "model": testing.dense_net(),
+        "callback": keras_sam.callbacks.Landscape(x, y),
+        "nothing": None,
+    }[kind]
+    with pytest.raises(
+        TypeError,
+        match=r"`landscape` must be .*`Landscape\(model, x, y\)`",
+    ):
+        getattr(keras_sam.landscape, name)(wrong)
+
+
+def test_what_is_no_model_and_no_data():
+    x, y = testing.data()
+    with pytest.raises(TypeError, match=r"`model` must be .*Landscape\(model"):
+        Landscape(x, y)
+    at = Landscape(compiled(testing.dense_net()), x, y)
+    for model in (at, at.model):
+        with pytest.raises(TypeError, match=r"`x` must be the data .*Received"):
+            keras_sam.callbacks.Landscape(model)
+
+
+def test_a_direction_that_is_a_part():
+    at = Landscape(compiled(testing.dense_net()), *testing.data())
+    with pytest.raises(TypeError, match="must be lists .* Normalized"):
+        keras_sam.landscape.line(at, keras_sam.directions.Normalized())
+
+
+def test_a_loss_of_each_example():
+    loss = keras.losses.SparseCategoricalCrossentropy(reduction=None)
+    with pytest.raises(ValueError, match=r"as one number.* shape \(24,\)"):
+        Landscape(compiled(testing.dense_net(), loss), *testing.data())
+
+
 if __name__ == "__main__":
     sys.exit(pytest.main([__file__]))

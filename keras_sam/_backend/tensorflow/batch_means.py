@@ -12,6 +12,7 @@ from keras import tree
 
 from keras_sam._backend.tensorflow import batches
 from keras_sam._backend.tensorflow import building
+from keras_sam._backend.tensorflow import compiling
 from keras_sam._backend.tensorflow import evaluator
 from keras_sam._backend.tensorflow import replicas
 from keras_sam._backend.tensorflow import values
@@ -67,7 +68,7 @@ class BatchMeans:
             self._evaluator = evaluator.Evaluator(
                 model,
                 self._strategy.num_replicas_in_sync,
-                evaluator.compiles(xla),
+                compiling.compiles(xla, model),
                 training,
             )
         self.variables = self._evaluator.params

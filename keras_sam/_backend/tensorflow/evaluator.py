@@ -1,7 +1,6 @@
 """The loss and gradient of a Keras model at weights passed as tensors.
 
 An `Evaluator` makes a model a function of its weights, by means of `scope.py`.
-`compiles` says whether XLA compiles a pass.
 """
 
 import tensorflow as tf
@@ -9,10 +8,10 @@ from keras import tree
 
 from keras_sam import _keras_internals
 from keras_sam._backend import variables
+from keras_sam._backend.tensorflow import assignments
 from keras_sam._backend.tensorflow import batches
 from keras_sam._backend.tensorflow import compiled_losses
 from keras_sam._backend.tensorflow import raw_variables
-from keras_sam._backend.tensorflow import replicas
 from keras_sam._backend.tensorflow import rows
 from keras_sam._backend.tensorflow import values
 from keras_sam._backend.tensorflow.scope import Scope
@@ -67,7 +66,12 @@ class Evaluator:
         self.overwritten = [
             v for v in model.trainable_variables if v.overwrite_with_gradient
         ]
-        self.state = variables.unique(model.non_trainable_variables)
+        self.state = variables.unique(
+            [
+                *model.non_trainable_variables,
+                *variables.without_gradient(model),
+            ]
+        )
         states = len(self.state)
         self.state = variables.unique([*self.state, *model.metrics_variables])
         self.accumulators = slice(states, len(self.state))
@@ -145,9 +149,7 @@ class Evaluator:
                 tape, scaled_loss, scope, params, overwritten
             )
         if not self.once and not tf.executing_eagerly():
-            raw_variables.check_assigned(
-                self.model, tf.compat.v1.get_default_graph()
-            )
+            assignments.check(tf.compat.v1.get_default_graph(), self.model)
         self._own_gradients = scope.own_gradients
         updated = [variable for variable, _ in scope.updates]
         self.state = variables.unique([*self.state, *updated])
@@ -171,7 +173,7 @@ class Evaluator:
             grads, overwrites, raw_grads = tape.gradient(
                 loss, (values, overwritten, raw)
             )
-        raw_variables.check_trained(raw, raw_grads, self.params)
+        raw_variables.check(raw, raw_grads, self.params, self.model)
         grads = [_sum(parts) for parts in grads]
         self.connected = [grad is not None for grad in grads]
         return (
@@ -283,21 +285,3 @@ def cast_as(number, tensor):
     if isinstance(number, float):
         return number
     return tf.cast(number, tensor.dtype)
-
-
-def compiles(xla, jit_compile=False):
-    """Whether XLA compiles the evaluations of gradients.
-
-    Args:
-        xla: True, False or "auto". "auto" is True unless there are only CPUs:
-            on a CPU TensorFlow's own kernels are faster.
-        jit_compile: Bool, `jit_compile` of `compile`. On several replicas XLA
-            can compile the evaluations only, so "auto" is then True as well.
-    """
-    if isinstance(replicas.current(), tf.distribute.TPUStrategy):
-        return False  # The strategy compiles the whole step.
-    if xla != "auto":
-        return xla
-    if jit_compile and replicas.count() > 1:
-        return True
-    return any(d.device_type != "CPU" for d in tf.config.list_logical_devices())

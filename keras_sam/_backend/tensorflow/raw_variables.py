@@ -9,7 +9,7 @@ import warnings
 
 import tensorflow as tf
 
-from keras_sam import _keras_internals
+from keras_sam._backend.tensorflow import nested_functions
 
 
 def others(watched, known):
@@ -25,19 +25,22 @@ def others(watched, known):
     return [variable for variable in watched if id(variable) not in belonging]
 
 
-def check_trained(raw, grads, trained):
-    """Checks the `tf.Variable`s that a loss depends on.
+def check(raw, grads, trained, model):
+    """Checks the `tf.Variable`s that a model uses.
 
-    It warns of those that nobody trains.
+    It warns of those that the loss depends on, but nobody trains.
 
     Args:
         raw: List of `tf.Variable`s.
         grads: List of their gradients. None: the loss does not depend on it.
         trained: List of the Keras variables that a step trains.
+        model: `keras.Model`.
 
     Raises:
         ValueError: If one belongs to a trained Keras variable.
     """
+    if len(others(raw, trained)) < len(raw):
+        nested_functions.check_none(model)
     reached = [v for v, g in zip(raw, grads, strict=True) if g is not None]
     untrained = others(reached, trained)
     if len(untrained) < len(reached):
@@ -56,42 +59,6 @@ def check_trained(raw, grads, trained):
             f"Received: {[v.name for v in untrained]}",
             stacklevel=2,
         )
-
-
-def check_assigned(model, graph):
-    """Checks that the graph of a pass assigns no `tf.Variable`.
-
-    Each pass of a climb would assign it. (Keras variables are not assigned in a
-    pass: their new values are among its results.)
-
-    Args:
-        model: `keras.Model`.
-        graph: The graph.
-
-    Raises:
-        ValueError: If it assigns one.
-    """
-    assigned = {
-        operation.inputs[0].name
-        for operation in graph.get_operations()
-        if operation.type.startswith(("Assign", "ResourceScatter"))
-    }
-    if not assigned:
-        return
-    handles = [
-        outer for outer, inner in graph.captures if inner.name in assigned
-    ]
-    names = [
-        f"{layer.name}.{name}"
-        for layer in _keras_internals.layers(model)
-        for name, value in _keras_internals.attributes(layer)
-        if isinstance(value, tf.Variable) and _in(value.handle, handles)
-    ]
-    raise ValueError(
-        "A layer of `model` must not assign a `tf.Variable`: each pass of a "
-        "climb would assign it. Make it with `add_weight(trainable=False)`, so "
-        f"that the clean pass alone assigns it. Received: {names or assigned}"
-    )
 
 
 def _in(value, values):

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from keras_sam._backend.tensorflow import custom_gradients
+from keras_sam._backend.tensorflow import nested_functions
 from keras_sam._backend.tensorflow import values
 
 
@@ -67,10 +68,11 @@ class Scope(keras.StatelessScope):
         if tf.compat.v1.get_default_graph() is not self._graph:
             raise NotImplementedError(
                 "A layer of `model` must not assign its variables inside of a "
-                "conditional or a loop: the new value cannot leave it. "
+                "conditional, a loop or a `tf.function`: the new value cannot "
+                "leave it. "
                 f"Received an assignment of {variable.path}"
             )
-        if variable.trainable:
+        if variable.trainable and value.dtype.is_floating:
             self._tape.watch(value)
         self.updates.append((variable, value))
         super().add_update((variable, value))
@@ -79,7 +81,9 @@ class Scope(keras.StatelessScope):
         value = super().get_current_value(variable)
         if value is None:
             self.foreign.append(variable)
-        elif variable.trainable:
+            return None
+        nested_functions.check_read(variable, self._graph)
+        if variable.trainable:
             for read in self._readers:
                 read[id(variable)] = (variable.path, value)
         return value

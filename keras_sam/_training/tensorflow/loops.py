@@ -1,6 +1,7 @@
 """The methods that Keras's loops call, replaced where Keras's own fail."""
 
 import contextlib
+import inspect
 import weakref
 from collections.abc import Callable
 from typing import Any

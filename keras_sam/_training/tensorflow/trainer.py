@@ -10,6 +10,7 @@ from keras_sam._algorithm import selection
 from keras_sam._algorithm import splits
 from keras_sam._algorithm.step import step
 from keras_sam._backend import batches
+from keras_sam._backend import compiling
 from keras_sam._backend import evaluator as evaluators
 from keras_sam._backend import replicas
 from keras_sam._backend import values
@@ -113,6 +114,16 @@ class Trainer(
         self._write(evaluator, outcome)
         return self._logs(batch, size, outcome)
 
+    def auto_jit_compile(self):
+        """Returns None under a strategy, else what Keras decides.
+
+        Under a strategy Keras compiles nothing. Here XLA may compile the
+        evaluations, unless the user gives `jit_compile=False`.
+        """
+        if replicas.strategic() or replicas.has_own(self.distribute_strategy):
+            return None
+        return super().auto_jit_compile()
+
     def _evaluator(self):
         """Returns the `Evaluator` of this train step."""
         method = self._method
@@ -126,7 +137,7 @@ class Trainer(
         return evaluators.Evaluator(
             self,
             replicas.count(),
-            evaluators.compiles(method.xla, self.jit_compile),
+            compiling.compiles(method.xla, self),
             sliced=sliced,
             once=method.evaluates_once,
         )
