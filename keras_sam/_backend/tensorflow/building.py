@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras import tree
 
 from keras_sam import _keras_internals
+from keras_sam._backend.tensorflow import nested_functions
 from keras_sam._backend.tensorflow import tensorflow_internals
 
 
@@ -50,7 +51,7 @@ def has_shapes(specs):
 def _call(model, data, training, metrics):
     """Calls a model, its loss and its metrics; drops all updates."""
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    with _Dropping(collect_losses=True):
+    with _Dropping(model):
         y_pred = model(x, training=training)
         _keras_internals.compute_loss(
             model,
@@ -65,11 +66,21 @@ def _call(model, data, training, metrics):
 
 
 class _Dropping(keras.StatelessScope):
-    """Drops all updates. New variables get their values at its end."""
+    """Drops all updates. New variables get their values at its end.
 
-    _looks_up = False
+    Args:
+        model: `keras.Model`. No compiled function may read its variables.
+    """
+
+    def __init__(self, model):
+        super().__init__(collect_losses=True)
+        self._known = {id(variable) for variable in model.variables}
+        self._graph = tf.compat.v1.get_default_graph()
+        self._looks_up = False
 
     def get_current_value(self, variable):
+        if id(variable) in self._known:
+            nested_functions.check_read(variable, self._graph)
         # Regularizers ask the scope, and not the variable, for a value.
         value = super().get_current_value(variable)
         if value is None and not self._looks_up:

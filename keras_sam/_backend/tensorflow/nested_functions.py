@@ -7,6 +7,7 @@ at other weights, the function would still see the old ones.
 
 import inspect
 
+import keras
 import tensorflow as tf
 
 from keras_sam import _keras_internals
@@ -30,15 +31,16 @@ def check_read(variable, outside):
         graph = getattr(graph, "outer_graph", None)
 
 
-def check_none(model):
+def check_none(model, names):
     """Raises ValueError if a method of the model is under `tf.function`.
 
     Args:
-        model: `keras.Model` that has read its variables past the scope.
+        model: `keras.Model` that has read `tf.Variable`s past the scope.
+        names: List of strings, the names of these.
     """
     found = sorted(set(_compiled_methods(model)))
     if found:
-        raise _error(f"one of {found}")
+        raise _error(f"one of {found}, which reads {names}")
 
 
 def _error(received):
@@ -62,6 +64,8 @@ def _is_traced_anew(graph):
 def _compiled_methods(model):
     """Yields the names of all attributes of layers that `tf.function` made."""
     for layer in _keras_internals.layers(model):
+        if isinstance(layer, keras.layers.TFSMLayer):
+            continue  # It has no other way to read its variables.
         for owner in (layer, *type(layer).__mro__):
             for name, value in vars(owner).items():
                 if isinstance(value, tf.types.experimental.PolymorphicFunction):

@@ -39,8 +39,9 @@ def check(raw, grads, trained, model):
     Raises:
         ValueError: If one belongs to a trained Keras variable.
     """
-    if len(others(raw, trained)) < len(raw):
-        nested_functions.check_none(model)
+    owned = [v for v in raw if not _in(v, others(raw, trained))]
+    if owned:
+        nested_functions.check_none(model, [v.name for v in owned])
     reached = [v for v, g in zip(raw, grads, strict=True) if g is not None]
     untrained = others(reached, trained)
     if len(untrained) < len(reached):
