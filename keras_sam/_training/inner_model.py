@@ -33,6 +33,14 @@ _STEPS = (
     "make_test_function",
     "make_predict_function",
 )
+# What such a method calls. A model's own method calls the model's, and would
+# pass by what a subclass of the wrapper overrides.
+_CALLING = {
+    "test_step": ("call", "compute_loss", "compute_metrics", "metrics"),
+    "predict_step": ("call",),
+    "compute_metrics": ("get_metrics_result", "metrics"),
+    "get_metrics_result": ("metrics",),
+}
 
 
 def check(model: Any, wrapper: type, library: type) -> None:
@@ -56,30 +64,41 @@ def check(model: Any, wrapper: type, library: type) -> None:
             "`model` must not be wrapped already. Wrap its inner model, "
             f"`sam.model`, instead. Received a {type(model).__name__}"
         )
-    loops, steps = (
-        [
-            name
-            for name in names
-            if overrides(model, name)
-            and _definer(model, name) is not preparation.introducer(model)
-            and _definer(wrapper, name) is _definer(library, name)
-        ]
-        for names in (_LOOPS, _STEPS)
-    )
-    if loops or steps:
-        names = ", ".join(f"`{name}`" for name in [*loops, *steps])
-        there = "in a subclass of SharpnessAwareMinimization"
-        ways = f"Override {names} {there}"
-        if loops:
-            ways += (
-                ". Or leave the data to the caller: prepare them before `fit`, "
-                "or in layers of the model"
-            )
-        raise ValueError(
-            f"`model` must leave {names} to Keras: the wrapper would not call "
-            f"what the model has in place of Keras's. {ways}. Received a "
-            f"{type(model).__name__} that overrides {names}"
+
+    def remains(name: str) -> bool:
+        """Whether a subclass of the wrapper leaves a method as it is."""
+        return _definer(wrapper, name) is _definer(library, name)
+
+    own = [
+        name
+        for name in (*_LOOPS, *_STEPS, *_CALLING)
+        if overrides(model, name) and remains(name)
+    ]
+    refused = [
+        name
+        for name in own
+        if not all(map(remains, _CALLING.get(name, ())))
+        or name in _STEPS
+        or name in _LOOPS
+        and _definer(model, name) is not preparation.introducer(model)
+    ]
+    if refused:
+        raise ValueError(_refusal(model, refused))
+
+
+def _refusal(model: keras.Model, refused: list[str]) -> str:
+    names = ", ".join(f"`{name}`" for name in refused)
+    ways = f"Override {names} in a subclass of SharpnessAwareMinimization"
+    if set(refused) & set(_LOOPS):
+        ways += (
+            ". Or leave the data to the caller: prepare them before `fit`, or "
+            "in layers of the model"
         )
+    return (
+        f"`model` must leave {names} to Keras: the wrapper would not call what "
+        f"the model has in place of Keras's. {ways}. Received a "
+        f"{type(model).__name__} that overrides {names}"
+    )
 
 
 def overrides(model: keras.Model, name: str) -> bool:

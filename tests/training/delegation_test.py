@@ -316,6 +316,15 @@ def test_what_the_wrapper_overrides_the_model_may_override():
         wrapper(overriding(["train_step", "fit"])())
 
 
+def test_what_would_pass_by_the_wrapper():
+    """`evaluate` would have another loss than `fit`."""
+    wrapper = overriding(["compute_loss"], keras_sam.SAM)
+    with pytest.raises(ValueError, match="must leave `test_step` to Keras"):
+        wrapper(OwnSteps())
+    both = overriding(["compute_loss", "test_step"], keras_sam.SAM)
+    assert both(OwnSteps()).model is not None
+
+
 def test_a_subclass_calls_the_own_loss():
     class Calling(keras_sam.SAM):
         def compute_loss(self, x=None, y=None, y_pred=None, *args, **kwargs):
