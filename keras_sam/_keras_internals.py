@@ -158,13 +158,13 @@ def replaced_losses(
     Read in Keras 3.14 and 3.15: see `compiled_losses`.
 
     Args:
-        model: Compiled model that has computed a loss before.
-        losses: A loss in place of each of `compiled_losses`.
+        model: Compiled model.
+        losses: A loss in place of each of `compiled_losses`, if there are any.
     """
-    compiled = _private(model, "_compile_loss")
-    if compiled is None:
+    if not compiled_losses(model):
         yield
         return
+    compiled = _private(model, "_compile_loss")
     items = _private(compiled, "_flat_losses")
     compiled._flat_losses = [
         item._replace(loss=loss)

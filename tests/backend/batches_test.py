@@ -20,8 +20,12 @@ DENSE = np.array([[1, 0, 2], [0, 0, 0], [0, 3, 0], [4, 5, 6]], "float32")
 RAGGED = tf.ragged.constant([[1.0], [], [2.0, 3.0], [4.0]])
 
 
-def dense(x):
-    return tf.sparse.to_dense(x) if isinstance(x, tf.SparseTensor) else x
+def listed(x):
+    if isinstance(x, tf.RaggedTensor):
+        return x.to_list()
+    if isinstance(x, tf.SparseTensor):
+        x = tf.sparse.to_dense(tf.sparse.reorder(x))
+    return np.array(x).tolist()
 
 
 def kinds():
@@ -41,12 +45,11 @@ def kinds():
 @pytest.mark.parametrize("traced", [False, True])
 def test_rows(kind, traced):
     tensor = kinds()[kind]
-    reference = RAGGED if kind == "ragged" else tf.constant(DENSE)
 
     def rows(tensor):
         batch = _types.Batch({"x": tensor})
         return [
-            dense(taken.x["x"])
+            taken.x["x"]
             for taken in (
                 batches.take(batch, [3, 1, 3]),
                 batches.take(batch, tf.constant([2])),
@@ -56,17 +59,13 @@ def test_rows(kind, traced):
         ]
 
     found = tf.function(rows)(tensor) if traced else rows(tensor)
-    expected = [
-        tf.gather(reference, [3, 1, 3]),
-        reference[2:3],
-        reference[1:3],
-        reference[:1],
+    every = listed(tensor)
+    assert [listed(x) for x in found] == [
+        [every[3], every[1], every[3]],
+        every[2:3],
+        every[1:3],
+        every[:1],
     ]
-    for one, other in zip(found, expected, strict=True):
-        assert one.shape[0] in (None, other.shape[0])
-        np.testing.assert_array_equal(
-            *(x.to_list() if kind == "ragged" else x for x in (one, other))
-        )
 
 
 def test_sparse_rows_keep_their_width():
@@ -95,20 +94,14 @@ def test_concatenate(kind):
     x = kinds()[kind]
     batch = _types.Batch(x)
     parts = [batches.part(batch, 0, 1).x, batches.part(batch, 1, 4).x]
-    found, expected = (
-        dense(batches.concatenate(*parts)),
-        dense(tf.sparse.reorder(x) if isinstance(x, tf.SparseTensor) else x),
-    )
-    np.testing.assert_array_equal(
-        *(x.to_list() if kind == "ragged" else x for x in (found, expected))
-    )
+    assert listed(batches.concatenate(*parts)) == listed(x)
 
 
 def test_arrays_of_scipy():
     for kind in (scipy.sparse.csr_matrix, scipy.sparse.csc_array):
         tensor = batches.tensor(kind(DENSE))
         assert tensor.dtype == "float32"
-        np.testing.assert_array_equal(dense(tensor), DENSE)
+        assert listed(tensor) == DENSE.tolist()
     assert batches.tensor(RAGGED) is RAGGED
     assert isinstance(batches.tensor([1, 2]), np.ndarray)
 

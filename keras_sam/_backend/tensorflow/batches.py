@@ -102,7 +102,7 @@ def first(structure, number):
 def concatenate(*tensors):
     """Returns the rows of several tensors, and of their masks, as one."""
     if isinstance(tensors[0], tf.SparseTensor):
-        return tf.sparse.concat(0, tensors)
+        return tf.sparse.concat(0, list(tensors))
     result = tf.concat(tensors, 0)
     masks = [_keras_internals.mask(tensor) for tensor in tensors]
     if masks[0] is not None:

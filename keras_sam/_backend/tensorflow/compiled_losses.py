@@ -67,7 +67,7 @@ def divisors(model, batch, y_pred):
     """
     with aside(model):
         losses = [_Counted(loss) for loss in _losses(model, batch, y_pred)]
-        if not losses:  # Only layers add losses.
+        if not losses:
             return []
         with _keras_internals.replaced_losses(model, losses):
             _loss(model, batch, y_pred, training=True)
@@ -195,7 +195,8 @@ def _losses(model, batch, y_pred):
     if losses is None:  # Keras makes them in the first call.
         _loss(model, batch, y_pred, training=True)
         losses = _keras_internals.compiled_losses(model)
-    return losses
+    # An override of `compute_loss` may use none.
+    return losses or []
 
 
 def _loss(model, batch, y_pred, training):

@@ -33,7 +33,9 @@ def of_examples(model, y_pred, batch):
     double = keras.config.floatx() == "float64"
     size = batches.size(batch)
     weights = tf.ones([size], "float64" if double else "float32")
-    outputs = [t for t in tree.flatten(y_pred) if t.dtype.is_floating]
+    # A ragged tensor has ints as well, its row splits.
+    outputs = tf.nest.flatten(y_pred, expand_composites=True)
+    outputs = [t for t in outputs if t.dtype.is_floating]
     with tf.GradientTape() as tape, compiled_losses.aside(model):
         tape.watch([weights, outputs])
         loss = compiled_losses.compute(model, batch, y_pred, weights=weights)
