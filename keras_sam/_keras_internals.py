@@ -104,14 +104,19 @@ def build_symbolically(model: keras.Model, data_batch: Any) -> None:
 def compute_loss(model: keras.Model, **arguments: Any) -> Any:
     """Returns the loss of a batch, whatever arguments an override takes.
 
-    Read in Keras 3.14 and 3.15: `Trainer._compute_loss`.
+    Where Keras sees that a batch has no examples, its loss has no elements.
+    Here that is a zero: all replicas must send tensors of the same shape.
+
+    Read in Keras 3.14 and 3.15: `Trainer._compute_loss`, and `reduce_values` of
+    `keras.src.losses.loss`.
 
     Args:
         model: Compiled model.
         **arguments: Those of `compute_loss`. `training` is left out where an
             override has no such argument.
     """
-    return _private(model, "_compute_loss")(**arguments)
+    loss = _private(model, "_compute_loss")(**arguments)
+    return keras.ops.sum(loss) if tuple(loss.shape) == (0,) else loss
 
 
 def loss_tracker(model: keras.Model) -> keras.metrics.Mean:

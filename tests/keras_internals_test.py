@@ -242,9 +242,23 @@ def test_compute_loss(takes):
                 return y_pred + 4
 
     loss = _keras_internals.compute_loss(
-        Own(), x=0, y=0, y_pred=1, sample_weight=None, training=True
+        Own(), x=0, y=0, y_pred=ops.ones(()), sample_weight=None, training=True
     )
     assert loss == (2 if takes else 5)
+
+
+@pytest.mark.parametrize("examples", [0, 8])
+def test_the_loss_of_no_examples_is_a_number(examples):
+    model = compiled()
+    x, y = testing.data(8)
+    x, y = tf.constant(x[:examples]), tf.constant(y[:examples])
+    arguments = {"x": x, "y": y, "y_pred": model(x), "sample_weight": None}
+    loss = _keras_internals.compute_loss(model, **arguments, training=True)
+    assert loss.shape == ()
+    if not examples:
+        # What is here replaced.
+        assert model.compute_loss(**arguments).shape == (0,)
+        assert loss == 0.0
 
 
 def test_loss_tracker():
