@@ -419,6 +419,20 @@ def test_averages():
     np.testing.assert_array_equal(average, [2.0, 3.0])
 
 
+@pytest.mark.skipif(
+    _keras_internals.overwriting(keras.optimizers.SGD()) is None,
+    reason="Keras before 3.16 has none.",
+)
+def test_overwriting():
+    optimizer, variable = built(use_ema=True, ema_overwrite_frequency=2)
+    ((_, average),) = _keras_internals.averages(optimizer)
+    average.assign([7.0, 8.0])
+    for done, expected in ((0, [1.0, 2.0]), (1, [7.0, 8.0])):
+        optimizer.iterations.assign(done)
+        _keras_internals.overwriting(optimizer)()
+        np.testing.assert_array_equal(variable, expected)
+
+
 def test_optimizer_hooks():
     calls = []
 
