@@ -8,6 +8,7 @@
 #   make format        Puts style right.
 #   make build-files   Writes the BUILD files of all folders from the imports.
 #   make test-oldest   Runs the tests with the oldest versions supported.
+#   make test-newest   Runs them with last night's Keras and TensorFlow.
 #   make soak          Kills trainings at random and resumes them: 10 minutes.
 #   make tpu-check     Lowers and compiles the train step for a TPU, without one.
 #   make conformance   Trains in other libraries, too: docs/conformance.md.
@@ -21,6 +22,8 @@
 PYTHON = python3
 VENV = .venv
 OLDEST = .venv-oldest
+NEWEST = .venv-newest
+NIGHTLY = keras-nightly tf-nightly
 TPU = .venv-tpu
 CONFORMANCE = .venv-conformance
 PEERS = .venv-peers-tf_keras .venv-peers-torch .venv-peers-jax
@@ -40,8 +43,8 @@ endef
 # A TensorFlow built for TPUs otherwise looks for one on the network.
 export TPU_SKIP_MDS_QUERY = 1
 
-.PHONY: demo study test check lint format build-files test-oldest soak \
-    tpu-check conformance peers lock wheel clean
+.PHONY: demo study test check lint format build-files test-oldest \
+    test-newest soak tpu-check conformance peers lock wheel clean
 
 demo: $(VENV)/.installed
 	$(RUN) examples.compare --output_dir=demo
@@ -71,6 +74,11 @@ build-files:
 
 test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m $(PYTEST)
+
+# There is a new one every night, so each run asks the index.
+test-newest: $(NEWEST)/.installed
+	$(NEWEST)/bin/python -m pip install --upgrade --pre $(NIGHTLY)
+	$(NEWEST)/bin/python -m $(PYTEST)
 
 soak: $(VENV)/.installed
 	$(RUN) tests.processes.soak
@@ -115,6 +123,13 @@ $(OLDEST)/.installed: pyproject.toml
 	    >$(OLDEST)/oldest.txt
 	$(OLDEST)/bin/python -m pip install --editable '.[tensorflow-cpu,test]' \
 	    --constraint $(OLDEST)/oldest.txt
+	touch $@
+
+# A nightly has the files of the release, so there can be only one of them.
+$(NEWEST)/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --editable '.[test]'
+	$(NEWEST)/bin/python -m pip uninstall --yes keras
 	touch $@
 
 # The last TensorFlow for TPUs; JAX only passes its output on to libtpu.

@@ -4,7 +4,8 @@ No other file names an attribute of Keras that begins with an underscore, or a
 module of `keras.src`; `tests/contracts/layers_test.py` looks for that. Where a
 docstring says "Read in Keras 3.14 and 3.15", the sources of these versions
 have the name, with the meaning that the function gives it.
-`tests/keras_internals_test.py` tests the meaning. A Keras without the name is
+`tests/keras_internals_test.py` tests the meaning, and `make test-newest` tests
+it in a nightly of 3.16, which has the same names. A Keras without the name is
 an error that says so.
 """
 
@@ -123,14 +124,19 @@ def default_build(method: Callable) -> Callable:
 def compute_loss(model: keras.Model, **arguments: Any) -> Any:
     """Returns the loss of a batch, whatever arguments an override takes.
 
-    Read in Keras 3.14 and 3.15: `Trainer._compute_loss`.
+    Where Keras sees that a batch has no examples, its loss has no elements.
+    Here that is a zero: all replicas must send tensors of the same shape.
+
+    Read in Keras 3.14 and 3.15: `Trainer._compute_loss`, and `reduce_values` of
+    `keras.src.losses.loss`.
 
     Args:
         model: Compiled model.
         **arguments: Those of `compute_loss`. `training` is left out where an
             override has no such argument.
     """
-    return _private(model, "_compute_loss")(**arguments)
+    loss = _private(model, "_compute_loss")(**arguments)
+    return keras.ops.sum(loss) if tuple(loss.shape) == (0,) else loss
 
 
 def compiled_losses(model: keras.Model) -> list[keras.losses.Loss] | None:
@@ -416,9 +422,27 @@ def averages(
     return [pair for pair in pairs if pair[1] is not None]
 
 
+def overwriting(optimizer: keras.Optimizer) -> Callable[[], None] | None:
+    """Returns a function that overwrites variables with their averages, if due.
+
+    They are due once in `ema_overwrite_frequency` steps. The function may be
+    called on any number of replicas.
+
+    Read in Keras 3.16, a nightly:
+    `BaseOptimizer._backend_maybe_overwrite_model_variables`. Keras 3.14 and
+    3.15 have nothing that works on several replicas, so the result is None.
+    """
+    overwrite = getattr(
+        optimizer, "_backend_maybe_overwrite_model_variables", None
+    )
+    if overwrite is None:
+        return None
+    return lambda: overwrite(_private(optimizer, "_trainable_variables"))
+
+
 def optimizer_hooks(
     reduce: Callable[[Any], Any],
-    apply: Callable[[keras.Optimizer, list, list], None],
+    apply: Callable[[keras.Optimizer, list, list], None] | None = None,
 ) -> type:
     """Returns a mixin that calls functions in place of an optimizer's methods.
 
@@ -432,14 +456,19 @@ def optimizer_hooks(
         reduce: Function from pairs of a gradient and a variable to such pairs.
             Keras adds up the gradients of all replicas here.
         apply: Function of an optimizer, gradients and variables. Keras clips,
-            accumulates, updates and averages here.
+            accumulates, updates and averages here. None leaves that to Keras.
     """
 
     @_KERAS.overriding(keras.Optimizer)
-    class Hooks:
+    class Reduction:
         def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
             return reduce(grads_and_vars)
 
+    if apply is None:
+        return Reduction
+
+    @_KERAS.overriding(keras.Optimizer)
+    class Hooks(Reduction):
         def _backend_apply_gradients(
             self, grads: list, trainable_variables: list
         ) -> None:

@@ -264,7 +264,7 @@ def test_compute_loss(takes):
                 return y_pred + 4
 
     loss = _keras_internals.compute_loss(
-        Own(), x=0, y=0, y_pred=1, sample_weight=None, training=True
+        Own(), x=0, y=0, y_pred=ops.ones(()), sample_weight=None, training=True
     )
     assert loss == (2 if takes else 5)
 
@@ -299,6 +299,20 @@ def test_replaced_losses():
     ):
         raise KeyError
     assert model.compute_loss(x, y, y_pred) == loss
+
+
+@pytest.mark.parametrize("examples", [0, 8])
+def test_the_loss_of_no_examples_is_a_number(examples):
+    model = compiled()
+    x, y = testing.data(8)
+    x, y = tf.constant(x[:examples]), tf.constant(y[:examples])
+    arguments = {"x": x, "y": y, "y_pred": model(x), "sample_weight": None}
+    loss = _keras_internals.compute_loss(model, **arguments, training=True)
+    assert loss.shape == ()
+    if not examples:
+        # What is here replaced.
+        assert model.compute_loss(**arguments).shape == (0,)
+        assert loss == 0.0
 
 
 def test_loss_tracker():
@@ -482,6 +496,20 @@ def test_averages():
     ((averaged, average),) = _keras_internals.averages(optimizer)
     assert averaged is variable
     np.testing.assert_array_equal(average, [2.0, 3.0])
+
+
+@pytest.mark.skipif(
+    _keras_internals.overwriting(keras.optimizers.SGD()) is None,
+    reason="Keras before 3.16 has none.",
+)
+def test_overwriting():
+    optimizer, variable = built(use_ema=True, ema_overwrite_frequency=2)
+    ((_, average),) = _keras_internals.averages(optimizer)
+    average.assign([7.0, 8.0])
+    for done, expected in ((0, [1.0, 2.0]), (1, [7.0, 8.0])):
+        optimizer.iterations.assign(done)
+        _keras_internals.overwriting(optimizer)()
+        np.testing.assert_array_equal(variable, expected)
 
 
 def test_optimizer_hooks():

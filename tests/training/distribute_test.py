@@ -20,6 +20,7 @@ import tensorflow as tf
 from keras import ops
 
 import keras_sam
+from keras_sam import _keras_internals
 from keras_sam import descents
 from keras_sam import directions
 
@@ -483,6 +484,31 @@ def test_now_and_then_equals_one_device(setting, scaled):
     assert_replicas_agree([*ours.variables, *ours.optimizer.variables])
 
 
+class Overwriting(keras.optimizers.SGD):
+    """Overwrites variables by a method of its own, since Keras 3.16."""
+
+    calls = []
+
+    def _backend_maybe_overwrite_model_variables(self, trainable_variables):
+        self.calls.append(len(trainable_variables))
+        super()._backend_maybe_overwrite_model_variables(trainable_variables)
+
+
+@pytest.mark.skipif(
+    _keras_internals.overwriting(keras.optimizers.SGD()) is None,
+    reason="Keras before 3.16 has no such method.",
+)
+def test_an_optimizer_that_overwrites_by_itself():
+    def optimizer():
+        return Overwriting(0.1, use_ema=True, ema_overwrite_frequency=3)
+
+    x, y = testing.data(16)
+    fit = {"x": x, "y": y, "batch_size": 8, "epochs": 2}
+    Overwriting.calls.clear()
+    replicated(testing.dense_net, sam(), optimizer, fit=fit, run_eagerly=True)
+    assert Overwriting.calls == 2 * 4 * [4]  # Replicas, steps, variables.
+
+
 class Holder(keras.optimizers.Optimizer):
     """Hands all to another optimizer, and counts."""
 
@@ -731,13 +757,16 @@ def test_resumed_training_is_uninterrupted_training(tmp_path):
 def reductions(monkeypatch):
     """A list that gets the size of every tensor that a replica reduces."""
     found = []
-    original = tf.distribute.ReplicaContext.all_reduce
+    extended = tf.distribute.StrategyExtended
+    original = extended.batch_reduce_to
 
-    def counted(context, op, value, *args, **kwargs):
-        found.append([t.shape.num_elements() for t in value])
-        return original(context, op, value, *args, **kwargs)
+    def counted(self, op, pairs, *args, **kwargs):
+        for replica in range(2):
+            values = [value.values[replica] for value, _ in pairs]
+            found.append([t.shape.num_elements() for t in values])
+        return original(self, op, pairs, *args, **kwargs)
 
-    monkeypatch.setattr(tf.distribute.ReplicaContext, "all_reduce", counted)
+    monkeypatch.setattr(extended, "batch_reduce_to", counted)
     return found
 
 

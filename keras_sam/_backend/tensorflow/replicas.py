@@ -44,10 +44,25 @@ def reduced(operation, tensors):
     results = list(tensors)
     for dtype in dict.fromkeys(t.dtype for t in tensors if t.dtype.is_floating):
         indices = [i for i, t in enumerate(tensors) if t.dtype == dtype]
-        found = context.all_reduce(operation, [tensors[i] for i in indices])
+        # `context.all_reduce` would do, but it registers a function for its
+        # own gradient, which holds the graph, and TensorFlow never forgets it.
+        found = context.merge_call(
+            _all_reduce, args=(operation, *[tensors[i] for i in indices])
+        )
         for i, tensor in zip(indices, found, strict=True):
             results[i] = tensor
     return results
+
+
+def _all_reduce(strategy, operation, *values):
+    return strategy.extended.batch_reduce_to(
+        tf.distribute.ReduceOp(operation.upper()),
+        [
+            # A worker with one replica has tensors.
+            (value, value.device if tf.is_tensor(value) else value)
+            for value in values
+        ],
+    )
 
 
 def tasks(strategy):

@@ -3,8 +3,8 @@
 Keras clips gradients and looks for overflows on each replica, and only then
 sums gradients over replicas. Here the sum comes first: the sum of clipped
 gradients may be longer than the clip norm, and all replicas must see an
-overflow on one of them. For `gradient_accumulation_steps` and
-`ema_overwrite_frequency` Keras also puts collectives into conditionals, which
+overflow on one of them. For `gradient_accumulation_steps`, and before 3.16 for
+`ema_overwrite_frequency`, Keras also puts collectives into conditionals, which
 fails.
 """
 
@@ -47,7 +47,9 @@ def apply(
             move = ops.where(vectors.all_finite([correction]), move, 0)
         variable.assign_sub(move)
     if replicas.count() > 1:
-        optimizer = _aggregated(optimizer)
+        optimizer = _view(_Aggregated, optimizer)
+    elif not tf.executing_eagerly():
+        optimizer = _view(_Alone, optimizer)
     optimizer.apply_gradients(grads_and_variables)
 
 
@@ -76,14 +78,14 @@ def check(optimizer: keras.Optimizer) -> None:
         )
 
 
-def _aggregated(optimizer: keras.Optimizer) -> keras.Optimizer:
-    """Returns an optimizer with the same state that takes aggregated gradients.
+def _view(mixin: type, optimizer: keras.Optimizer) -> keras.Optimizer:
+    """Returns an optimizer with the same state, and the methods of a mixin.
 
     It shares all attributes with the user's optimizer, which keeps its class:
     a model is saved with the class of its optimizer.
     """
     kind: Any = type(optimizer)
-    view = object.__new__(_view_class(kind, _holders(optimizer)))
+    view = object.__new__(_view_class(mixin, kind, _holders(optimizer)))
     object.__setattr__(view, "__dict__", vars(optimizer))
     return view
 
@@ -98,14 +100,14 @@ def _holders(optimizer: keras.Optimizer) -> tuple[str, ...]:
 
 
 @functools.cache
-def _view_class(kind: Any, holders: tuple[str, ...]) -> Any:
-    """Returns a subclass whose held optimizers are aggregated, too."""
+def _view_class(mixin: type, kind: Any, holders: tuple[str, ...]) -> Any:
+    """Returns a subclass whose held optimizers have the mixin, too."""
 
     def held(name: str) -> property:
         def get(view: Any) -> Any:
             value = vars(view)[name]
             views = [
-                _aggregated(v) if isinstance(v, keras.Optimizer) else v
+                _view(mixin, v) if isinstance(v, keras.Optimizer) else v
                 for v in _listed(value)
             ]
             return views if isinstance(value, (list, tuple)) else views[0]
@@ -113,7 +115,7 @@ def _view_class(kind: Any, holders: tuple[str, ...]) -> Any:
         return property(get)
 
     members = {name: held(name) for name in holders}
-    return type(kind.__name__, (_Aggregated, kind), members)
+    return type(kind.__name__, (mixin, kind), members)
 
 
 def _listed(value: Any) -> Sequence[Any]:
@@ -131,11 +133,10 @@ def _step(
     if optimizer.use_ema:
         _keras_internals.update_averages(optimizer)
     if optimizer.use_ema and optimizer.ema_overwrite_frequency:
-        _cond(
-            (optimizer.iterations + 1) % optimizer.ema_overwrite_frequency == 0,
-            lambda: _overwrite_with_averages(optimizer),
-            lambda: None,
-        )
+        overwrite = _keras_internals.overwriting(
+            optimizer
+        ) or functools.partial(_overwrite_if_due, optimizer)
+        overwrite()
 
 
 def _update(
@@ -169,9 +170,16 @@ def _accumulate(
     _cond(due, update, accumulate, *grads)
 
 
-def _overwrite_with_averages(optimizer: keras.Optimizer) -> None:
-    for variable, average in _keras_internals.averages(optimizer):
-        variable.assign(average.value)
+def _overwrite_if_due(optimizer: keras.Optimizer) -> None:
+    """Overwrites variables with their averages, once in a few steps."""
+
+    def overwrite() -> None:
+        for variable, average in _keras_internals.averages(optimizer):
+            variable.assign(average.value)
+
+    steps = optimizer.iterations + 1
+    due = steps % optimizer.ema_overwrite_frequency == 0
+    _cond(due, overwrite, lambda: None)
 
 
 def _cond(
@@ -203,6 +211,23 @@ def _cond(
     context.merge_call(choose, args=(predicate, *arguments))
 
 
+def _sum_of_one(grads_and_variables: Iterable[tuple]) -> list[tuple]:
+    """Returns gradients as they are: the sum over a single replica.
+
+    TensorFlow's sum registers a function for its own gradient. The function
+    holds the graph of the train step, and TensorFlow never forgets it.
+    """
+    pairs = list(grads_and_variables)
+    grads = [grad for grad, _ in pairs if grad is not None]
+    if any(isinstance(grad, tf.IndexedSlices) for grad in grads):
+        return pairs  # Nothing is registered for these.
+    # As that sum does, it keeps TensorFlow from optimizing across it: the step
+    # rounds as in plain Keras.
+    kept = iter(tf.identity_n(grads))
+    return [(None if g is None else next(kept), v) for g, v in pairs]
+
+
 _Aggregated = _keras_internals.optimizer_hooks(
     reduce=lambda grads_and_variables: grads_and_variables, apply=_step
 )
+_Alone = _keras_internals.optimizer_hooks(reduce=_sum_of_one)
