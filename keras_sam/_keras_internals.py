@@ -136,7 +136,7 @@ def compute_loss(model: keras.Model, **arguments: Any) -> Any:
             override has no such argument.
     """
     loss = _private(model, "_compute_loss")(**arguments)
-    return keras.ops.sum(loss) if tuple(loss.shape) == (0,) else loss
+    return keras.ops.sum(loss) if loss.shape == (0,) else loss
 
 
 def compiled_losses(model: keras.Model) -> list[keras.losses.Loss] | None:

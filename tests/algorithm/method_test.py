@@ -84,23 +84,6 @@ def test_perturb_that_matches_nothing_in_a_model_built_late(run_eagerly):
         sam.train_on_batch(*testing.data())
 
 
-class Raw(keras.layers.Layer):
-    """Has a trainable weight that Keras does not know."""
-
-    def __init__(self):
-        super().__init__()
-        self.factor = tf.Variable(2.0)
-
-    def call(self, inputs):
-        return self.factor * inputs
-
-
-@pytest.mark.parametrize("run_eagerly", [False, True])
-def test_raw_variables(run_eagerly):
-    net = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3), Raw()])
-    assert_refuses(keras_sam.SAM(net), "`model` must hold", run_eagerly)
-
-
 class Sometimes(keras.layers.Layer):
     """Assigns a variable inside of a conditional."""
 
