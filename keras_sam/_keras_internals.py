@@ -466,12 +466,13 @@ def optimizer_hooks(
 
     if apply is None:
         return Reduction
+    applied = apply
 
     @_KERAS.overriding(keras.Optimizer)
     class Hooks(Reduction):
         def _backend_apply_gradients(
             self, grads: list, trainable_variables: list
         ) -> None:
-            apply(self, grads, trainable_variables)
+            applied(self, grads, trainable_variables)
 
     return Hooks
