@@ -38,7 +38,7 @@ def batches(
     """
     size = _validation.integer("batch_size", batch_size, 1)
     if prepare is not None:
-        x = preparation.batches(prepare, x, y, sample_weight, size)
+        x = preparation.batches(prepare, x, y, sample_weight, batch_size=size)
         y = sample_weight = None
     if not isinstance(x, (tf.data.Dataset, keras.utils.PyDataset)):
         return _of_arrays(x, y, sample_weight, size)

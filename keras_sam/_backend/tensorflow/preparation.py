@@ -88,6 +88,7 @@ def batches(
     x: Any,
     y: Any = None,
     sample_weight: Any = None,
+    *,
     batch_size: int | None = None,
 ) -> tf.data.Dataset:
     """Returns a data set of prepared batches, in the order of the data.
