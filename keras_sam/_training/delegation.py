@@ -52,7 +52,8 @@ class Delegation(keras.Model):
         )
         _keras_internals.share_compiled(model, self)
         # No assignment: Keras would track the metrics among the arguments.
-        self.__dict__["_compiled_by"] = _by_name(model.compile, args, kwargs)
+        given = _by_name(model.compile, args, kwargs)
+        self.__dict__.update(_compiled_by=given)
 
     def get_compile_config(self) -> dict[str, Any]:
         """Returns the serialized arguments of `compile`."""
