@@ -54,7 +54,7 @@ class MemoryWeights(held.Held):
         super().__init__("memory")
         self._method = method
         self._all_weights = all_weights
-        self._roles: dict[str, _Role] = {}
+        self._roles = {}
         self._was_read = self._was_loaded = False
 
     def release(self):
