@@ -133,10 +133,7 @@ def _step(
     if optimizer.use_ema:
         _keras_internals.update_averages(optimizer)
     if optimizer.use_ema and optimizer.ema_overwrite_frequency:
-        overwrite = _keras_internals.overwriting(
-            optimizer
-        ) or functools.partial(_overwrite_if_due, optimizer)
-        overwrite()
+        _overwrite_if_due(optimizer)
 
 
 def _update(
@@ -172,6 +169,10 @@ def _accumulate(
 
 def _overwrite_if_due(optimizer: keras.Optimizer) -> None:
     """Overwrites variables with their averages, once in a few steps."""
+    keras_does_it = _keras_internals.overwriting(optimizer)
+    if keras_does_it is not None:
+        keras_does_it()
+        return
 
     def overwrite() -> None:
         for variable, average in _keras_internals.averages(optimizer):
@@ -219,7 +220,7 @@ def _sum_of_one(grads_and_variables: Iterable[tuple]) -> list[tuple]:
     """
     pairs = list(grads_and_variables)
     grads = [grad for grad, _ in pairs if grad is not None]
-    if any(isinstance(grad, tf.IndexedSlices) for grad in grads):
+    if not grads or any(isinstance(g, tf.IndexedSlices) for g in grads):
         return pairs  # Nothing is registered for these.
     # As that sum does, it keeps TensorFlow from optimizing across it: the step
     # rounds as in plain Keras.
