@@ -55,7 +55,7 @@ def test_parts_come_back(guide):
     assert guide["second"].descent == guide["Chord"]()
     assert int(guide["sam"].optimizer.iterations) == 4
     (sum_of_file,), (sum_after,) = (
-        [v for v in sam.variables if v.path.endswith("memory_direction_0")]
+        [v for v in sam.variables if v.path.endswith("memory/direction_0")]
         for sam in (guide["second"], guide["sam"])
     )
     assert 1e-6 < float(sum_of_file) < float(sum_after)
