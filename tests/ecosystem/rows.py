@@ -1,0 +1,60 @@
+"""A row of the table: runs the checks of a subject, keeps what they say."""
+
+import gc
+import time
+import traceback
+
+import keras
+
+from tests.ecosystem import checks
+
+COLUMNS = {
+    "plain equal": checks.Checks.plain_equal,
+    "SAM": checks.Checks.sam,
+    "n = 3, mean": checks.Checks.several,
+    "save, load": checks.Checks.saved,
+    "export": checks.Checks.exported,
+}
+
+
+class Row:
+    """What the checks of a subject say.
+
+    Attributes:
+        name: String, the subject.
+        faults: List of strings, a message of each check that failed.
+    """
+
+    def __init__(self, subject):
+        start = time.process_time()
+        self.name, self._package = subject.name, subject.package
+        self.faults, self._said = [], {}
+        found = checks.Checks(subject)
+        self._parameters = self._try("plain Keras", lambda: found.parameters)
+        for column, check in COLUMNS.items():
+            self._said[column] = self._try(column, lambda c=check: c(found))
+        self._remarks = "; ".join(found.remarks)
+        self._seconds = time.process_time() - start
+        keras.backend.clear_session()
+        del found
+        gc.collect()
+
+    def _try(self, column, check):
+        """Returns what a check says; keeps the message if it fails."""
+        try:
+            return check()
+        except Exception as error:
+            traceback.print_exc(limit=-5)
+            self.faults.append(f"{column}: {checks.short(error)}")
+            return "fails"
+
+    def cells(self):
+        """Returns the texts of the table's columns."""
+        return [
+            self.name,
+            self._package,
+            self._parameters,
+            *self._said.values(),
+            f"{self._seconds:.0f}",
+            self._remarks,
+        ]
