@@ -61,7 +61,6 @@ class Checks:
     def mean(self):
         return self.subject.train(MEAN)
 
-    @property
     def parameters(self):
         return f"{self.plain.inner.count_params():,}"
 
@@ -162,7 +161,9 @@ class Checks:
         try:
             served(self.plain.inner, x)
         except Exception as error:
-            self.remarks.append(f"plain Keras does not export it: {short(error)}")
+            self.remarks.append(
+                f"plain Keras does not export it: {short(error)}"
+            )
             return "not by plain Keras"
         found = [
             difference(served(model, x), outputs) for model in (sam, sam.model)

@@ -32,19 +32,19 @@ PAGE = """# Other packages
 
 Made by `make ecosystem`; what it does is in `tests/ecosystem/`.
 
-Each model is small, has random weights, and needs no network. It trains twice:
-by plain `fit`, and in the wrapper by the same `fit` on the same data.
+Each model is small, has random weights, and needs no network. Plain Keras
+trains it by `fit`. The wrapper trains it by the same `fit` on the same data.
 
-- "plain equal": `ascent_steps=0` against plain Keras; the largest difference of a
-  weight, a batch statistic or a seed. The logs must agree, too.
-- "SAM" (rho = {rho}) and "n = 3, mean" (three ascent steps, `descents.Mean()`):
-  against a loop by hand, which moves the weights of the plain model. The distance
-  of the weights, in parts of what training changed; at most {by_hand:.0e}. Plain
-  Keras must be {far:.0e} away.
+- "plain equal": `ascent_steps=0` against plain Keras. The number is the largest
+  difference of a weight, a batch statistic or a seed. The logs must agree, too.
+- "SAM" (rho = {rho}) and "n = 3, mean" (three ascent steps and
+  `descents.Mean()`): against a loop by hand, which moves the weights of the
+  plain model. The number is the distance of the weights, in parts of what
+  training changed. It may be {by_hand:.0e}. Plain Keras must be {far:.0e} away.
 - "save, load": the largest difference of a prediction after `save` and
   `load_model`, and of a weight after one more epoch.
-- "export": the largest difference of an output of the SavedModels of the wrapper
-  and of the inner model.
+- "export": the largest difference of an output of the SavedModels of the
+  wrapper and of the inner model.
 - "seconds": of processor time.
 
 {date}, {processor}, {cores} cores, {seconds:.0f} seconds. {versions}.

@@ -1,10 +1,7 @@
 """A row of the table: runs the checks of a subject, keeps what they say."""
 
-import gc
 import time
 import traceback
-
-import keras
 
 from tests.ecosystem import checks
 
@@ -30,19 +27,18 @@ class Row:
         self.name, self._package = subject.name, subject.package
         self.faults, self._said = [], {}
         found = checks.Checks(subject)
-        self._parameters = self._try("plain Keras", lambda: found.parameters)
+        self._parameters = self._try(
+            "plain Keras", checks.Checks.parameters, found
+        )
         for column, check in COLUMNS.items():
-            self._said[column] = self._try(column, lambda c=check: c(found))
+            self._said[column] = self._try(column, check, found)
         self._remarks = "; ".join(found.remarks)
         self._seconds = time.process_time() - start
-        keras.backend.clear_session()
-        del found
-        gc.collect()
 
-    def _try(self, column, check):
+    def _try(self, column, check, found):
         """Returns what a check says; keeps the message if it fails."""
         try:
-            return check()
+            return check(found)
         except Exception as error:
             traceback.print_exc(limit=-5)
             self.faults.append(f"{column}: {checks.short(error)}")

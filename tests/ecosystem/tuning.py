@@ -41,9 +41,7 @@ class Tuned(subject.Subject):
             )
             (trial,) = tuner.oracle.get_best_trials(1)
             (model,) = tuner.get_best_models(1)
-        loss = model.evaluate(
-            *self.data, batch_size=self.batch_size, verbose=0
-        )
+        loss = model.evaluate(*self.data, batch_size=self.batch_size, verbose=0)
         checks.within(
             abs(loss - trial.score), 1e-6, "the best model has another loss"
         )
