@@ -57,6 +57,7 @@ def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}")
     logging.set_verbosity(logging.ERROR)
+    keras.utils.disable_interactive_logging()
     start = time.monotonic()
     found = []
     for family in FAMILIES:

@@ -70,13 +70,17 @@ def data(examples=70):
     return x[:examples].astype("float32") / 16, labels
 
 
+def compiling():
+    return {"loss": keras.losses.CategoricalCrossentropy()}
+
+
 SUBJECTS = [
     Searched(
         "GridSearchCV over rho",
         "scikit-learn",
         network,
         data(),
-        lambda: {"loss": keras.losses.CategoricalCrossentropy()},
+        compiling,
         rate=0.1,
         batch_size=16,
         remark="`keras.wrappers.SKLearnClassifier`, pickled, too",

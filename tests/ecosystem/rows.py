@@ -30,8 +30,11 @@ class Row:
         self._parameters = self._try(
             "plain Keras", checks.Checks.parameters, found
         )
+        trains = not self.faults
         for column, check in COLUMNS.items():
-            self._said[column] = self._try(column, check, found)
+            self._said[column] = (
+                self._try(column, check, found) if trains else "not run"
+            )
         self._remarks = "; ".join(found.remarks)
         self._seconds = time.process_time() - start
 

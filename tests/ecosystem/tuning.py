@@ -5,7 +5,6 @@ import functools
 import tempfile
 from collections.abc import Callable
 
-import keras
 import keras_tuner
 
 import keras_sam
@@ -60,17 +59,13 @@ class Tuned(subject.Subject):
         return model
 
 
-def compiling():
-    return {"loss": keras.losses.CategoricalCrossentropy()}
-
-
 SUBJECTS = [
     Tuned(
         f"{name} over rho",
         "keras-tuner",
         grid_search.network,
         grid_search.data(),
-        compiling,
+        grid_search.compiling,
         rate=0.1,
         # A trial that begins with the weights of another has a new optimizer.
         momentum=0.0,
