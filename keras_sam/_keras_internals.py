@@ -8,8 +8,11 @@ have the name, with the meaning that the function gives it.
 an error that says so.
 """
 
+import contextlib
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
@@ -79,26 +82,42 @@ def takes_training(layer: keras.Layer) -> bool:
     return _private(layer, "_call_has_training_arg")
 
 
-def is_of_keras(method: Any) -> bool:
-    """Whether a function or method is defined by Keras itself.
+def is_built(model: keras.Model) -> bool:
+    """Whether all layers and the loss of a compiled model have their variables.
 
-    Read in Keras 3.14 and 3.15: all of Keras is in modules of `keras.src`.
+    Read in Keras 3.14 and 3.15: `Layer._flatten_layers`,
+    `Trainer._compile_loss`, which is None without losses.
     """
-    if not keras.Model.fit.__module__.startswith("keras.src."):
-        raise _KERAS.error("the package `keras.src`", "has none")
-    return (getattr(method, "__module__", "") or "").startswith("keras.src.")
+    loss = _private(model, "_compile_loss")
+    return all(layer.built for layer in layers(model)) and (
+        loss is None or loss.built
+    )
 
 
-def build_symbolically(model: keras.Model, data_batch: Any) -> None:
-    """Creates the variables of a compiled model, metrics and optimizer.
+def supports_jit(model: keras.Model) -> bool:
+    """Whether Keras would let XLA compile a model.
 
-    Read in Keras 3.14 and 3.15: `Trainer._symbolic_build`.
+    It would not if a layer does not support XLA, or if TensorFlow must be
+    deterministic.
 
-    Args:
-        model: Compiled model.
-        data_batch: Batch as `fit` takes it. Only its shapes matter.
+    Read in Keras 3.14 and 3.15: `model_supports_jit` of
+    `keras.src.trainers.trainer`.
     """
-    _private(model, "_symbolic_build")(data_batch=data_batch)
+    trainer = _KERAS.module("keras.src.trainers.trainer")
+    return _private(trainer, "model_supports_jit")(model)
+
+
+def default_build(method: Callable) -> Callable:
+    """Decorates a `build` that Keras must not call in place of a symbolic call.
+
+    Where a layer has another `build`, Keras calls that with shapes alone when
+    the layer is first called. Else Keras calls the layer symbolically, if it
+    can, and then `build`.
+
+    Read in Keras 3.14 and 3.15: `keras.src.utils.python_utils.default`.
+    """
+    utils = _KERAS.module("keras.src.utils.python_utils")
+    return _private(utils, "default")(method)
 
 
 def compute_loss(model: keras.Model, **arguments: Any) -> Any:
@@ -114,12 +133,90 @@ def compute_loss(model: keras.Model, **arguments: Any) -> Any:
     return _private(model, "_compute_loss")(**arguments)
 
 
+def compiled_losses(model: keras.Model) -> list[keras.losses.Loss] | None:
+    """Returns the losses that a model is compiled with, one for each output.
+
+    The result is None before the first loss is computed.
+
+    Read in Keras 3.14 and 3.15: `Trainer._compile_loss`,
+    `CompileLoss._flat_losses`, named tuples with a field `loss`.
+    """
+    compiled = _private(model, "_compile_loss")
+    if compiled is None:
+        return []
+    if not compiled.built:
+        return None
+    return [item.loss for item in _private(compiled, "_flat_losses")]
+
+
+@contextlib.contextmanager
+def replaced_losses(
+    model: keras.Model, losses: Sequence[keras.losses.Loss]
+) -> Iterator[None]:
+    """Lets a model use other losses than the `compiled_losses`.
+
+    Read in Keras 3.14 and 3.15: see `compiled_losses`.
+
+    Args:
+        model: Compiled model that has computed a loss before.
+        losses: A loss in place of each of `compiled_losses`.
+    """
+    compiled = _private(model, "_compile_loss")
+    if compiled is None:
+        yield
+        return
+    items = _private(compiled, "_flat_losses")
+    compiled._flat_losses = [
+        item._replace(loss=loss)
+        for item, loss in zip(items, losses, strict=True)
+    ]
+    try:
+        yield
+    finally:
+        compiled._flat_losses = items
+
+
 def loss_tracker(model: keras.Model) -> keras.metrics.Mean:
     """Returns the metric that averages the loss of a compiled model.
 
     Read in Keras 3.14 and 3.15: `Trainer._loss_tracker`.
     """
     return _private(model, "_loss_tracker")
+
+
+def share_compiled(model: keras.Model, other: keras.Model) -> None:
+    """Lets a compiled model use the losses and metrics of another one.
+
+    Read in Keras 3.14 and 3.15: `Trainer._compile_loss`,
+    `Trainer._compile_metrics`, `Trainer._loss_tracker`.
+
+    Args:
+        model: Compiled model.
+        other: Compiled model, whose losses and metrics both have afterwards.
+    """
+    names = ("_compile_loss", "_compile_metrics", "_loss_tracker")
+    # No assignment: Keras would list the metrics of the model twice.
+    vars(model).update({name: _private(other, name) for name in names})
+
+
+def compile_arguments(model: keras.Model) -> dict[str, Any] | None:
+    """Returns the arguments of the last `keras.Model.compile`, or None.
+
+    Read in Keras 3.14 and 3.15: `Trainer._compile_config`, a
+    `SerializableDict` with the attribute `config`.
+    """
+    if not model.compiled:
+        return None
+    return _private(model, "_compile_config").config
+
+
+def validates(arguments: Mapping[str, Any]) -> bool:
+    """Whether `fit` calls `evaluate` with these arguments, to validate.
+
+    Read in Keras 3.14 and 3.15: `_use_cached_eval_dataset` of
+    `TensorFlowTrainer.evaluate`.
+    """
+    return bool(arguments.get("_use_cached_eval_dataset"))
 
 
 def set_first_epoch(model: keras.Model, epoch: int | None) -> None:
@@ -139,9 +236,18 @@ def set_first_epoch(model: keras.Model, epoch: int | None) -> None:
 class FitHooks(keras.Model):
     """A model with a method for each private one that Keras's loops call.
 
-    Read in Keras 3.14 and 3.15: `TensorFlowTrainer._maybe_symbolic_build`,
-    `Trainer._get_metrics_result_or_logs`.
+    Read in Keras 3.14 and 3.15: `Trainer._assert_compile_called`,
+    `TensorFlowTrainer._maybe_symbolic_build`,
+    `Trainer._get_metrics_result_or_logs`, `Trainer._resolve_auto_jit_compile`.
     """
+
+    def check_compiled(self, method_name: str | None = None) -> None:
+        """Raises ValueError unless the model is compiled. Loops call it first.
+
+        Args:
+            method_name: String, the method that needs `compile`.
+        """
+        super()._assert_compile_called(method_name)
 
     def build_before_loop(
         self, iterator: Any = None, data_batch: Any = None
@@ -161,6 +267,19 @@ class FitHooks(keras.Model):
             logs: The logs of the last step.
         """
         return super()._get_metrics_result_or_logs(logs)
+
+    def _assert_compile_called(self, method_name: str | None = None) -> None:
+        self.check_compiled(method_name)
+
+    def auto_jit_compile(self) -> bool | None:
+        """Returns what `jit_compile` is if `compile` leaves it at "auto".
+
+        None stands for a decision that is not made yet. It counts as False.
+        """
+        return super()._resolve_auto_jit_compile()
+
+    def _resolve_auto_jit_compile(self) -> bool | None:
+        return self.auto_jit_compile()
 
     def _maybe_symbolic_build(
         self, iterator: Any = None, data_batch: Any = None

@@ -3,22 +3,22 @@
 from typing import Any
 from typing import NamedTuple
 
-from keras import ops
-from keras import tree
-
 
 class Batch(NamedTuple):
-    """A batch, as `keras.utils.unpack_x_y_sample_weight` returns it."""
+    """A batch, as `keras.utils.unpack_x_y_sample_weight` returns it.
+
+    Attributes:
+        x: Inputs, any structure.
+        y: Targets, any structure.
+        sample_weight: Weights of the examples, any structure.
+        scales: List of a factor for each compiled loss, a scalar tensor or
+            None for 1; or None if all factors are 1. Parts of a batch have it.
+    """
 
     x: Any
     y: Any = None
     sample_weight: Any = None
-
-    @property
-    def size(self):
-        """The number of examples."""
-        first = next(t for t in tree.flatten(self.x) if t is not None)
-        return ops.shape(first)[0]
+    scales: Any = None
 
 
 class Point(NamedTuple):

@@ -1,5 +1,6 @@
 """The model wrapper: sharpness-aware minimization in Keras's train step."""
 
+import inspect
 from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
@@ -11,10 +12,12 @@ from keras_sam import _keras_internals
 from keras_sam import _registration
 from keras_sam import _training
 from keras_sam._algorithm import method as methods
+from keras_sam._algorithm import no_effect
 from keras_sam._backend import variables
 from keras_sam._training import configuration
 from keras_sam._training import description
 from keras_sam._training import inner_model
+from keras_sam._training import memory_weights
 from keras_sam._training import saving
 from keras_sam.cadences import Every
 from keras_sam.descents import Last
@@ -73,10 +76,15 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
     clipping, weight decay, weight averages and constraints act only once.
 
     Args:
-        model: `keras.Model`, built or not. It must not override `train_step`,
-            `test_step`, `predict_step`, `compute_loss` or `compute_metrics`:
-            override them in a subclass of the wrapper. Under `tf.distribute`
-            the model must be wrapped in the strategy scope that it was made in.
+        model: `keras.Model`, built or not. The wrapper calls what the model
+            overrides of `compile`, `compute_loss`, `compute_metrics`,
+            `get_metrics_result`, `metrics`, `predict_step`, `reset_metrics` and
+            `test_step`. If the model prepares the data of `fit` by
+            `preprocess_samples`, as KerasHub's tasks do, so does the wrapper.
+            The model must not override `train_step`, or `fit` and the like in
+            another way: override them in a subclass of the wrapper. Under
+            `tf.distribute` the model must be wrapped in the strategy scope that
+            it was made in.
         rho: Float, at least 0, or a `LearningRateSchedule` of the optimizer's
             iterations: the radius of the climb. It is a length in the Euclidean
             norm over all perturbed variables. With a direction other than
@@ -129,10 +137,17 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
             of k and it climbs, which costs less. (`Every(2)` with k = 3
             measures in every sixth step.)
         xla: "auto", True or False: whether XLA compiles the evaluations of
-            gradients. XLA can do so where `jit_compile` cannot compile the
-            step, as under a strategy. "auto" is True unless there is only a
-            CPU.
+            gradients. "auto" follows Keras: what `compile` is given as
+            `jit_compile`, or what Keras makes of its "auto". Under a strategy
+            Keras compiles nothing, since XLA cannot compile what replicas do
+            together, but it can compile the evaluations. "auto" does so unless
+            there is only a CPU, the user gives `jit_compile=False`, or Keras
+            would not compile the layers. True is an error where a layer does
+            not support XLA.
         name: String, the name of the wrapper.
+
+    A warning names arguments that have no effect beside the others, such as a
+    `direction` with `ascent_steps=0`.
 
     Raises:
         TypeError: If an argument is of a wrong type.
@@ -174,7 +189,7 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         xla: bool | str = "auto",
         name: str | None = None,
     ) -> None:
-        inner_model.check(model)
+        inner_model.check(model, type(self), SharpnessAwareMinimization)
         _training.strategies.check(model)
         method = methods.Method(
             rho=rho,
@@ -192,16 +207,23 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
             track=track,
             xla=xla,
         )
+        no_effect.warn(method, methods.Method())
         _training.trainer.agree(model, method.arguments())
         # `autocast=False`: the inner model itself converts its inputs.
         super().__init__(name=name, dtype=model.dtype_policy, autocast=False)
         self.model = model
         self._method = method
         self.__dict__.update(method.arguments())
+        self._memory = memory_weights.MemoryWeights(
+            method, lambda: self.weights
+        )
+        self._seeds = saving.Seeds(lambda: self)
         self._track(method.track)
         self._join_workers()
         if model.built:
-            self.built = True
+            # A subclass may make weights of its own in `build`.
+            own = type(self).build is not SharpnessAwareMinimization.build
+            self.built = not own
             self._ensure_memory()
 
     rho = _Argument()
@@ -219,6 +241,26 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
     track = _Argument()
     xla = _Argument()
 
+    @_keras_internals.default_build
+    def build(self, input_shape: Any) -> None:
+        """Creates the variables of the inner model from the shape of its input.
+
+        Args:
+            input_shape: Shape of the input with the batch axis, or a nested
+                structure of shapes.
+
+        Raises:
+            ValueError: If the inner model cannot be built from shapes alone.
+        """
+        if not self.model.built:
+            inner_model.build(self.model, input_shape)
+        self._ensure_memory()
+
+    def build_from_config(self, config: Mapping[str, Any] | None) -> None:
+        """Builds the model from what `get_build_config` has returned."""
+        if config and not self.built:
+            self.build(config["input_shape"])
+
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Calls the inner model, which inherits `training`.
 
@@ -228,9 +270,23 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         """
         del training
         inherits = _keras_internals.takes_training(self.model)
-        outputs = self.model(inputs, **({} if inherits else {"training": None}))
-        self._ensure_memory()
-        return outputs
+        return self.model(inputs, **({} if inherits else {"training": None}))
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Checks that a subclass leaves the arguments as they are.
+
+        Raises:
+            TypeError: If an attribute of the class hides an argument.
+        """
+        super().__init_subclass__(**kwargs)
+        for name in methods.Method().arguments():
+            if not isinstance(inspect.getattr_static(cls, name), _Argument):
+                raise TypeError(
+                    f"`{cls.__name__}.{name}` must have another name: training "
+                    f"takes the argument `{name}`, whatever the attribute "
+                    f"says. Pass the value to `super().__init__({name}=...)`. "
+                    f"Received: {inspect.getattr_static(cls, name)!r}"
+                )
 
     def __repr__(self) -> str:
         """Returns the call that wraps the model like this."""
@@ -244,13 +300,6 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         many weights move, and what XLA compiles.
         """
         return description.text(self, self._method)
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """The metrics of the wrapper, and those that the inner model holds."""
-        # Keras leaves out the metrics that a nested model itself holds.
-        held = _keras_internals.own_metrics(self.model)
-        return [*super().metrics, *held]
 
     @property
     def perturbed_variables(self) -> list[keras.Variable]:
@@ -274,9 +323,60 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         The wrapper counts only if `cadence` may skip steps. The number is the
         mean over the replicas and the parts of a batch, which may differ.
         """
-        if self._memory is None or not self._method.skips_steps:
+        memory = self._memory.current()
+        if memory is None or not self._method.skips_steps:
             return None
-        return float(self._remembered().climbs)
+        return float(memory.climbs)
+
+    @property
+    def layers(self) -> list[keras.Layer]:
+        """The layers of the inner model, then those of a subclass."""
+        held = {id(o) for o in (self.model, self._memory, self._seeds)}
+        own = [layer for layer in super().layers if id(layer) not in held]
+        return [*self.model.layers, *own]
+
+    def get_layer(
+        self, name: str | None = None, index: int | None = None
+    ) -> keras.Layer:
+        """Returns a layer by its name, or by its index in `layers`.
+
+        The name of the inner model gives the inner model, unless one of its
+        layers has the same name.
+        """
+        names = [layer.name for layer in self.layers]
+        if index is None and name == self.model.name and name not in names:
+            return self.model
+        return super().get_layer(name, index)
+
+    @property
+    def inputs(self) -> Any:
+        """The symbolic inputs of the inner model, if it has any."""
+        return self.model.inputs
+
+    @property
+    def outputs(self) -> Any:
+        """The symbolic outputs of the inner model, if it has any."""
+        return self.model.outputs
+
+    @property
+    def input(self) -> Any:
+        """The symbolic input of the inner model, as it is nested."""
+        return self.model.input
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output of the inner model, as it is nested."""
+        return self.model.output
+
+    @property
+    def input_shape(self) -> Any:
+        """The shape of the input of the inner model."""
+        return self.model.input_shape
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of the output of the inner model."""
+        return self.model.output_shape
 
     @property
     def output_names(self) -> list[str]:
@@ -295,7 +395,7 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         return {
             **super().get_config(),
             **configuration.of_arguments(self._method.arguments()),
-            "model": keras.saving.serialize_keras_object(self.model),
+            "model": self._serialized_model(),
         }
 
     @classmethod
@@ -313,7 +413,8 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         arguments = configuration.arguments(cls, config, custom_objects)
         dtype = arguments.pop("dtype", None)
         trainable = arguments.pop("trainable", True)
-        model = cls(**arguments)
+        with no_effect.ignored():
+            model = cls(**arguments)
         # `compile` scales losses if the dtype policy says so, and not every
         # inner model restores its policy.
         if dtype is not None:

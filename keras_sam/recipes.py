@@ -7,6 +7,8 @@ points at best: the radius depends on the model and the data. The docstrings of
 the parts say what of a rule could not be confirmed.
 """
 
+import difflib
+import re
 from typing import Any
 from typing import NamedTuple
 
@@ -73,7 +75,31 @@ def _recipe(
     return Recipe(title, source, cost, arguments, note)
 
 
-RECIPES = {
+class _Recipes(dict[str, Recipe]):
+    """The rows by name. An unknown name is an error with the nearest ones."""
+
+    def __missing__(self, name: Any) -> Recipe:
+        names = {_plain(key): key for key in self}
+        titled = {_plain(row.title): key for key, row in self.items()}
+        known, plain = {**titled, **names}, _plain(name)
+        near = difflib.get_close_matches(plain, known)
+        near = [plain] if plain in known else near
+        found = dict.fromkeys(known[match] for match in near)
+        meant = (
+            f"Did you mean {' or '.join(map(repr, found))}? " if near else ""
+        )
+        raise KeyError(
+            f"`RECIPES` must be asked for one of its names. {meant}Received: "
+            f"{name!r}. The names are {', '.join(self)}"
+        )
+
+
+def _plain(name: Any) -> str:
+    """Returns a name in small letters and digits, without what joins words."""
+    return re.sub(r"[^a-z0-9]", "", str(name).lower())
+
+
+_ROWS: dict[str, Recipe] = {
     "sgd": _recipe("The optimizer alone", "", "1", ascent_steps=0),
     "sam": _recipe("SAM", "2010.01412", "2", rho=0.05),
     "m_sam": _recipe(
@@ -392,3 +418,5 @@ RECIPES = {
         note="in the form of the authors' code",
     ),
 }
+
+RECIPES = _Recipes(_ROWS)

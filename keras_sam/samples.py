@@ -2,9 +2,11 @@
 
 A choice of samples gets two functions without arguments and returns the indices
 of the chosen examples. `clean_losses()` returns a tensor with the loss of each
-example at the clean point, up to an addend common to all. `losses()` does so at
-the present point of the climb and costs a forward pass. A function that is not
-called costs nothing. The losses include `sample_weight` and `class_weight`. Any
+example at the clean point. `losses()` does so at the present point of the climb
+and costs a forward pass. A function that is not called costs nothing. The
+losses include `sample_weight`, `class_weight` and `loss_weights`, but not
+regularizers. Their mean is the loss of the batch. A loss that is no sum over
+examples is an error: `keras.losses.Dice()`, a function that ends in a mean. Any
 callable will do, and a subclass of `keras_sam.parts.Samples` may do more: ask
 for context, or be saved with the model. Samples cannot have a memory.
 

@@ -96,8 +96,9 @@ def test_an_override_with_the_same_parameters(package):
         ("layers", ()),
         ("own_metrics", ()),
         ("takes_training", ()),
-        ("build_symbolically", (None,)),
+        ("is_built", ()),
         ("compute_loss", ()),
+        ("compiled_losses", ()),
         ("loss_tracker", ()),
         ("set_first_epoch", (1,)),
         ("data_of_epoch", ()),
@@ -194,29 +195,50 @@ def test_takes_training():
     assert not _keras_internals.takes_training(Recording())
 
 
-def test_is_of_keras(monkeypatch):
-    class Own(keras.Model):
-        def compute_loss(self, **arguments):
-            pass
-
-    assert _keras_internals.is_of_keras(Own().train_step)
-    assert not _keras_internals.is_of_keras(Own().compute_loss)
-    assert not _keras_internals.is_of_keras(None)
-    monkeypatch.setattr(keras.Model.fit, "__module__", "elsewhere")
-    with pytest.raises(RuntimeError, match="uses the package `keras.src`"):
-        _keras_internals.is_of_keras(Own().train_step)
+def test_share_compiled():
+    model, other = compiled(metrics=["accuracy"]), compiled(metrics=["mse"])
+    held = len(model.metrics)
+    _keras_internals.share_compiled(model, other)
+    assert len(model.metrics) == held
+    assert all(a is b for a, b in zip(model.metrics, other.metrics))
+    x, y = testing.data()
+    model.test_on_batch(x, y)
+    assert float(other.metrics[0].result()) > 0
 
 
-def test_build_symbolically():
-    layer = Recording()
-    model = compiled("adam", keras.Sequential([layer]), metrics=["accuracy"])
-    _keras_internals.build_symbolically(
-        model, (tf.TensorSpec((8, 6)), tf.TensorSpec(8, tf.int64))
-    )
-    assert layer.eager and not any(layer.eager)
-    assert layer.built and model.optimizer.built
-    # Total and count, of the loss and of the accuracy.
-    assert len(model.metrics_variables) == 4
+def test_compile_arguments():
+    assert _keras_internals.compile_arguments(testing.dense_net()) is None
+    loss = testing.cross_entropy()
+    model = testing.dense_net()
+    model.compile("sgd", loss, metrics=["accuracy"], run_eagerly=True)
+    given = _keras_internals.compile_arguments(model)
+    assert given["loss"] is loss and given["metrics"] == ["accuracy"]
+    assert given["run_eagerly"] is True
+    model.compile(**given)  # They are the names of arguments.
+
+
+def test_validates():
+    seen = []
+
+    class Own(keras.Sequential):
+        def evaluate(self, *args, **kwargs):
+            seen.append(_keras_internals.validates(kwargs))
+            return super().evaluate(*args, **kwargs)
+
+    model = compiled(net=Own([keras.layers.Dense(3)]))
+    x, y = testing.data()
+    model.fit(x, y, validation_data=(x, y), verbose=0)
+    model.evaluate(x, y, verbose=0)
+    assert seen == [True, False]
+
+
+def test_is_built():
+    model = compiled("adam", keras.Sequential([keras.layers.Dense(1)]))
+    assert not _keras_internals.is_built(model)
+    y_pred = model(np.ones((2, 3)))
+    assert not _keras_internals.is_built(model)  # The loss is not built yet.
+    _keras_internals.compute_loss(model, y=np.zeros((2, 1)), y_pred=y_pred)
+    assert _keras_internals.is_built(model)
 
 
 @pytest.mark.parametrize("takes", [True, False])
@@ -247,6 +269,36 @@ def test_compute_loss(takes):
     assert loss == (2 if takes else 5)
 
 
+def test_compiled_losses():
+    model = compiled()
+    assert _keras_internals.compiled_losses(model) is None
+    x, y = testing.data()
+    loss = model.compute_loss(x, y, model(x))
+    (of_output,) = _keras_internals.compiled_losses(model)
+    assert of_output(y, model(x)) == loss
+    model.compile("sgd")
+    assert _keras_internals.compiled_losses(model) == []
+
+
+def test_replaced_losses():
+    model, (x, y) = compiled(), testing.data()
+    loss = model.compute_loss(x, y, model(x))
+    negative = keras.losses.LossFunctionWrapper(
+        lambda y, y_pred: (
+            -_keras_internals.compiled_losses(plain)[0].call(y, y_pred)
+        )
+    )
+    plain = compiled()
+    plain.compute_loss(x, y, model(x))
+    with _keras_internals.replaced_losses(model, [negative]):
+        assert model.compute_loss(x, y, model(x)) == -loss
+    assert model.compute_loss(x, y, model(x)) == loss
+    with pytest.raises(KeyError):
+        with _keras_internals.replaced_losses(model, [negative]):
+            raise KeyError
+    assert model.compute_loss(x, y, model(x)) == loss
+
+
 def test_loss_tracker():
     model = compiled()
     tracker = _keras_internals.loss_tracker(model)
@@ -271,7 +323,7 @@ def test_set_first_epoch(first, epochs):
 
 
 def test_fit_hooks():
-    calls = []
+    calls, checked = [], []
 
     class Hooked(_keras_internals.FitHooks):
         def __init__(self):
@@ -281,6 +333,10 @@ def test_fit_hooks():
         def call(self, x):
             calls.append("call")
             return self.dense(x)
+
+        def check_compiled(self, method_name=None):
+            checked.append(method_name)
+            super().check_compiled(method_name)
 
         def build_before_loop(self, iterator=None, data_batch=None):
             assert (iterator is None) != (data_batch is None)
@@ -303,6 +359,27 @@ def test_fit_hooks():
     calls.clear()
     model.train_on_batch(x, y)
     assert calls == ["build", "call"]
+    assert checked == ["fit", "evaluate", "train_on_batch"]
+    with pytest.raises(ValueError, match="compile"):
+        Hooked().fit(x, y)
+
+
+def test_default_build():
+    class Built(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(2)
+
+        @_keras_internals.default_build
+        def build(self, input_shape):
+            self.was_built = self.dense.built
+
+        def call(self, x):
+            return self.dense(x)
+
+    layer = Built()
+    layer(np.zeros((2, 3)))
+    assert layer.was_built
 
 
 # What Keras's loops read. The iterator is that which `fit` makes.

@@ -448,14 +448,14 @@ def test_a_layer_may_use_a_network_that_it_does_not_own():
         assert np.isfinite(sam.train_on_batch(x, x))
 
 
-def test_fit_and_predict_look_like_those_of_keras():
-    for name in ("fit", "predict"):
+def test_loops_look_like_those_of_keras():
+    for name in ("fit", "evaluate", "predict", "train_on_batch"):
         own, keras_own = (
             getattr(keras_sam.SAM, name),
             getattr(keras.Model, name),
         )
         assert inspect.signature(own) == inspect.signature(keras_own)
-        assert own.__qualname__ == f"Loops.{name}" and own.__doc__
+        assert own.__qualname__ == f"Preparing.{name}" and own.__doc__
 
 
 def test_fit_takes_data_that_begin_with_nothing():

@@ -10,6 +10,7 @@ import zipfile
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_sam
 from keras_sam import cadences
@@ -249,6 +250,121 @@ def test_two_classes_of_one_name_are_an_error():
     Normalized.__module__ = "keras_sam.directions._other"
     with pytest.raises(ValueError, match="keras_sam.directions>Normalized"):
         _registration.exported(Normalized)
+
+
+# Views of the inner model.
+
+
+def test_the_wrapper_shows_the_inner_model():
+    sam = wrapped(direction=directions.Friendly())
+    assert sam.layers == sam.model.layers
+    assert sam.get_layer("hidden") is sam.model.get_layer("hidden")
+    assert sam.get_layer(index=-1) is sam.model.layers[-1]
+    assert sam.get_layer(sam.model.name) is sam.model
+    with pytest.raises(ValueError, match="No such layer: other"):
+        sam.get_layer("other")
+    for name in ("inputs", "outputs", "input", "output"):
+        assert getattr(sam, name) is getattr(sam.model, name)
+    assert (sam.input_shape, sam.output_shape) == ((None, 6), (None, 3))
+    lines = []
+    sam.summary(print_fn=lines.append)
+    assert all(name in "".join(lines) for name in ("hidden", "logits"))
+
+
+def test_the_wrapper_shows_layers_of_a_subclass():
+    class Distilled(keras_sam.SAM):
+        def __init__(self, model, teacher):
+            super().__init__(model)
+            self.teacher = teacher
+
+    teacher = testing.dense_net()
+    sam = Distilled(testing.dense_net(), teacher)
+    assert sam.layers == [*sam.model.layers, teacher]
+
+
+def test_tensorboard_shows_the_inner_layers(tmp_path):
+    net = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Embedding(5, 2, name="words"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3, name="logits"),
+        ]
+    )
+    sam = keras_sam.SAM(net, direction=directions.Friendly())
+    sam.compile("sgd", testing.cross_entropy())
+    board = keras.callbacks.TensorBoard(
+        tmp_path,
+        histogram_freq=1,
+        embeddings_freq=1,
+        embeddings_metadata={"words": "words.tsv"},
+    )
+    x = np.zeros((8, 4), "int32")
+    sam.fit(x, np.zeros(8), verbose=0, callbacks=[board])
+    assert "words.tsv" in (tmp_path / "projector_config.pbtxt").read_text()
+    tags = set()
+    for file in sorted((tmp_path / "train").glob("events*")):
+        for event in tf.compat.v1.train.summary_iterator(str(file)):
+            tags |= {value.tag for value in event.summary.value}
+    histograms = {tag for tag in tags if tag.endswith("/histogram")}
+    assert histograms == {f"{w.path}/histogram" for w in net.weights}
+    assert "keras" in tags
+
+
+# Building.
+
+
+@pytest.mark.parametrize(
+    "shape", [(None, 6), {"a": (None, 6), "b": [2, 3]}, [(2, 6), (2, 3)]]
+)
+def test_a_wrapper_is_built_from_shapes(shape, recwarn):
+    class Late(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(2)
+
+        def call(self, inputs):
+            flat = keras.tree.flatten(inputs)
+            return self.dense(keras.ops.concatenate(flat, axis=-1))
+
+    sam = keras_sam.SAM(Late(), direction=directions.Friendly())
+    sam.build(shape)
+    other = keras_sam.SAM(Late(), direction=directions.Friendly())
+    other.build_from_config(json.loads(json.dumps(sam.get_build_config())))
+    for wrapper in (sam, other):
+        assert wrapper.built and wrapper.model.built
+        shapes = [w.shape for w in wrapper.model.weights]
+        assert shapes == [(6 if shape == (None, 6) else 9, 2), (2,)]
+        assert len(wrapper.weights) == 5  # A count, and a mean each.
+    assert not [w for w in recwarn if "build" in str(w.message)]
+
+
+def test_shapes_that_do_not_build_a_model_are_an_error():
+    sam = keras_sam.SAM(keras.Sequential([keras.layers.Conv2D(2, 3)]))
+    with pytest.raises(ValueError, match=r"Call the wrapper on a batch"):
+        sam.build((None, 6))
+
+
+# Errors.
+
+
+def test_the_wrapper_itself_must_be_compiled():
+    net = testing.dense_net()
+    net.compile("sgd", testing.cross_entropy())
+    sam = keras_sam.SAM(net)
+    for name in ("fit", "evaluate", "train_on_batch"):
+        with pytest.raises(ValueError, match="before it was wrapped") as error:
+            getattr(sam, name)(*testing.data())
+        assert f"before `{name}`: call sam.compile(" in str(error.value)
+
+
+def test_a_subclass_cannot_hide_an_argument():
+    with pytest.raises(TypeError, match=r"`Mine.rho` must have another name"):
+
+        class Mine(keras_sam.SAM):
+            @property
+            def rho(self):
+                return 0.1
 
 
 if __name__ == "__main__":

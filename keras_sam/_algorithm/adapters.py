@@ -11,6 +11,7 @@ from typing import NamedTuple
 from keras_sam import parts
 from keras_sam import vectors
 from keras_sam._algorithm import hooks
+from keras_sam._algorithm import returned
 
 
 class Adapted:
@@ -22,6 +23,7 @@ class Adapted:
 
     Attributes:
         part: The part, as the user gave it.
+        who: String, the part and its argument, for errors.
         is_own: Bool, whether the part is of this library. Such a part has no
             state in Python.
         asks_for_context: Bool, whether the part takes `context`.
@@ -51,6 +53,7 @@ class Adapted:
             )
         hooks.check(name, part, self.role)
         self.part = part
+        self.who = f"{part!r} (`{name}`)"
         self.is_own = type(part).__module__.startswith("keras_sam.")
         self.asks_for_context = _takes_context(part)
         self.remembers = _hook(part, "init", self.role) is not None
@@ -79,7 +82,8 @@ class Adapted:
         """Returns (result, memory).
 
         Raises:
-            ValueError: If a part with a memory does not return it.
+            ValueError: If a part with a memory does not return it, or returns
+                one of another structure.
         """
         keywords = {"context": context} if self.asks_for_context else {}
         if not self.remembers:
@@ -87,23 +91,10 @@ class Adapted:
         result = self.part(*arguments, memory, **keywords)
         if not isinstance(result, tuple) or len(result) != 2:
             raise ValueError(
-                f"{self.part!r} has `init`, so it must return its result and "
+                f"{self.who} has `init`, so it must return its result and "
                 f"its memory. Received: {result!r}"
             )
-        return result
-
-    def tensors(self, result, number):
-        """Checks that a result is `number` tensors; returns it as a list.
-
-        Raises:
-            ValueError: If the result is anything else.
-        """
-        if not isinstance(result, (list, tuple)) or len(result) != number:
-            raise ValueError(
-                f"{self.part!r} must return a list of {number} tensors, one "
-                f"for each variable. Received: {result!r}"
-            )
-        return list(result)
+        return result[0], returned.memory(self.who, result[1], memory)
 
 
 class AdaptedDirection(Adapted):
@@ -120,12 +111,13 @@ class AdaptedDirection(Adapted):
     def __call__(self, length, grads, params, memory, context):
         """Returns (the step multiplied by its length, memory)."""
         if self._factor is not None:
-            (length,) = vectors.scale(length, [self._factor(grads)])
+            factor = returned.scalar(self.who, self._factor(grads), "`factor`")
+            (length,) = vectors.scale(length, [factor])
             return vectors.scale(length, grads), memory
         step, memory = self.called(
             grads, params, memory=memory, context=context
         )
-        step = self.tensors(step, len(params))
+        step = returned.tensors(self.who, step, params, "perturbed variable")
         return vectors.scale(length, step), memory
 
 
@@ -157,16 +149,17 @@ class AdaptedDescent(Adapted):
         result, memory = self.called(
             clean, path, memory=memory, context=context
         )
-        number = len(clean.grads)
         if not self.decoupled:
-            return Descended(self.tensors(result, number), []), memory
+            grads = returned.tensors(self.who, result, clean.params)
+            return Descended(grads, []), memory
         if not isinstance(result, tuple) or len(result) != 2:
             raise ValueError(
-                f"{self.part!r} is decoupled, so it must return a pair of "
+                f"{self.who} is decoupled, so it must return a pair of "
                 f"lists. Received: {result!r}"
             )
-        grads, correction = (self.tensors(part, number) for part in result)
-        return Descended(grads, correction), memory
+        return Descended(
+            *(returned.tensors(self.who, r, clean.params) for r in result)
+        ), memory
 
     def without_climb(self, grads):
         """Returns the `Descended` of a train step that does not climb."""
@@ -190,18 +183,24 @@ class AdaptedCadence(Adapted):
         scalar = getattr(climbs, "shape", None) == () and climbs.dtype == "bool"
         if not isinstance(climbs, bool) and not scalar:
             raise ValueError(
-                f"{self.part!r} must return a bool or a scalar bool tensor. "
+                f"{self.who} must return a bool or a scalar bool tensor. "
                 f"Received: {climbs!r}"
             )
         return climbs, memory
 
     def rest(self, clean, memory):
         """Returns the gradient of a train step that does not climb."""
-        return self._rest(clean, memory) if self._rest else clean.grads
+        if self._rest is None:
+            return clean.grads
+        who = f"`rest` of {self.who}"
+        return returned.tensors(who, self._rest(clean, memory), clean.params)
 
     def learn(self, clean, grads, memory):
         """Returns the memory after a climb."""
-        return self._learn(clean, grads, memory) if self._learn else memory
+        if self._learn is None:
+            return memory
+        learnt = self._learn(clean, grads, memory)
+        return returned.memory(f"`learn` of {self.who}", learnt, memory)
 
 
 class AdaptedStart(Adapted):
@@ -216,11 +215,16 @@ class AdaptedStart(Adapted):
     def __call__(self, params, memory, context):
         """Returns (step, memory)."""
         step, memory = self.called(params, memory=memory, context=context)
-        return self.tensors(step, len(params)), memory
+        return returned.tensors(
+            self.who, step, params, "perturbed variable"
+        ), memory
 
     def learn(self, grads, memory):
         """Returns the memory after a train step."""
-        return self._learn(grads, memory) if self._learn else memory
+        if self._learn is None:
+            return memory
+        learnt = self._learn(grads, memory)
+        return returned.memory(f"`learn` of {self.who}", learnt, memory)
 
 
 class AdaptedSamples(Adapted):
@@ -240,7 +244,7 @@ class AdaptedSamples(Adapted):
         indices, _ = self.called(
             clean_losses, losses, memory=(), context=context
         )
-        return indices
+        return returned.indices(self.who, indices)
 
 
 def equal(a, b):

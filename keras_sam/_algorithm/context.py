@@ -8,6 +8,8 @@ from keras_sam._algorithm import objective as objectives
 from keras_sam._algorithm.draws import Draws
 from keras_sam._backend import control_flow
 
+_COMPARES = "A part that compares losses (`context.loss`), as SearchedSlerp,"
+
 
 class StepContext(parts.Context):
     """A `parts.Context` that answers from an objective.
@@ -26,7 +28,8 @@ class StepContext(parts.Context):
 
     def loss(self, params):
         at = self._objective
-        return at.shared([at.evaluate(params, gradient=False).loss])[0]
+        loss = at.evaluate(params, gradient=False).loss
+        return at.shared([objectives.scalar(loss, _COMPARES)])[0]
 
     def gradient(self, params):
         at = self._objective

@@ -26,18 +26,16 @@ class Memory(NamedTuple):
     climbs: Any
 
 
-def first(method, trained, perturbed):
-    """Returns the first `Memory` of a method.
+def first(method, role, tensors):
+    """Returns the first memory of a role.
 
     Args:
         method: `method.Method`.
-        trained: List of tensors, the values of all trained variables.
-        perturbed: List of tensors, the values of the perturbed variables.
+        role: String, a field of `Memory`.
+        tensors: List of tensors, the values of the variables that the memory
+            is made for.
     """
-    return Memory(
-        start=method.start.init(perturbed) if method.start else (),
-        direction=method.direction.init(perturbed),
-        descent=method.descent.init(trained),
-        cadence=method.cadence.init(trained),
-        climbs=ops.zeros(()) if method.skips_steps else (),
-    )
+    if role == "climbs":
+        return ops.zeros(()) if method.skips_steps else ()
+    part = getattr(method, role)
+    return part.init(tensors) if part else ()

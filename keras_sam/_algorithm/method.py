@@ -84,6 +84,13 @@ class Method:
         """Whether a train step is a single evaluation."""
         return self.ascent_steps == 0 and self.splits == 1
 
+    @property
+    def needs_scalar_loss(self):
+        """The argument that needs the loss of a batch as a scalar, or None."""
+        if self.splits > 1:
+            return "num_batch_splits"
+        return "track" if self.track else None
+
     def shares_gradient(self, first):
         """Whether a step of the climb takes the gradient that others see.
 

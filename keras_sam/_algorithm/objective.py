@@ -16,10 +16,27 @@ from keras import tree
 
 from keras_sam import _filters
 from keras_sam import vectors
+from keras_sam._backend import batches
 from keras_sam._backend import control_flow
 from keras_sam._backend import example_losses
 from keras_sam._backend import replicas
-from keras_sam._backend import rows
+
+
+def scalar(loss, who):
+    """Returns the loss of a batch, or raises ValueError if it is no scalar.
+
+    Args:
+        loss: Tensor.
+        who: String, what needs one number.
+    """
+    if tuple(loss.shape):
+        raise ValueError(
+            f"{who} needs the loss of a batch as one number, but the loss in "
+            "`compile`, or `compute_loss`, returns one for each example, as "
+            'with `reduction=None`. Use `reduction="sum_over_batch_size"`, or '
+            f"return the mean. Received a loss of shape {tuple(loss.shape)}"
+        )
+    return loss
 
 
 class Objective:
@@ -126,7 +143,7 @@ class Local(Objective):
 
     def __init__(self, evaluator, batch, state, iterations, selection):
         self.iterations = iterations
-        self.examples = batch.size
+        self.examples = batches.size(batch)
         self.selection = selection
         self.loss_scaled = evaluator.loss_scaled
         self._evaluator = evaluator
@@ -156,6 +173,7 @@ class Local(Objective):
     def chosen(self, samples, params, clean, context):
         if samples is None:
             return self._batch
+        batches.check("A choice of samples", self._batch)
 
         def losses_at(point):
             return example_losses.of_examples(
@@ -167,7 +185,7 @@ class Local(Objective):
             lambda: losses_at(self.evaluate(params, gradient=False)),
             context,
         )
-        return rows.take(self._batch, indices)
+        return batches.take(self._batch, indices)
 
 
 class Synced(Local):

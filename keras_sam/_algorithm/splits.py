@@ -1,24 +1,47 @@
 """m-sharpness on one device: parts of a batch that climb on their own."""
 
 import functools
+import itertools
+from typing import NamedTuple
 
 import keras
 from keras import ops
 from keras import tree
 
-from keras_sam import _keras_internals
 from keras_sam import vectors
+from keras_sam._backend import batches
+from keras_sam._backend import compiled_losses
+from keras_sam._types import Batch
 
 
-def mean(climb, batch, parts, state, accumulators):
+class Piece(NamedTuple):
+    """A part of a batch.
+
+    Attributes:
+        batch: `Batch` of the part.
+        rows: Int or scalar int tensor, the number of its examples that count.
+        share: Float or scalar float tensor, `rows` over the size of the batch.
+    """
+
+    batch: Batch
+    rows: int
+    share: float
+
+
+def mean(climb, outputs, model, batch, parts, state, accumulators):
     """Climbs on each part of a batch; returns the mean weighted by size.
 
     All parts start from the same state, as replicas do. The float state that
     the parts return is averaged. The integer state (seeds) of the first part is
     kept. Only metrics are handed on from part to part.
 
+    The compiled losses of a part have factors such that the mean over parts is
+    the loss of the batch, see `scales`.
+
     Args:
         climb: Function from a `Batch` and state to an `Outcome`.
+        outputs: Function from a `Batch` to the outputs of the model.
+        model: `keras.Model`, compiled.
         batch: `Batch` whose tensors share their first axis.
         parts: Int, the number of parts. 1 climbs on the batch as it is.
         state: List of tensors.
@@ -29,26 +52,32 @@ def mean(climb, batch, parts, state, accumulators):
     """
     if parts == 1:
         return climb(batch, state)
-    outcomes, shares, y_preds = [], [], []
-    for piece, rows, share in split(batch, parts):
-        outcome = climb(piece, state)
+    pieces = list(split(batch, parts))
+    outcome = climb(pieces[0].batch, state)
+    # The outputs tell which losses have factors, by masks. Most have none.
+    others = (outputs(piece.batch) for piece in pieces[1:])
+    factors = scales(model, pieces, itertools.chain([outcome.y_pred], others))
+    outcomes, y_preds = [], []
+    for i, piece in enumerate(pieces):
+        if i > 0 or factors is not None:
+            part = piece.batch._replace(scales=factors and factors[i])
+            outcome = climb(part, state)
         metrics = [
-            ops.where(share > 0, new, old)
+            ops.where(piece.share > 0, new, old)
             for new, old in zip(
                 outcome.state[accumulators], state[accumulators], strict=True
             )
         ]
         state = [*state[: accumulators.start], *metrics]
-        counts = functools.partial(_rows, rows=slice(rows))
-        y_preds.append(tree.map_structure(counts, outcome.y_pred))
+        y_preds.append(_counted(outcome.y_pred, piece.rows))
         outcomes.append(outcome._replace(y_pred=()))
-        shares.append(share)
+    shares = [piece.share for piece in pieces]
     average = tree.map_structure(
         lambda *values: _average(values, shares), *outcomes
     )
     average.state[accumulators] = metrics
     return average._replace(
-        y_pred=tree.map_structure(_concatenate, *y_preds),
+        y_pred=tree.map_structure(batches.concatenate, *y_preds),
         # Overwrites are largest magnitudes, so the largest counts. Keras does
         # the same over accumulated steps.
         overwrites=[
@@ -59,50 +88,81 @@ def mean(climb, batch, parts, state, accumulators):
 
 
 def split(batch, parts):
-    """Yields each part of a batch, its number of rows, and its share.
+    """Yields the `Piece`s of a batch.
 
     With fewer examples than parts, surplus parts repeat an example of another
     part. They have 0 rows and share 0, so they do not affect the result.
     """
-    tensors = [t for t in tree.flatten(batch) if t is not None]
-    known = {t.shape[0] for t in tensors if len(t.shape)} - {None}
-    if (
-        len(known) > 1
-        or not all(len(t.shape) for t in tensors)
-        or not all(hasattr(t, "__getitem__") for t in tensors)
-    ):
-        raise ValueError(
-            "`num_batch_splits` needs dense or ragged tensors with one batch "
-            f"axis in common. Received: {batch}"
-        )
-    size = ops.shape(tensors[0])[0]
+    batches.check("`num_batch_splits`", batch)
+    size = batches.size(batch)
     larger = max if isinstance(size, int) else ops.maximum
     for part in range(parts):
         start, stop = size * part // parts, size * (part + 1) // parts
-        rows = slice(start, larger(start + 1, stop))
-        piece = tree.map_structure(functools.partial(_rows, rows=rows), batch)
-        yield piece, stop - start, (stop - start) / larger(size, 1)
+        piece = batches.part(batch, start, larger(start + 1, stop))
+        yield Piece(piece, stop - start, (stop - start) / larger(size, 1))
 
 
-def _rows(tensor, rows):
-    if tensor is None:
+def scales(model, pieces, outputs):
+    """Returns the factors of the compiled losses in each piece, or None.
+
+    A piece with share s and divisor D_i has the factor D_i / (s D), where D is
+    the divisor of the whole batch. Then the mean of the losses of the pieces,
+    weighted by their shares, is the loss of the batch. A sum over examples has
+    the divisor 1, and the factor 1 / s. All factors are 1 where each example
+    has equally many values.
+
+    Args:
+        model: `keras.Model`, compiled.
+        pieces: List of `Piece`s.
+        outputs: Iterator over the outputs of the model for each piece. It is
+            read as far as needed.
+
+    Returns:
+        List of a list of scalar tensors, and None for 1, for each piece. None
+        if all factors are 1.
+    """
+    first = compiled_losses.divisors(model, pieces[0].batch, next(outputs))
+    if all(divisor is None for divisor in first):
         return None
-    if len(tensor.shape) == 0:
+    divisors = [first] * len(pieces)
+    if any(ops.is_tensor(divisor) for divisor in first):
+        divisors[1:] = [
+            compiled_losses.divisors(model, piece.batch, y_pred)
+            for piece, y_pred in zip(pieces[1:], outputs, strict=True)
+        ]
+    by_loss = [
+        _factors(of_pieces, [piece.share for piece in pieces])
+        for of_pieces in zip(*divisors, strict=True)
+    ]
+    return [list(of_losses) for of_losses in zip(*by_loss, strict=True)]
+
+
+def _factors(divisors, shares):
+    """Returns the factors of one loss in all pieces."""
+    if divisors[0] is None:
+        return divisors
+    if divisors[0] is compiled_losses.ONE:
+        shares = [ops.cast(share, keras.config.floatx()) for share in shares]
+        return [ops.divide_no_nan(ops.ones_like(s), s) for s in shares]
+    # A part with share 0 repeats an example of another part.
+    divisors = [
+        ops.where(share > 0, divisor, 0)
+        for share, divisor in zip(shares, divisors, strict=True)
+    ]
+    total = functools.reduce(ops.add, divisors)
+    return [
+        ops.divide_no_nan(divisor, total * ops.cast(share, total.dtype))
+        for share, divisor in zip(shares, divisors, strict=True)
+    ]
+
+
+def _counted(y_pred, rows):
+    if any(t.shape == () for t in tree.flatten(y_pred)):
         raise ValueError(
             "`num_batch_splits` needs outputs with a batch axis. "
-            f"Received: {tensor}"
+            f"Received: {batches.described(y_pred)}"
         )
-    part = tensor[rows]
-    _keras_internals.set_mask(part, _rows(_keras_internals.mask(tensor), rows))
-    return part
-
-
-def _concatenate(*tensors):
-    masks = [_keras_internals.mask(tensor) for tensor in tensors]
-    result = ops.concatenate(tensors)
-    if masks[0] is not None:
-        _keras_internals.set_mask(result, ops.concatenate(masks))
-    return result
+    return batches.first(y_pred, rows)
 
 
 def _average(values, shares):

@@ -15,6 +15,7 @@ from keras_sam._algorithm.climb import Path
 from keras_sam._algorithm.context import StepContext
 from keras_sam._algorithm.memory import Memory
 from keras_sam._algorithm.objective import Restricted
+from keras_sam._algorithm.objective import scalar
 from keras_sam._types import Outcome
 
 
@@ -48,6 +49,8 @@ def step(method, at, weights, memory):
     """
     z, memory = started(method, at, weights, memory)
     passed = at.evaluate(z)  # The clean pass gives loss, outputs and state.
+    if method.needs_scalar_loss:
+        scalar(passed.loss, f"`{method.needs_scalar_loss}`")
     clean = at.shared_point(passed)
     climbs, memory = due(method, at, clean, memory)
     update = at.choose(

@@ -20,11 +20,15 @@ if keras.backend.backend() != "tensorflow":
     )
 
 from keras_sam._backend.tensorflow import batch_means as batch_means
+from keras_sam._backend.tensorflow import batches as batches
 from keras_sam._backend.tensorflow import building as building
+from keras_sam._backend.tensorflow import compiled_losses as compiled_losses
+from keras_sam._backend.tensorflow import compiling as compiling
 from keras_sam._backend.tensorflow import control_flow as control_flow
 from keras_sam._backend.tensorflow import datasets as datasets
 from keras_sam._backend.tensorflow import evaluator as evaluator
 from keras_sam._backend.tensorflow import example_losses as example_losses
+from keras_sam._backend.tensorflow import preparation as preparation
 from keras_sam._backend.tensorflow import random as random
 from keras_sam._backend.tensorflow import replicas as replicas
 from keras_sam._backend.tensorflow import rows as rows

@@ -5,7 +5,7 @@ import math
 from keras_sam._algorithm import adapters
 from keras_sam._algorithm.climb import STEP_LENGTHS
 from keras_sam._algorithm.method import Method
-from keras_sam._backend import evaluator as evaluators
+from keras_sam._backend import compiling
 from keras_sam._backend import variables
 
 
@@ -131,6 +131,12 @@ def _xla(sam, method):
     if sam.jit_compile is True and count == 1:
         return "XLA: it compiles the whole train step (`jit_compile=True`)."
     with sam.distribute_strategy.scope():
-        compiles = evaluators.compiles(method.xla, sam.jit_compile)
+        if compiling.by_strategy():
+            return "XLA: the strategy compiles the whole train step."
+        try:
+            compiles = compiling.compiles(method.xla, sam)
+        except ValueError as error:
+            return f"XLA: no train step. {error}."
     what = "it compiles" if compiles else "it does not compile"
-    return f"XLA: {what} the evaluations of gradients (`xla={method.xla!r}`)."
+    asked = "`run_eagerly=True`" if sam.run_eagerly else f"`xla={method.xla!r}`"
+    return f"XLA: {what} the evaluations of gradients ({asked})."

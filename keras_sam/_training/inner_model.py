@@ -1,33 +1,117 @@
-"""Which models can be wrapped."""
+"""Which models can be wrapped, and which methods of their own they have."""
+
+from typing import Any
 
 import keras
+from keras import tree
 
-from keras_sam import _keras_internals
+from keras_sam._backend import preparation
 
-_METHODS = (
-    "train_step",
-    "test_step",
-    "predict_step",
+# The wrapper calls these methods of the inner model.
+CALLED = (
+    "compile",
     "compute_loss",
     "compute_metrics",
+    "get_metrics_result",
+    "metrics",
+    "predict_step",
+    "reset_metrics",
+    "test_step",
+)
+# It never calls these. The first ones may prepare data, see `preparation`.
+_LOOPS = (
+    "fit",
+    "evaluate",
+    "predict",
+    "train_on_batch",
+    "test_on_batch",
+    "predict_on_batch",
+)
+_STEPS = (
+    "train_step",
+    "make_train_function",
+    "make_test_function",
+    "make_predict_function",
 )
 
 
-def check(model):
+def check(model: Any, wrapper: type, library: type) -> None:
     """Checks that a model can be wrapped.
+
+    Args:
+        model: The model.
+        wrapper: The class of the wrapper. What it overrides, the model may
+            override, too.
+        library: The class of the library's wrapper.
 
     Raises:
         TypeError: If the model is no `keras.Model`.
-        ValueError: If the model overrides a method that the wrapper does not
-            call.
+        ValueError: If the model is a wrapper, or overrides methods that the
+            wrapper does not call.
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a `keras.Model`. Received: {model!r}")
-    for name in _METHODS:
-        if not _keras_internals.is_of_keras(getattr(model, name)):
-            raise ValueError(
-                f"`model` must leave `{name}` to Keras: the wrapper would not "
-                "call it. Override it in a subclass of "
-                "SharpnessAwareMinimization. Received a "
-                f"{type(model).__name__} that overrides it"
+    if isinstance(model, library):
+        raise ValueError(
+            "`model` must not be wrapped already. Wrap its inner model, "
+            f"`sam.model`, instead. Received a {type(model).__name__}"
+        )
+    loops, steps = (
+        [
+            name
+            for name in names
+            if overrides(model, name)
+            and _definer(model, name) is not preparation.introducer(model)
+            and _definer(wrapper, name) is _definer(library, name)
+        ]
+        for names in (_LOOPS, _STEPS)
+    )
+    if loops or steps:
+        names = ", ".join(f"`{name}`" for name in [*loops, *steps])
+        there = "in a subclass of SharpnessAwareMinimization"
+        ways = f"Override {names} {there}"
+        if loops:
+            ways += (
+                ". Or leave the data to the caller: prepare them before `fit`, "
+                "or in layers of the model"
             )
+        raise ValueError(
+            f"`model` must leave {names} to Keras: the wrapper would not call "
+            f"what the model has in place of Keras's. {ways}. Received a "
+            f"{type(model).__name__} that overrides {names}"
+        )
+
+
+def overrides(model: keras.Model, name: str) -> bool:
+    """Whether a model has a method or property in place of `keras.Model`'s."""
+    return _definer(model, name) is not _definer(keras.Model, name)
+
+
+def _definer(owner: Any, name: str) -> Any:
+    """Returns the class, or the model itself, that defines an attribute."""
+    if not isinstance(owner, type):
+        if name in vars(owner):
+            return owner
+        owner = type(owner)
+    return next(kind for kind in owner.__mro__ if name in vars(kind))
+
+
+def build(model, input_shape):
+    """Creates the variables of a model from the shape of its input.
+
+    Args:
+        model: `keras.Model`.
+        input_shape: Shape, or a nested structure of shapes.
+
+    Raises:
+        ValueError: If the model cannot be called on symbolic inputs.
+    """
+    inputs = tree.map_shape_structure(keras.KerasTensor, input_shape)
+    try:
+        model(inputs)
+    except Exception as error:  # A model may raise errors of any type.
+        raise ValueError(
+            f"{model.name!r} (a {type(model).__name__}) cannot be built from "
+            "shapes. Call the wrapper on a batch instead, which builds it: "
+            f"sam(x[:1]). Received: input_shape={input_shape!r} ({error})"
+        ) from error

@@ -1,4 +1,8 @@
-"""The memory of a method, as weights of the model."""
+"""The memory of a method, as weights of a layer."""
+
+import dataclasses
+import warnings
+from typing import Any
 
 from keras import ops
 from keras import tree
@@ -7,71 +11,113 @@ from keras_sam import vectors
 from keras_sam._algorithm import memory as memories
 from keras_sam._backend import control_flow
 from keras_sam._backend import values
+from keras_sam._training import held
+from keras_sam._training import memory_file
+
+DESCRIPTION = "description"
 
 
-class MemoryWeights:
-    """Holds a `Memory` in non-trainable weights of a layer.
+@dataclasses.dataclass(frozen=True)
+class _Role:
+    """The memory of one role.
 
-    Args:
-        layer: Keras layer that gets the weights.
-        method: `method.Method`.
-        trained: List of all trained Keras variables.
-        selection: `selection.Selection` of those that move.
+    Attributes:
+        owners: List of the Keras variables that the memory is for.
+        structure: What the part calls its memory, with tensors of zeros.
+        weights: List of Keras variables, the tensors of the memory.
     """
 
-    def __init__(self, layer, method, trained, selection):
-        def first(value):
-            tensors = [value(variable) for variable in trained]
-            return memories.first(method, tensors, selection.pick(tensors))
+    owners: list
+    structure: Any
+    weights: list
 
-        def initializer(role, index):
-            def initial(shape, dtype):
-                # Keras calls this when the variables have their values.
-                del shape
-                memory = getattr(first(lambda v: values.read([v])[0]), role)
-                return ops.cast(tree.flatten(memory)[index], dtype)
+    def is_for(self, owners):
+        """Whether the memory is for some variables. Scalars are for any."""
+        return _ids(owners) == _ids(self.owners) or (
+            len(self.owners) > 0
+            and all(len(weight.shape) == 0 for weight in self.weights)
+        )
 
-            return initial
 
-        with control_flow.outside_graphs():
-            self._structure = first(lambda v: ops.zeros(v.shape, v.dtype))
-        self._paths = self._paths_of(trained, selection)
-        self._weights = [
-            layer.add_weight(
-                shape=tensor.shape,
-                dtype=tensor.dtype,
-                initializer=initializer(role, index),
-                trainable=False,
-                autocast=False,
-                name=f"memory_{role}_{index}",
-            )
-            for role, memory in self._structure._asdict().items()
-            for index, tensor in enumerate(tree.flatten(memory))
-        ]
-        for weight in self._weights:
-            # tf.train.Checkpoint looks for weights in attributes only.
-            setattr(layer, f"_{weight.name}", weight)
+class MemoryWeights(held.Held):
+    """Holds a `Memory` in non-trainable weights.
+
+    It gets weights when all trained variables exist, and others when the
+    trained variables change.
+
+    Args:
+        method: `method.Method`.
+        all_weights: Function that returns all weights of the wrapper.
+    """
+
+    def __init__(self, method, all_weights):
+        super().__init__("memory")
+        self._method = method
+        self._all_weights = all_weights
+        self._roles: dict[str, _Role] = {}
+        self._was_read = self._was_loaded = False
+
+    def release(self):
+        """Lets `make` replace a memory that train steps have read.
+
+        No compiled train step may use it any more.
+        """
+        self._was_read = False
+
+    def make(self, trained, selection):
+        """Makes the memory of each role, unless it is for the same variables.
+
+        A memory that train steps have read stays. `read` is then an error.
+
+        Args:
+            trained: List of all trained Keras variables.
+            selection: `selection.Selection` of those that move.
+        """
+        if self._was_read:
+            return
+        now = _owners(trained, selection)
+        old = [role for role in self._roles if self._is_old(role, now)]
+        if self._was_loaded:
+            _warn({role: self._differing(role, now) for role in old})
+            self._was_loaded = False
+        for role in now:
+            if role in old or role not in self._roles:
+                self._put(role, now[role])
 
     def read(self, trained, selection):
-        """Returns the current `Memory`.
+        """Returns the current `Memory`, for a train step.
 
         Args:
             trained: List of all trained Keras variables.
             selection: `selection.Selection` of those that move.
 
         Raises:
-            ValueError: If a part's memory was made for other variables.
+            ValueError: If a part's memory is for other variables.
         """
-        paths = self._paths_of(trained, selection)
-        if paths != self._paths:
-            raise ValueError(
-                "A part with a memory needs the variables that were trainable "
-                "when the wrapper was built. Wrap the model again after "
-                f"freezing layers. Expected: {self._paths}. "
-                f"Received: {paths}"
-            )
-        weights = values.read(self._weights)
-        return tree.pack_sequence_as(self._structure, weights)
+        now = _owners(trained, selection)
+        for role in self._roles:
+            if self._is_old(role, now):
+                raise ValueError(
+                    "Other variables are trained now than the memory of "
+                    f"`{role}` is for. Call `compile` again after freezing "
+                    "layers: the memory then starts anew, as the optimizer "
+                    f"does. Received: {self._differing(role, now)}"
+                )
+        self._was_read = True
+        return self.current()
+
+    def current(self):
+        """Returns the current `Memory`, or None if there is none yet."""
+        if not self._roles:
+            return None
+        return memories.Memory(
+            **{
+                role: tree.pack_sequence_as(
+                    kept.structure, values.read(kept.weights)
+                )
+                for role, kept in self._roles.items()
+            }
+        )
 
     def write(self, memory, grads):
         """Assigns a new memory, unless it or a gradient is not finite.
@@ -81,29 +127,150 @@ class MemoryWeights:
             grads: List of tensors, the same on all replicas. If they are not
                 finite, the optimizer skips the step.
         """
-        if not self._weights:
+        if not self.weights:
             return
-        new = tree.flatten(memory)
-        finite = vectors.all_finite([*new, *grads])
-        for weight, value in zip(self._weights, new, strict=True):
-            weight.assign(ops.where(finite, value, weight.value))
+        finite = vectors.all_finite([*tree.flatten(memory), *grads])
+        for role, kept in self._roles.items():
+            new = tree.flatten(getattr(memory, role))
+            for weight, value in zip(kept.weights, new, strict=True):
+                weight.assign(ops.where(finite, value, weight.value))
 
-    def _paths_of(self, trained, selection):
-        """Returns the paths of the variables that each memory is made for.
+    def restart(self):
+        """Gives the memory its first values, from the weights of now."""
+        for role in self._roles:
+            self._restart(role)
 
-        A memory of scalars is made for no variables.
+    def save_own_variables(self, store):
+        """Saves the memory, and which variables it is for."""
+        described = {
+            role: self._described(role)
+            for role, kept in self._roles.items()
+            if kept.weights
+        }
+        store[DESCRIPTION] = memory_file.packed(described)
+        for role, kept in self._roles.items():
+            for index, weight in enumerate(kept.weights):
+                store[f"{role}_{index}"] = weight
+
+    def load_own_variables(self, store):
+        """Loads the memory of each role, if the file has it for the same part.
+
+        Where it is for other variables than are trained now, it comes back as
+        it was, with a warning. It starts anew in a training of the variables
+        of now. Where variables are missing, it starts anew at once.
         """
-        shaped_after = {
-            "start": selection.pick(trained),
-            "direction": selection.pick(trained),
-            "descent": trained,
-            "cadence": trained,
-        }
-        return {
-            role: [variable.path for variable in variables]
-            for role, variables in shaped_after.items()
-            if any(
-                len(tensor.shape)
-                for tensor in tree.flatten(getattr(self._structure, role))
+        there = memory_file.unpacked(store[DESCRIPTION])
+        if there and not self._roles:  # Nothing is trained now.
+            self._roles = {role: _NOTHING for role in memories.Memory._fields}
+        differences = {}
+        for role in list(self._roles):
+            if role in there:
+                differences[role] = self._load(role, there[role], store)
+            else:
+                self._restart(role)
+        self._was_loaded = not any(differences.values())
+        _warn(differences)
+
+    def _load(self, role, there, store):
+        """Loads the memory of a role; returns what differs, or None."""
+        differing = memory_file.differing(there, self._described(role))
+        if differing:
+            owners = memory_file.owners(
+                there, self._described(role), self._others()
             )
-        }
+            if owners is not None:
+                self._put(role, owners)
+        weights = self._roles[role].weights
+        if memory_file.differing(there, self._described(role)):
+            self._restart(role)
+        else:
+            for index, weight in enumerate(weights):
+                weight.assign(store[f"{role}_{index}"])
+        return differing if weights else None
+
+    def _restart(self, role):
+        kept = self._roles[role]
+        first = tree.flatten(self._first(role, values.read(kept.owners)))
+        for weight, value in zip(kept.weights, first, strict=True):
+            weight.assign(ops.cast(value, weight.dtype))
+
+    def _first(self, role, tensors):
+        return memories.first(self._method, role, tensors)
+
+    def _put(self, role, owners):
+        """Makes the memory of a role, in place of an earlier one."""
+        for weight in self._roles.get(role, _NOTHING).weights:
+            delattr(self, f"_{weight.name}")  # Keras no longer tracks it.
+        with control_flow.outside_graphs():
+            zeros = [ops.zeros(v.shape, v.dtype) for v in owners]
+            structure = self._first(role, zeros)
+
+        def initializer(index):
+            # Keras calls this when the variables have their values.
+            def initial(shape, dtype):
+                del shape
+                first = self._first(role, values.read(owners))
+                return ops.cast(tree.flatten(first)[index], dtype)
+
+            return initial
+
+        weights = [
+            self.add_weight(
+                shape=tensor.shape,
+                dtype=tensor.dtype,
+                initializer=initializer(index),
+                trainable=False,
+                autocast=False,
+                name=f"{role}_{index}",
+            )
+            for index, tensor in enumerate(tree.flatten(structure))
+        ]
+        for weight in weights:
+            # tf.train.Checkpoint looks for weights in attributes only.
+            setattr(self, f"_{weight.name}", weight)
+        self._roles[role] = _Role(owners, structure, weights)
+
+    def _described(self, role):
+        kept = self._roles[role]
+        part = {"climbs": None, **self._method.arguments()}[role]
+        return memory_file.described(
+            part, kept.weights, kept.owners, self._others()
+        )
+
+    def _others(self):
+        """Returns all weights of the wrapper, but the memory."""
+        own = set(_ids(self.weights))
+        return [w for w in self._all_weights() if id(w) not in own]
+
+    def _is_old(self, role, now):
+        return not self._roles[role].is_for(now[role])
+
+    def _differing(self, role, now):
+        then = [v.path for v in self._roles[role].owners]
+        return memory_file.differing_paths(then, [v.path for v in now[role]])
+
+
+_NOTHING = _Role([], (), [])
+
+
+def _owners(trained, selection):
+    """Returns {role: the variables that its memory is for}."""
+    moving = selection.pick(trained)
+    owners = {"start": moving, "direction": moving, "climbs": []}
+    return {r: owners.get(r, list(trained)) for r in memories.Memory._fields}
+
+
+def _ids(variables):
+    return [id(variable) for variable in variables]
+
+
+def _warn(differences):
+    """Warns of the memories that start anew, {role: what differs or None}."""
+    found = [f"`{k}`: {v}" for k, v in differences.items() if v]
+    if found:
+        warnings.warn(
+            "All weights are here, but a memory starts anew in the next "
+            "training, as it is for other variables than those that are "
+            f"trained now. Received: {'; '.join(found)}",
+            stacklevel=3,
+        )

@@ -1,5 +1,6 @@
 """The callback that saves a training and resumes it."""
 
+import logging
 import numbers
 import os
 import signal
@@ -15,6 +16,8 @@ from keras_sam._training import agreement
 from keras_sam._training import checkpoints
 from keras_sam._training import fast_forward
 from keras_sam._training import preemption
+
+_LOG = logging.getLogger("keras_sam")
 
 
 class BackupAndRestore(keras.callbacks.Callback):
@@ -44,6 +47,9 @@ class BackupAndRestore(keras.callbacks.Callback):
     that they agree on. If a training is finished, or a callback has stopped it,
     another `fit` runs no step and leaves the weights of the last backup.
 
+    The logger "keras_sam" says, as a warning, where `fit` resumes, and what
+    backup is left after SIGTERM.
+
     Args:
         directory: String or path, the folder for the backups of this one
             training. It must be the same for all workers.
@@ -53,6 +59,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         max_to_keep: Int, at least 1: the number of backups kept.
 
     Raises:
+        TypeError: If `directory` is no path.
         ValueError: If the newest backup is damaged, of another model, or not
             the same on all workers. No variable has changed then, unless only
             the metrics differ and the backup is from within an epoch.
@@ -66,6 +73,11 @@ class BackupAndRestore(keras.callbacks.Callback):
         max_to_keep: int = 2,
     ) -> None:
         super().__init__()
+        if not isinstance(directory, (str, os.PathLike)):
+            raise TypeError(
+                "`directory` must be a string or a path, the folder for the "
+                f"backups. Received: {directory!r}"
+            )
         if save_freq != "epoch":
             _check_positive("save_freq", save_freq, '"epoch" or ')
         _check_positive("max_to_keep", max_to_keep)
@@ -108,6 +120,7 @@ class BackupAndRestore(keras.callbacks.Callback):
                 model, self.params["epochs"] if stopped else self.epoch
             )
             self._resumes = self.step > 0
+            _LOG.warning("%s", self._resumed(stopped))
         self._watch = preemption.Watch(strategy)
         self._watch.start()
 
@@ -146,7 +159,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         if not self._skips and (ends or self._is_due(batch + 1)):
             self._save(self._epoch, batch + 1, self.history, logs)
         if ends:
-            _exit()
+            self._exit()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self._skip is not None:
@@ -154,11 +167,35 @@ class BackupAndRestore(keras.callbacks.Callback):
             self._skip = None
         self._save(epoch + 1, 0, [*self.history, _plain(logs)])
         if self._watch.due():
-            _exit()
+            self._exit()
 
     def on_train_end(self, logs: Any = None) -> None:
         _keras_internals.set_first_epoch(self.model, None)
         self._watch.stop()
+
+    def _resumed(self, stopped: bool) -> str:
+        """Says where `fit` goes on, in words."""
+        backup = f"BackupAndRestore has restored {self._checkpoints.latest}"
+        if stopped or self.epoch >= self.params["epochs"]:
+            end = "was stopped" if stopped else "is finished"
+            return f"{backup}: the training {end} after epoch {self.epoch}."
+        return f"{backup}: `fit` goes on {self._place()}."
+
+    def _place(self) -> str:
+        """Says where in the training the newest backup is, counted from 0."""
+        return f"with step {self.step} of epoch {self.epoch}, counted from 0"
+
+    def _exit(self) -> None:
+        """Ends the process as SIGTERM asks."""
+        status = 128 + signal.SIGTERM
+        _LOG.warning(
+            "BackupAndRestore has received SIGTERM and ends with status %d. "
+            "The backup %s lets `fit` go on %s.",
+            status,
+            self._checkpoints.latest,
+            self._place(),
+        )
+        raise SystemExit(status)
 
     def _is_due(self, done: int) -> bool:
         """Whether the steps from `_first` to `done` reach a step to save."""
@@ -212,7 +249,3 @@ def _check_positive(name: str, value: Any, others: str = "") -> None:
         raise ValueError(
             f"`{name}` must be {others}an int, at least 1. Received: {value!r}"
         )
-
-
-def _exit() -> None:
-    raise SystemExit(128 + signal.SIGTERM)

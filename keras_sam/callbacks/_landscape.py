@@ -85,6 +85,11 @@ class Landscape(keras.callbacks.Callback):
         direction: Any = Normalized(),
     ) -> None:
         super().__init__()
+        if isinstance(x, (keras.Model, landscape.Landscape)):
+            raise TypeError(
+                "`x` must be the data to measure on: `Landscape(x, y)`. `fit` "
+                f"gives the callback its model. Received: {x!r}"
+            )
         self._data = (x, y, sample_weight, batch_size)
         self._every = _validation.integer("every", every, 1)
         self._unit = _validation.choice("unit", unit, ("epoch", "step"))

@@ -12,6 +12,7 @@ from keras_sam import vectors
 from keras_sam.directions import Normalized
 from keras_sam.landscape import _climbing
 from keras_sam.landscape import _displacements
+from keras_sam.landscape import _landscape
 from keras_sam.landscape import _lines_and_planes
 from keras_sam.landscape._batch import Patch
 from keras_sam.landscape._landscape import Landscape
@@ -99,6 +100,7 @@ def ascent_plane(
             length zero, for example because the gradient is zero.
         FloatingPointError: If a loss or gradient of the climb is not finite.
     """
+    _landscape.check(landscape)
     method = _climbing.method(
         rho, ascent_steps, radius, direction, perturb=perturb
     )

@@ -9,6 +9,7 @@ from keras_sam import _validation
 from keras_sam import vectors
 from keras_sam._algorithm.draws import normals
 from keras_sam.landscape import _climbing
+from keras_sam.landscape import _landscape
 from keras_sam.landscape import _results
 from keras_sam.landscape._landscape import Landscape
 
@@ -72,6 +73,7 @@ def average_sharpness(
 
     Reference: arXiv:2302.07011, as in the authors' code.
     """
+    _landscape.check(landscape)
     method = _climbing.method(rho, 1, "full", perturb=perturb)
     moving = _climbing.selected(method, landscape)
     _validation.integer("draws", draws, 1)

@@ -7,6 +7,7 @@ from keras import ops
 from keras_sam import _filters
 from keras_sam import vectors
 from keras_sam._algorithm.objective import Objective
+from keras_sam._algorithm.objective import scalar
 from keras_sam._backend import batch_means
 from keras_sam._types import Batch
 from keras_sam._types import Point
@@ -58,6 +59,7 @@ class Patch(Losses):
     ) -> Point:
         """Returns the `Point` at params, of all examples of the batch."""
         loss, grads = self._means.evaluate(self._part, params, gradient)
+        scalar(loss, "A landscape")
         name = "loss or gradient" if gradient else "loss"
         self._check(name, [loss, *grads])
         return Point(params, loss, grads, None, [], [])

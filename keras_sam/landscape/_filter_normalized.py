@@ -7,6 +7,7 @@ from keras import ops
 from keras_sam import _filters
 from keras_sam import vectors
 from keras_sam._algorithm import draws
+from keras_sam.landscape import _landscape
 from keras_sam.landscape._landscape import Landscape
 
 
@@ -31,6 +32,7 @@ def filter_normalized(
     Reference: arXiv:1712.09913, section 4; as in the authors' code, biases and
     parameters of batch normalization stay.
     """
+    _landscape.check(landscape)
     params = landscape.weights(params)
     noise = draws.normals(params, seed)
     axes = _filters.axes(landscape.model, landscape.variables)

@@ -1,13 +1,16 @@
 """The Hessian of a landscape as an operator on vectors."""
 
 import math
+from typing import Any
 from typing import Protocol
+from typing import runtime_checkable
 
 import numpy as np
 from keras import backend
 from keras import ops
 
 
+@runtime_checkable
 class Curved(Protocol):
     """What `Hessian` needs of a landscape."""
 
@@ -33,10 +36,13 @@ class Hessian:
         products: Int, the number of products so far.
 
     Raises:
+        TypeError: If `landscape` is something else, such as a model.
         ValueError: If `params` has other shapes, or there are no weights.
     """
 
     def __init__(self, landscape: Curved, params: list | None) -> None:
+        if not isinstance(landscape, Curved):
+            raise wrong(landscape)
         self.products = 0
         self._landscape = landscape
         self._params = landscape.params if params is None else list(params)
@@ -86,6 +92,15 @@ class Hessian:
         """Returns a vector as a list of arrays shaped like the weights."""
         parts = np.split(vector, np.cumsum(self._sizes)[:-1])
         return [p.reshape(s) for p, s in zip(parts, self._shapes, strict=True)]
+
+
+def wrong(landscape: Any) -> TypeError:
+    """Returns the error of something else in the place of a landscape."""
+    return TypeError(
+        "`landscape` must be a `keras_sam.landscape.Landscape`, a compiled "
+        "model with the data to measure on: `Landscape(model, x, y)`. "
+        f"Received: {landscape!r}"
+    )
 
 
 def signs(

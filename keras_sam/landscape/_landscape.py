@@ -13,11 +13,13 @@ from keras_sam import _filters
 from keras_sam import vectors
 from keras_sam._backend import batch_means
 from keras_sam._backend import datasets
+from keras_sam._backend import preparation
 from keras_sam._backend import values
 from keras_sam._types import Batch
 from keras_sam._types import Point
 from keras_sam.landscape._batch import Losses
 from keras_sam.landscape._batch import Patch
+from keras_sam.landscape._hessian import wrong
 
 
 class Landscape(Losses):
@@ -36,7 +38,9 @@ class Landscape(Losses):
     Args:
         model: `keras.Model`, compiled, for example a
             `SharpnessAwareMinimization`. A model that is not built is built
-            from the data.
+            from the data. A model that prepares the data of `fit` by
+            `preprocess_samples`, as KerasHub's tasks do, prepares these too. It
+            must prepare them alike each time.
         x: Inputs: arrays as `fit` takes them, nested or not; a
             `tf.data.Dataset` of batches, which must end and must not be
             shuffled anew in each iteration; or a `keras.utils.PyDataset`.
@@ -76,7 +80,8 @@ class Landscape(Losses):
         self.model = model
         # Random draws on all data are the draws on the first batch.
         self.iterations = ops.convert_to_tensor(0, "int64")
-        data = datasets.batches(x, y, sample_weight, batch_size)
+        prepare = preparation.preparer(model)
+        data = datasets.batches(x, y, sample_weight, batch_size, prepare)
         number = int(data.cardinality())
         self.number = number if number >= 0 else None
         first = next(iter(data), None)
@@ -114,11 +119,17 @@ class Landscape(Losses):
             params: List of tensors or arrays; None for `self.params`.
 
         Raises:
+            TypeError: If they are no list.
             ValueError: If they do not have the shapes of the model's weights.
         """
         if params is None:
             return self.params
         shapes = [tuple(w.shape) for w in self.params]
+        if not isinstance(params, (list, tuple)):
+            raise TypeError(
+                "Weights, and directions through them, must be lists of "
+                f"tensors, one for each trained variable. Received: {params!r}"
+            )
         received = [tuple(ops.shape(w)) for w in params]
         if received != shapes:
             raise ValueError(
@@ -183,13 +194,22 @@ class Landscape(Losses):
         return vectors.scale(1 / examples, total)
 
 
+def check(landscape: Any) -> None:
+    """Raises TypeError unless the argument `landscape` is a `Landscape`."""
+    if not isinstance(landscape, Landscape):
+        raise wrong(landscape)
+
+
 def _check(model: Any) -> None:
     if not isinstance(model, keras.Model):
-        raise TypeError(f"`model` must be a `keras.Model`. Received: {model!r}")
+        raise TypeError(
+            "`model` must be a `keras.Model`, and the data come after it: "
+            f"`Landscape(model, x, y)`. Received: {model!r}"
+        )
     if not model.compiled:
         raise ValueError(
-            "`model` must be compiled with its loss. Received: "
-            f"{model.name!r}, which is not"
+            "`model` must be compiled with its loss: call `model.compile` "
+            f"first. Received: {model.name!r}, which is not"
         )
 
 

@@ -8,6 +8,7 @@ from numpy import typing
 
 from keras_sam import _validation
 from keras_sam import vectors
+from keras_sam.landscape import _landscape
 from keras_sam.landscape import _results
 from keras_sam.landscape._batch import Losses
 from keras_sam.landscape._filter_normalized import filter_normalized
@@ -75,6 +76,7 @@ def line(
         ValueError: If an argument does not fit.
         FloatingPointError: If the loss at w is not finite.
     """
+    _landscape.check(landscape)
     if direction is None:
         direction = filter_normalized(landscape, seed, params)
     params = landscape.weights(params)
@@ -117,6 +119,7 @@ def plane(
 
     Reference: arXiv:1712.09913.
     """
+    _landscape.check(landscape)
     if directions is None:
         directions = [
             filter_normalized(landscape, seed + i, params) for i in range(2)

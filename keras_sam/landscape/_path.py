@@ -13,6 +13,7 @@ from keras_sam._algorithm.selection import Selection
 from keras_sam.descents import Last
 from keras_sam.directions import Normalized
 from keras_sam.landscape import _climbing
+from keras_sam.landscape import _landscape
 from keras_sam.landscape import _results
 from keras_sam.landscape._batch import Patch
 from keras_sam.landscape._landscape import Landscape
@@ -121,6 +122,7 @@ def path(
         ValueError: If an argument is out of range.
         FloatingPointError: If a loss or gradient is not finite.
     """
+    _landscape.check(landscape)
     method = _climbing.method(
         rho, ascent_steps, radius, direction, descent=descent, perturb=perturb
     )

@@ -11,6 +11,7 @@ from keras_sam._algorithm.method import Method
 from keras_sam._algorithm.selection import Selection
 from keras_sam.directions import Normalized
 from keras_sam.landscape import _climbing
+from keras_sam.landscape import _landscape
 from keras_sam.landscape import _results
 from keras_sam.landscape._batch import Patch
 from keras_sam.landscape._landscape import Landscape
@@ -110,6 +111,7 @@ def sharpness(
     arXiv:2206.06232, whose code takes 20 steps of 0.1 rho, without the maximum;
     adaptive: ASAM, arXiv:2102.11600.
     """
+    _landscape.check(landscape)
     method = _climbing.method(
         rho, ascent_steps, radius, direction, perturb=perturb
     )

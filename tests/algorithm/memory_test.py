@@ -123,16 +123,5 @@ def test_stateless_parts_add_no_weights():
     assert len(sam.weights) == len(sam.model.weights)
 
 
-def test_freezing_layers_afterwards_is_an_error():
-    sam, _, (batch,) = trained(1, direction=Friendly())
-    sam.model.get_layer("hidden").trainable = False
-    sam.compile("sgd", testing.cross_entropy())
-    before = sam.get_weights()
-    with pytest.raises(ValueError, match="after freezing layers"):
-        sam.train_on_batch(*batch)
-    for a, b in zip(before, sam.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
 if __name__ == "__main__":
     sys.exit(pytest.main([__file__]))

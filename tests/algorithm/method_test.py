@@ -67,35 +67,6 @@ def test_what_is_not_a_model(model):
         keras_sam.SAM(model)
 
 
-def test_a_wrapper_cannot_be_wrapped():
-    with pytest.raises(ValueError, match="`model` must leave `train_step`"):
-        keras_sam.SAM(keras_sam.SAM(testing.dense_net()))
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "train_step",
-        "test_step",
-        "predict_step",
-        "compute_loss",
-        "compute_metrics",
-    ],
-)
-def test_a_method_that_would_not_be_called(name):
-    override = {name: lambda self, *args, **kwargs: None}
-    custom = type("Custom", (keras.Sequential,), override)
-    with pytest.raises(ValueError, match=f"`model` must leave `{name}`"):
-        keras_sam.SAM(custom([keras.Input((2,)), keras.layers.Dense(1)]))
-
-
-def test_a_method_replaced_on_the_instance():
-    net = testing.dense_net()
-    net.train_step = lambda data: {}
-    with pytest.raises(ValueError, match="`model` must leave `train_step`"):
-        keras_sam.SAM(net)
-
-
 @pytest.mark.parametrize("run_eagerly", [False, True])
 def test_no_trainable_weights(run_eagerly):
     net = testing.dense_net()
@@ -232,6 +203,46 @@ def test_a_part_that_forgets_its_memory():
 
     sam = keras_sam.SAM(testing.dense_net(), direction=Forgetful())
     assert_refuses(sam, "has `init`, so it must return", run_eagerly=True)
+
+
+class OfExamples(keras_sam.SAM):
+    """Its loss is one number for each example, which Keras lets pass."""
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        return keras.losses.sparse_categorical_crossentropy(
+            y, y_pred, from_logits=True
+        )
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ({"track": True}, "`track`"),
+        ({"num_batch_splits": 2}, "`num_batch_splits`"),
+        ({"descent": descents.SearchedSlerp()}, "SearchedSlerp,"),
+    ],
+)
+def test_a_loss_of_each_example(arguments, name, run_eagerly):
+    sam = OfExamples(testing.dense_net(), **arguments)
+    match = f"{name} needs the loss of a batch as one number.*Received a loss"
+    assert_refuses(sam, match, run_eagerly)
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_a_loss_of_each_example_trains_as_in_keras(run_eagerly):
+    loss = keras.losses.SparseCategoricalCrossentropy(
+        from_logits=True, reduction=None
+    )
+    first, second = (
+        testing.train(
+            testing.dense_net, wrap, loss=loss, run_eagerly=run_eagerly
+        )
+        for wrap in (lambda m: m, lambda m: keras_sam.SAM(m, ascent_steps=0))
+    )
+    testing.assert_same(first, second)
 
 
 if __name__ == "__main__":

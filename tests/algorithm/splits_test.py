@@ -184,17 +184,13 @@ def test_an_empty_batch():
     assert [float(s) for _, _, s in splits.split(batch, 2)] == [0.0, 0.0]
 
 
-@pytest.mark.parametrize(
-    "x",
-    [
-        (tf.ones((4, 2)), tf.ones((3, 2))),
-        tf.sparse.from_dense(tf.ones((4, 2))),
-    ],
-    ids=["unequal", "sparse"],
-)
-def test_what_cannot_be_split(x):
-    with pytest.raises(ValueError, match="`num_batch_splits` needs dense"):
-        list(splits.split(_types.Batch(x), 2))
+def test_what_cannot_be_split():
+    """The error has shapes, not values."""
+    batch = _types.Batch((tf.ones((4, 2)), tf.ones((3, 2))))
+    with pytest.raises(ValueError, match="`num_batch_splits` needs") as caught:
+        list(splits.split(batch, 2))
+    assert "'(4, 2) float32', '(3, 2) float32'" in str(caught.value)
+    assert "tf.Tensor" not in str(caught.value)
 
 
 def test_outputs_that_cannot_be_split():
@@ -205,6 +201,112 @@ def test_outputs_that_cannot_be_split():
     sam.compile("sgd", ["mse", None], run_eagerly=True)
     with pytest.raises(ValueError, match="needs outputs with a batch axis"):
         sam.train_on_batch(testing.data()[0], [np.ones((24, 1)), None])
+
+
+# The mean over parts is the loss of the batch, whatever it divides by.
+
+WORDS = np.array([[1, 2, 3, 4], [2, 1, 4, 0], [3, 0, 0, 0], [1, 0, 0, 0]] * 2)
+LABELS = np.random.RandomState(0).randint(-1, 3, (8, 4))
+
+
+def tagger():
+    """A label for each word, and one for each sentence."""
+    inputs = keras.Input((4,), dtype="int32")
+    x = keras.layers.Embedding(5, 3, mask_zero=True)(inputs)
+    words = keras.layers.Dense(3, kernel_regularizer="l2", name="words")(x)
+    pooled = keras.layers.GlobalAveragePooling1D()(x)
+    sentence = keras.layers.Dense(
+        3, activity_regularizer="l1", name="sentence"
+    )(pooled)
+    return keras.Model(inputs, {"words": words, "sentence": sentence})
+
+
+REDUCTIONS = ("sum_over_batch_size", "sum", "mean_with_sample_weight")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence", "weighted", "mode"),
+    [
+        (REDUCTIONS[0], REDUCTIONS[0], False, "graph"),
+        *((words, words, True, "eager") for words in REDUCTIONS),
+        (REDUCTIONS[0], REDUCTIONS[1], True, "eager"),
+        (REDUCTIONS[1], REDUCTIONS[2], False, "eager"),
+    ],
+)
+def test_without_a_climb_it_is_keras(words, sentence, weighted, mode):
+    def trained(wrap):
+        random = np.random.RandomState(1)
+        return testing.train(
+            tagger,
+            wrap,
+            lambda: keras.optimizers.SGD(1.0),
+            fit={
+                "x": WORDS,
+                "y": {"words": LABELS, "sentence": LABELS.max(1).clip(0)},
+                "sample_weight": {
+                    "words": random.uniform(size=(8, 4)),
+                    "sentence": random.uniform(size=8),
+                }
+                if weighted
+                else None,
+                "epochs": 1,
+            },
+            loss={
+                "words": keras.losses.SparseCategoricalCrossentropy(
+                    from_logits=True, ignore_class=-1, reduction=words
+                ),
+                "sentence": keras.losses.SparseCategoricalCrossentropy(
+                    from_logits=True, reduction=sentence
+                ),
+            },
+            loss_weights={"words": 0.3, "sentence": 2.0},
+            metrics=None,
+            **testing.MODES[mode],
+        )
+
+    plain = trained(lambda model: model)
+    for parts in (3,) if mode == "graph" else (2, 3, 9):
+        split = trained(
+            lambda model, parts=parts: keras_sam.SAM(
+                model, rho=0.0, num_batch_splits=parts
+            )
+        )
+        for one, two in zip(
+            split[0].model.get_weights(), plain[0].get_weights(), strict=True
+        ):
+            np.testing.assert_allclose(one, two, atol=2e-6)
+        assert set(split[1]) == set(plain[1])
+        for name, values in plain[1].items():
+            np.testing.assert_allclose(split[1][name], values, rtol=2e-6)
+
+
+def squares(y, y_pred):
+    return keras.ops.mean((y - y_pred) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("loss", "received"),
+    [
+        (squares, "'squares'.*returns a scalar"),
+        (keras.losses.Dice(), "'dice'.*returns a scalar"),
+        (
+            keras.losses.MeanSquaredError(reduction=None),
+            "'mean_squared_error'.*has no `reduction`",
+        ),
+    ],
+    ids=["mean", "dice", "none"],
+)
+def test_losses_that_are_no_mean_over_parts(loss, received):
+    net = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2)])
+    sam = keras_sam.SAM(net, num_batch_splits=2)
+    sam.compile("sgd", loss, run_eagerly=True)
+    before = sam.get_weights()
+    with pytest.raises(
+        ValueError, match=f"`num_batch_splits` needs.*{received}"
+    ):
+        sam.train_on_batch(np.ones((4, 6)), np.ones((4, 2)))
+    for one, two in zip(sam.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The loss of each example, from that of the batch."""
 
+import functools
 import sys
 
 import keras
@@ -9,18 +10,13 @@ import tensorflow as tf
 
 from keras_sam import _types
 from keras_sam._backend import example_losses
-from tests.support import testing as _  # noqa: F401  Before TensorFlow's devices.
+from tests.support import testing as testing  # Before TensorFlow's devices.
 
 
 def of_examples(model, x, y, sample_weight=None):
-    found = example_losses.of_examples(
+    return example_losses.of_examples(
         model, model(x), _types.Batch(x, y, sample_weight)
     )
-    return found - np.mean(found)
-
-
-def centered(values):
-    return values - np.mean(values)
 
 
 def sequences(examples, steps=6):
@@ -39,7 +35,7 @@ def test_of_sequences_they_are_summed_over_steps(examples):
     model, x, y = sequences(examples)
     by_step = np.mean((y - model(x)) ** 2, axis=2)
     np.testing.assert_allclose(
-        of_examples(model, x, y), centered(by_step.mean(axis=1)), rtol=1e-4
+        of_examples(model, x, y), by_step.mean(axis=1), rtol=1e-4
     )
 
 
@@ -49,7 +45,7 @@ def test_weights_of_steps_count():
     by_step = weights * np.mean((y - model(x)) ** 2, axis=2)
     np.testing.assert_allclose(
         of_examples(model, x, y, tf.constant(weights)),
-        centered(by_step.mean(axis=1)),
+        by_step.mean(axis=1),
         rtol=1e-4,
     )
 
@@ -74,25 +70,209 @@ def test_outputs_with_weights_and_without(names):
         )
     else:
         found = of_examples(model, x, [u, v], [weight, np.ones(5, "float32")])
-    np.testing.assert_allclose(found, centered(expected), rtol=1e-4)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-def test_a_loss_without_sample_weights_is_an_error():
-    class Own(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.layer = keras.layers.Dense(2)
+def images():
+    """A model with images as outputs, inputs and targets."""
+    random = np.random.RandomState(0)
+    model = keras.Sequential(
+        [keras.Input((2, 3, 2)), keras.layers.Dense(2, "sigmoid")]
+    )
+    x, y = (random.uniform(size=(4, 2, 3, 2)).astype("f") for _ in range(2))
+    return model, x, y, model(x).numpy()
 
-        def call(self, x):
-            return self.layer(x)
 
-        def compute_loss(self, x, y, y_pred, sample_weight, training):
-            return tf.reduce_mean((y - y_pred) ** 2)
+def squares_by_image(y, y_pred):
+    return tf.reduce_mean((y - y_pred) ** 2, axis=(1, 2, 3))
 
-    model = Own()
-    model.compile("sgd")
-    with pytest.raises(ValueError, match="uses `sample_weight`"):
-        of_examples(model, tf.ones((4, 3)), tf.ones((4, 2)))
+
+def by_image(y, y_pred):
+    return np.mean((y - y_pred) ** 2, axis=(1, 2, 3))
+
+
+def dice_by_image(y, y_pred):
+    both = np.sum(y * y_pred, axis=(1, 2, 3))
+    return 1 - 2 * both / np.sum(y + y_pred, axis=(1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (squares_by_image, by_image),
+        (keras.losses.MeanSquaredError(), by_image),
+        (keras.losses.Dice(axis=(1, 2, 3)), dice_by_image),
+        # The mean over examples is the sum over them.
+        (
+            keras.losses.Dice(axis=(-3, -2, -1), reduction="sum"),
+            lambda y, y_pred: 4 * dice_by_image(y, y_pred),
+        ),
+        (keras.losses.MeanSquaredError(dtype="float16"), by_image),
+    ],
+)
+@pytest.mark.parametrize("traced", [False, True])
+def test_values_of_any_rank(loss, expected, traced):
+    model, x, y, y_pred = images()
+    model.compile("sgd", loss)
+    found = functools.partial(of_examples, model, x, y)
+    np.testing.assert_allclose(
+        (tf.function(found) if traced else found)(),
+        expected(y, y_pred),
+        rtol=2e-2 if getattr(loss, "dtype", "") == "float16" else 1e-4,
+    )
+
+
+def test_outputs_whose_losses_have_different_ranks():
+    inputs = keras.Input((2, 3, 2))
+    first = keras.layers.Dense(2, "sigmoid", name="first")(inputs)
+    second = keras.layers.Dense(1, name="second")(
+        keras.layers.Flatten()(inputs)
+    )
+    model = keras.Model(inputs, {"first": first, "second": second})
+    model.compile(
+        "sgd",
+        {"first": keras.losses.Dice(axis=(1, 2, 3)), "second": "mse"},
+        loss_weights={"first": 3.0, "second": 0.5},
+    )
+    _, x, y, _ = images()
+    z = np.arange(4, dtype="f")[:, None]
+    weight = np.linspace(0.5, 2, 4).astype("f")
+    outputs = {name: t.numpy() for name, t in model(x).items()}
+    expected = 3 * dice_by_image(y, outputs["first"])
+    expected += 0.5 * np.mean((z - outputs["second"]) ** 2, axis=1)
+    np.testing.assert_allclose(
+        of_examples(
+            model,
+            x,
+            {"first": y, "second": z},
+            {"first": weight, "second": weight},
+        ),
+        weight * expected,
+        rtol=1e-4,
+    )
+
+
+def test_masks_and_the_sum_of_sample_weights_divide():
+    """Of three words, one is masked in one example."""
+    tokens, y = np.array([[1, 2, 3], [4, 1, 0]]), np.ones((2, 3, 1), "f")
+    weights = np.array([[1, 2, 3], [4, 5, 6]], "f")
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Embedding(5, 1, mask_zero=True)]
+    )
+    values = weights * (tokens > 0) * (model(tokens)[..., 0] - 1) ** 2
+    for reduction, divisor in (
+        ("sum", 1),
+        ("sum_over_batch_size", 5),
+        ("mean_with_sample_weight", 15),
+    ):
+        model.compile("sgd", keras.losses.MeanSquaredError(reduction=reduction))
+        np.testing.assert_allclose(
+            of_examples(model, tokens, y, weights),
+            2 * np.sum(values, axis=1) / divisor,
+            rtol=1e-6,
+        )
+
+
+def test_ragged_targets():
+    model, x, y = sequences(3)
+    ragged = keras.layers.Lambda(lambda t: tf.RaggedTensor.from_tensor(t))
+    model = keras.Sequential([model, ragged])
+    model.compile("sgd", keras.losses.MeanSquaredError())
+    lengths = [6, 6, 6]
+    y = tf.RaggedTensor.from_tensor(y.astype("f"), lengths)
+    np.testing.assert_allclose(
+        of_examples(model, x, y),
+        np.mean((y.to_tensor() - model(x).to_tensor()) ** 2, axis=(1, 2)),
+        rtol=1e-4,
+    )
+
+
+def mean_squares(y, y_pred):
+    return tf.reduce_mean((y - y_pred) ** 2)
+
+
+class Called(keras.losses.Loss):
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        return tf.reduce_mean(y_true - y_pred)
+
+
+@pytest.mark.parametrize(
+    ("loss", "match"),
+    [
+        (mean_squares, "'mean_squares'.*returns a scalar"),
+        (keras.losses.Dice(), "'dice'.*returns a scalar"),
+        ("dice", "'dice'.*returns a scalar"),
+        (keras.losses.Dice(axis=0), r"'dice'.*of shape \(2, 3, 2\)"),
+        (keras.losses.Circle(), "'circle'.*compares examples"),
+        (Called(name="own"), "'own'.*redefines `__call__`"),
+    ],
+)
+def test_losses_without_an_axis_of_examples(loss, match):
+    model, x, y, _ = images()
+    model.compile("sgd", loss)
+    if isinstance(loss, keras.losses.Circle):
+        # It needs one vector, and one label, for each example.
+        model.add(keras.layers.Flatten())
+        y = np.arange(4)
+    with pytest.raises(ValueError, match=f"choice of samples needs.*{match}"):
+        of_examples(model, x, y)
+
+
+# Overrides of `compute_loss`.
+
+
+def overriding(compute):
+    """Returns a model whose loss is `compute(compiled, y, y_pred, weights)`."""
+
+    class Own(keras.Sequential):
+        def compute_loss(self, x, y, y_pred, sample_weight, training=True):
+            def compiled():
+                return super(Own, self).compute_loss(
+                    x, y, y_pred, sample_weight
+                )
+
+            return compute(compiled, y, y_pred, sample_weight)
+
+    model = Own([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    random = np.random.RandomState(0)
+    x, y = (random.normal(size=(5, n)).astype("f") for n in (3, 2))
+    return model, x, y
+
+
+def weighted(compiled, y, y_pred, sample_weight):
+    values = tf.reduce_mean((y - y_pred) ** 2, axis=1)
+    return tf.reduce_mean(values * sample_weight)
+
+
+@pytest.mark.parametrize(
+    "compute", [lambda compiled, *_: 3.0 * compiled(), weighted]
+)
+def test_overrides(compute):
+    model, x, y = overriding(compute)
+    weight = np.linspace(1, 2, 5).astype("f")
+    expected = weight * np.mean((y - model(x)) ** 2, axis=1)
+    np.testing.assert_allclose(
+        of_examples(model, x, y, weight),
+        expected if compute is weighted else 3 * expected,
+        rtol=1e-4,
+    )
+
+
+@pytest.mark.parametrize(
+    ("compute", "match"),
+    [
+        (lambda c, y, y_pred, w: mean_squares(y, y_pred), "uses neither"),
+        (
+            lambda c, y, y_pred, w: c() + tf.reduce_mean(y_pred**2),
+            "adds other terms",
+        ),
+    ],
+)
+def test_overrides_without_losses_of_the_examples(compute, match):
+    model, x, y = overriding(compute)
+    with pytest.raises(ValueError, match=f"choice of samples.*{match}"):
+        of_examples(model, x, y)
 
 
 if __name__ == "__main__":

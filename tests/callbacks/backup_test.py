@@ -737,5 +737,52 @@ def test_another_thread(tmp_path):
     assert keras_sam.BackupAndRestore(tmp_path).epoch == EPOCHS
 
 
+# What it says.
+
+
+def said(caplog):
+    """Returns what the logger of the library said, and forgets it."""
+    texts = [r.getMessage() for r in caplog.records if r.name == "keras_sam"]
+    caplog.clear()
+    return texts
+
+
+def test_it_says_where_fit_goes_on(tmp_path, caplog):
+    interrupt(plain(), tmp_path, (1, 2), save_freq=2)
+    assert not said(caplog)
+    fit(plain(), tmp_path, save_freq=2)
+    (text,) = said(caplog)
+    assert str(tmp_path / "ckpt-") in text
+    assert "`fit` goes on with step 2 of epoch 1, counted from 0" in text
+    fit(plain(), tmp_path)
+    (text,) = said(caplog)
+    assert text.endswith(f"the training is finished after epoch {EPOCHS}.")
+
+
+def test_it_says_what_is_left_after_a_signal(tmp_path, caplog):
+    class Late(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if batch == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    backup = keras_sam.BackupAndRestore(tmp_path)
+    with pytest.raises(SystemExit):
+        plain().fit(
+            dataset(),
+            steps_per_epoch=STEPS,
+            callbacks=[Late(), backup],
+            verbose=0,
+        )
+    (text,) = said(caplog)
+    assert "has received SIGTERM and ends with status 143" in text
+    assert str(tmp_path / "ckpt-1") in text
+    assert "go on with step 2 of epoch 0" in text
+
+
+def test_a_directory_that_is_no_path():
+    with pytest.raises(TypeError, match="`directory` must be .*: None"):
+        keras_sam.BackupAndRestore(None)
+
+
 if __name__ == "__main__":
     sys.exit(pytest.main([__file__]))

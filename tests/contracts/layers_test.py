@@ -46,7 +46,7 @@ BELOW = {("_keras_internals", "_private_names")}
 # The files that may touch foreign names that begin with an underscore.
 INTERNALS = {
     "_keras_internals",
-    "_training.tensorflow.tensorflow_internals",
+    "_backend.tensorflow.tensorflow_internals",
 }
 # Methods of named tuples, which Python documents.
 PUBLIC = {"_asdict", "_fields", "_make", "_replace"}

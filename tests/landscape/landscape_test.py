@@ -5,6 +5,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import scipy.sparse
 import tensorflow as tf
 from keras import tree
 
@@ -268,6 +269,28 @@ def test_data_sets():
         assert at.loss(at.params) == expected.loss(at.params)
 
 
+def test_sparse_inputs():
+    """Of SciPy, of TensorFlow, and in batches of a PyDataset."""
+    x, y = testing.data()
+    x *= np.random.RandomState(1).uniform(size=x.shape) < 0.5
+    inputs = keras.Input((6,), sparse=True)
+    model = compiled(keras.Model(inputs, keras.layers.Dense(3)(inputs)))
+    expected = np.mean(
+        keras.losses.sparse_categorical_crossentropy(
+            y, model(x), from_logits=True
+        )
+    )
+    rows = scipy.sparse.csr_matrix(x)
+    for data in (
+        (rows, y),
+        (tf.sparse.from_dense(x), y),
+        (Slices(rows, y), None),
+    ):
+        at = Landscape(model, *data, batch_size=5)
+        assert (at.size, at.number) == (24, 5)
+        np.testing.assert_allclose(at.loss(at.params), expected, rtol=1e-6)
+
+
 def test_targets_may_be_none():
     (x, _), (_, weight) = testing.data(), testing.data()
     data = next(iter(datasets.batches(x, None, weight, 5)))
@@ -339,6 +362,58 @@ def test_losses_that_are_not_finite():
         keras_sam.landscape.sharpness(at)
     with pytest.raises(FloatingPointError, match="product must .* index 2"):
         at.hessian_vector_product(at.params, at.params)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ascent_plane",
+        "average_sharpness",
+        "eigenvalues",
+        "filter_normalized",
+        "line",
+        "path",
+        "plane",
+        "sharpness",
+        "spectral_density",
+        "trace",
+    ],
+)
+@pytest.mark.parametrize("kind", ["model", "callback", "nothing"])
+def test_what_is_no_landscape(name, kind):
+    x, y = testing.data()
+    wrong = {
+        "model": testing.dense_net(),
+        "callback": keras_sam.callbacks.Landscape(x, y),
+        "nothing": None,
+    }[kind]
+    with pytest.raises(
+        TypeError,
+        match=r"`landscape` must be .*`Landscape\(model, x, y\)`",
+    ):
+        getattr(keras_sam.landscape, name)(wrong)
+
+
+def test_what_is_no_model_and_no_data():
+    x, y = testing.data()
+    with pytest.raises(TypeError, match=r"`model` must be .*Landscape\(model"):
+        Landscape(x, y)
+    at = Landscape(compiled(testing.dense_net()), x, y)
+    for model in (at, at.model):
+        with pytest.raises(TypeError, match=r"`x` must be the data .*Received"):
+            keras_sam.callbacks.Landscape(model)
+
+
+def test_a_direction_that_is_a_part():
+    at = Landscape(compiled(testing.dense_net()), *testing.data())
+    with pytest.raises(TypeError, match="must be lists .* Normalized"):
+        keras_sam.landscape.line(at, keras_sam.directions.Normalized())
+
+
+def test_a_loss_of_each_example():
+    loss = keras.losses.SparseCategoricalCrossentropy(reduction=None)
+    with pytest.raises(ValueError, match=r"as one number.* shape \(24,\)"):
+        Landscape(compiled(testing.dense_net(), loss), *testing.data())
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ from keras import ops
 import keras_sam
 from keras_sam import descents
 from keras_sam import directions
-from keras_sam._backend import evaluator
 
 ATOL = 1e-6
 RHO = 0.5
@@ -875,21 +874,6 @@ def test_jit_compile_compiles_the_evaluations():
             )
 
     testing.assert_same(losses(), losses(jit_compile=True), atol=1e-6)
-
-
-def test_jit_compile_means_xla_on_several_replicas():
-    assert not evaluator.compiles("auto", jit_compile=True)
-    with STRATEGY.scope():
-        assert evaluator.compiles("auto", jit_compile=True)
-        assert not evaluator.compiles(False, jit_compile=True)
-
-
-def test_a_tpu_strategy_compiles_by_itself(monkeypatch):
-    """A stand-in: only the type of the strategy is looked at."""
-    stand_in = object.__new__(tf.distribute.TPUStrategy)
-    monkeypatch.setattr(tf.distribute, "get_strategy", lambda: stand_in)
-    assert not evaluator.compiles(True)
-    assert not evaluator.compiles("auto")
 
 
 if __name__ == "__main__":

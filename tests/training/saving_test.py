@@ -352,6 +352,64 @@ def test_inner_model_is_exported(tmp_path):
     np.testing.assert_allclose(loaded.serve(x), sam.predict(x), atol=1e-6)
 
 
+# Files of plain models.
+
+
+def sequential():
+    """Returns a model that is built by its first batch."""
+    return keras.Sequential([layers.Dense(4), layers.Dropout(0.3)])
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
+@pytest.mark.parametrize("make", [net, Late])
+def test_a_plain_file_is_loaded(make, ending, tmp_path):
+    path = tmp_path / f"model{ending}"
+    x, y = testing.data()
+    plain = make()
+    plain.compile("adam", testing.cross_entropy())
+    plain.train_on_batch(x, y)
+    plain.save(path) if ending == ".keras" else plain.save_weights(path)
+    sam = keras_sam.SAM(make(), direction=Inertia())
+    sam.build(x.shape)
+    sam.compile("adam", testing.cross_entropy())
+    sam.optimizer.build(sam.trainable_variables)
+    sam.load_weights(path, skip_mismatch=True)
+    pairs = zip(
+        [*plain.get_weights(), *plain.optimizer.variables],
+        [*sam.model.get_weights(), *sam.optimizer.variables],
+        strict=True,
+    )
+    for a, b in pairs:
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("make", [net, sequential])
+def test_a_plain_model_loads_the_file_of_a_wrapper(make, tmp_path):
+    x, _ = testing.data()
+    sam = keras_sam.SAM(make(), direction=Inertia())
+    sam.build(x.shape)
+    sam.save_weights(tmp_path / "sam.weights.h5")
+    plain = make()
+    plain(x)
+    plain.load_weights(tmp_path / "sam.weights.h5")
+    pairs = zip(plain.get_weights(), sam.model.get_weights(), strict=True)
+    for a, b in pairs:
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_wrapper_loads_its_file_into_a_model_without_memory(tmp_path):
+    x, _ = testing.data()
+    sam = keras_sam.SAM(Late(), direction=Inertia())
+    sam(x)
+    sam.save_weights(tmp_path / "sam.weights.h5")
+    plain = Late()
+    plain(x)
+    keras_sam.SAM(plain).load_weights(tmp_path / "sam.weights.h5")
+    pairs = zip(plain.get_weights(), sam.model.get_weights(), strict=True)
+    for a, b in pairs:
+        np.testing.assert_array_equal(a, b)
+
+
 # TensorFlow's own checkpoints.
 
 

@@ -10,7 +10,9 @@ import tensorflow as tf
 from keras import ops
 from keras import tree
 
+from keras_sam._backend.tensorflow import batches
 from keras_sam._backend.tensorflow import building
+from keras_sam._backend.tensorflow import compiling
 from keras_sam._backend.tensorflow import evaluator
 from keras_sam._backend.tensorflow import replicas
 from keras_sam._backend.tensorflow import values
@@ -62,11 +64,11 @@ class BatchMeans:
         self._data = data
         self._strategy = model.distribute_strategy or replicas.current()
         with self._strategy.scope():
-            building.build(model, first, optimizer=False)
+            building.build(model, first, training, optimizer=False)
             self._evaluator = evaluator.Evaluator(
                 model,
                 self._strategy.num_replicas_in_sync,
-                evaluator.compiles(xla),
+                compiling.compiles(xla, model),
                 training,
             )
         self.variables = self._evaluator.params
@@ -151,7 +153,8 @@ class BatchMeans:
 
         def here(data: Any, params: list, *more: Any) -> list:
             batch = _unpacked(data)
-            if isinstance(batch.size, int) and batch.size == 0:
+            size = batches.size(batch)
+            if isinstance(size, int) and size == 0:
                 # Keras cannot compute the loss of a batch with a static size
                 # of 0.
                 return _zeros(params)[measured]
@@ -159,7 +162,7 @@ class BatchMeans:
             means = measure(state, batch, params, *more)
             if self._strategy.num_replicas_in_sync == 1:
                 return means
-            size = tf.cast(batch.size, "float64")
+            size = tf.cast(size, "float64")
             # A mean over no examples is NaN.
             means = [tf.where(size > 0, x, tf.zeros_like(x)) for x in means]
             return [_times(size, x) for x in means]
@@ -211,7 +214,7 @@ def _unpacked(data: Any) -> Batch:
 
 
 def _examples(data: Any) -> tf.Tensor:
-    return tf.convert_to_tensor(_unpacked(data).size)
+    return tf.convert_to_tensor(batches.size(_unpacked(data)))
 
 
 def _as_it_is(function: Callable[..., list]) -> Callable[..., list]:

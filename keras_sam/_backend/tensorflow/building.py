@@ -1,40 +1,106 @@
-"""Creates the variables of a model."""
+"""Creates the variables of a model as the first step of plain `fit` does.
+
+Keras creates variables where a model first uses them: in a call in training
+mode, and in the loss. So `build` calls the model in training mode and computes
+the loss, once, before a train step fixes what it trains. The call updates
+nothing, and a graph of it is thrown away.
+"""
 
 import keras
 import tensorflow as tf
 from keras import tree
 
 from keras_sam import _keras_internals
+from keras_sam._backend.tensorflow import tensorflow_internals
 
 
-def build(model, data, optimizer=True):
-    """Creates all variables of a compiled model, from the shapes of `data`.
+def build(model, data, training=True, optimizer=True, metrics=False):
+    """Creates all variables of a compiled model, and of its loss.
 
-    An `Evaluator` cannot create variables. Keras itself also builds models by
-    symbolic calls before stateless train steps, on other backends.
+    A model that runs eagerly is called only if a layer or the loss is not
+    built, or `metrics` are asked for.
 
     Args:
         model: `keras.Model`, compiled.
-        data: A batch.
-        optimizer: Bool, whether to build the optimizer. A symbolic call, where
-            one is needed, builds it in any case.
+        data: A batch as `fit` takes it, or its `tf.TypeSpec`s.
+        training: Bool, whether the model is in training mode.
+        optimizer: Bool, whether to build the optimizer, too. This also builds
+            the metrics of a model that runs as a graph.
+        metrics: Bool, whether to build the metrics in any case.
 
     Raises:
         ValueError: If a layer compiles its own `call`.
     """
-    layers = _keras_internals.layers(model)
-    _, y, _ = keras.utils.unpack_x_y_sample_weight(data)
-    if (
-        tf.executing_eagerly()
-        and all(layer.built for layer in layers)
-        and not tree.is_nested(y)
-    ):
-        # No symbolic call, which fails for models that only run eagerly.
-        if optimizer and not model.optimizer.built:
+    _check_calls(model)
+    if not model.run_eagerly and not tf.config.functions_run_eagerly():
+        with tensorflow_internals.scratch_graph():
+            _call(model, _tensors(data), training, optimizer or metrics)
+    elif metrics or not _keras_internals.is_built(model):
+        _call(model, data, training, metrics)
+    if optimizer and not model.optimizer.built:
+        with tf.init_scope():
             model.optimizer.build(model.trainable_variables)
-    else:
-        _keras_internals.build_symbolically(model, data)
-    for layer in layers:
+
+
+def has_shapes(specs):
+    """Whether `build` can create variables from the specs of a batch."""
+    return all(type(spec) in _PLACEHOLDERS for spec in tree.flatten(specs))
+
+
+def _call(model, data, training, metrics):
+    """Calls a model, its loss and its metrics; drops all updates."""
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    with _Dropping(collect_losses=True):
+        y_pred = model(x, training=training)
+        _keras_internals.compute_loss(
+            model,
+            x=x,
+            y=y,
+            y_pred=y_pred,
+            sample_weight=sample_weight,
+            training=training,
+        )
+        if metrics:
+            model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+
+
+class _Dropping(keras.StatelessScope):
+    """Drops all updates. New variables get their values at its end."""
+
+    _looks_up = False
+
+    def get_current_value(self, variable):
+        # Regularizers ask the scope, and not the variable, for a value.
+        value = super().get_current_value(variable)
+        if value is None and not self._looks_up:
+            self._looks_up = True
+            value = variable.value  # This asks the scope once more.
+            self._looks_up = False
+        return value
+
+
+_PLACEHOLDERS = {
+    tf.TensorSpec: lambda spec: tf.compat.v1.placeholder(
+        spec.dtype, spec.shape
+    ),
+    tf.SparseTensorSpec: lambda spec: tf.compat.v1.sparse_placeholder(
+        spec.dtype, spec.shape
+    ),
+    tf.RaggedTensorSpec: lambda spec: tf.compat.v1.ragged.placeholder(
+        spec.dtype, spec.ragged_rank, spec.shape[spec.ragged_rank + 1 :]
+    ),
+}
+
+
+def _tensors(data):
+    """Returns a batch with a placeholder in the place of each spec."""
+    return tree.map_structure(
+        lambda value: _PLACEHOLDERS.get(type(value), lambda v: v)(value), data
+    )
+
+
+def _check_calls(model):
+    for layer in _keras_internals.layers(model):
         if isinstance(layer.call, tf.types.experimental.PolymorphicFunction):
             raise ValueError(
                 "A layer of `model` must not compile its own `call` with "

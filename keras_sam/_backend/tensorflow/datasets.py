@@ -1,28 +1,36 @@
 """Data in the forms that `fit` takes, as batches to be read many times."""
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import tree
 
 from keras_sam import _validation
+from keras_sam._backend.tensorflow import batches as rows_of
+from keras_sam._backend.tensorflow import preparation
 
 
 def batches(
-    x: Any, y: Any = None, sample_weight: Any = None, batch_size: int = 128
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    batch_size: int = 128,
+    prepare: Callable | None = None,
 ) -> tf.data.Dataset:
     """Returns data as a `tf.data.Dataset` of batches, in their order.
 
     Args:
-        x: Arrays or tensors in any nested structure, a `tf.data.Dataset` of
-            batches or a `keras.utils.PyDataset`. Arrays of floats are cast to
+        x: Arrays or tensors in any nested structure, ragged and sparse ones
+            too, also of SciPy; or a `tf.data.Dataset` of batches, or a
+            `keras.utils.PyDataset`. Arrays of floats are cast to
             `keras.config.floatx()`, as in `fit`.
         y: Targets, if `x` is arrays.
         sample_weight: Weights of the examples, or None, if `x` is arrays.
         batch_size: Int, at least 1, if `x` is arrays.
+        prepare: `preparation.preparer` of the model.
 
     Raises:
         TypeError: If the data are of another type.
@@ -30,6 +38,9 @@ def batches(
             different numbers of examples, or if the data do not end.
     """
     size = _validation.integer("batch_size", batch_size, 1)
+    if prepare is not None:
+        x = preparation.batches(prepare, x, y, sample_weight, size)
+        y = sample_weight = None
     if not isinstance(x, (tf.data.Dataset, keras.utils.PyDataset)):
         return _of_arrays(x, y, sample_weight, size)
     if y is not None or sample_weight is not None:
@@ -92,7 +103,7 @@ def _arrays(data: Any) -> Any:
             "The data must be arrays, a `tf.data.Dataset` of batches or a "
             f"`keras.utils.PyDataset`. Received: {data!r}"
         )
-    array = data if tf.is_tensor(data) else np.asarray(data)
+    array = rows_of.tensor(data)
     if not tf.as_dtype(array.dtype).is_floating:
         return array
     return tf.cast(array, keras.config.floatx())
@@ -110,11 +121,20 @@ def _of_python(x: keras.utils.PyDataset) -> tf.data.Dataset:
             batch = x[i]
             if isinstance(batch, (list, tuple)):
                 batch = _without_last_nones(batch)
-            yield batch
+            yield tree.map_structure(rows_of.tensor, batch)
 
-    signature = tree.map_structure(
-        lambda array: tf.TensorSpec([None] * np.ndim(array), array.dtype),
-        next(read()),
-    )
+    signature = tree.map_structure(_spec, next(read()))
     data = tf.data.Dataset.from_generator(read, output_signature=signature)
     return data.apply(tf.data.experimental.assert_cardinality(number))
+
+
+def _spec(array: Any) -> tf.TypeSpec:
+    """Returns what an array has in common with those of other batches."""
+    shape = [None] * len(array.shape)
+    if isinstance(array, tf.SparseTensor):
+        return tf.SparseTensorSpec(shape, array.dtype)
+    if isinstance(array, tf.RaggedTensor):
+        return tf.RaggedTensorSpec(
+            shape, array.dtype, array.ragged_rank, array.row_splits.dtype
+        )
+    return tf.TensorSpec(shape, array.dtype)

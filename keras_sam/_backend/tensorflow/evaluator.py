@@ -1,7 +1,6 @@
 """The loss and gradient of a Keras model at weights passed as tensors.
 
 An `Evaluator` makes a model a function of its weights, by means of `scope.py`.
-`compiles` says whether XLA compiles a pass.
 """
 
 import tensorflow as tf
@@ -9,7 +8,10 @@ from keras import tree
 
 from keras_sam import _keras_internals
 from keras_sam._backend import variables
-from keras_sam._backend.tensorflow import replicas
+from keras_sam._backend.tensorflow import assignments
+from keras_sam._backend.tensorflow import batches
+from keras_sam._backend.tensorflow import compiled_losses
+from keras_sam._backend.tensorflow import raw_variables
 from keras_sam._backend.tensorflow import rows
 from keras_sam._backend.tensorflow import values
 from keras_sam._backend.tensorflow.scope import Scope
@@ -64,7 +66,12 @@ class Evaluator:
         self.overwritten = [
             v for v in model.trainable_variables if v.overwrite_with_gradient
         ]
-        self.state = variables.unique(model.non_trainable_variables)
+        self.state = variables.unique(
+            [
+                *model.non_trainable_variables,
+                *variables.without_gradient(model),
+            ]
+        )
         states = len(self.state)
         self.state = variables.unique([*self.state, *model.metrics_variables])
         self.accumulators = slice(states, len(self.state))
@@ -72,6 +79,7 @@ class Evaluator:
         self.updated = set()
         self.connected = [False] * len(self.params)
         self.model = model
+        self._own_gradients = set()
         self._replicas = replicas
         self._training = training
         self._sliced = sliced
@@ -108,9 +116,10 @@ class Evaluator:
                 for grad in grads
             ]
         if self._replicas > 1:
+            size = batches.size(batch)
             # A mean over no examples is NaN, and so are its gradients.
             loss, *grads = [
-                tf.where((batch.size > 0) | tf.math.is_finite(t), t, 0)
+                tf.where((size > 0) | tf.math.is_finite(t), t, 0)
                 for t in (loss, *grads)
             ]
         return Point(params, loss, grads, y_pred, state, overwrites)
@@ -130,23 +139,18 @@ class Evaluator:
             )
             with scope:
                 y_pred = self.model(batch.x, training=self._training)
-                watched = tape.watched_variables()
-                # This also calls an override that does not take `training`.
-                loss = _keras_internals.compute_loss(
-                    self.model,
-                    x=batch.x,
-                    y=batch.y,
-                    y_pred=y_pred,
-                    sample_weight=batch.sample_weight,
-                    training=self._training,
+                loss = compiled_losses.compute(
+                    self.model, batch, y_pred, self._training
                 )
                 scaled_loss = loss * cast_as(loss_scale, loss)
-        scope.check(watched)
         grads, overwrites = [], []
         if gradient:
             grads, overwrites = self._gradient(
                 tape, scaled_loss, scope, params, overwritten
             )
+        if not self.once and not tf.executing_eagerly():
+            assignments.check(tf.compat.v1.get_default_graph(), self.model)
+        self._own_gradients = scope.own_gradients
         updated = [variable for variable, _ in scope.updates]
         self.state = variables.unique([*self.state, *updated])
         self.updated = {id(variable) for variable in updated}
@@ -164,7 +168,12 @@ class Evaluator:
             [param, *scope.assigned(variable)]
             for variable, param in zip(self.params, params, strict=True)
         ]
-        grads, overwrites = tape.gradient(loss, (values, overwritten))
+        raw = self._raw(tape.watched_variables(), scope)
+        with scope:  # What `keras.remat` computes again reads the weights.
+            grads, overwrites, raw_grads = tape.gradient(
+                loss, (values, overwritten, raw)
+            )
+        raw_variables.check(raw, raw_grads, self.params, self.model)
         grads = [_sum(parts) for parts in grads]
         self.connected = [grad is not None for grad in grads]
         return (
@@ -172,21 +181,58 @@ class Evaluator:
             _total(overwrites, overwritten),
         )
 
+    def _raw(self, watched, scope):
+        """Returns the watched `tf.Variable`s that Keras might train."""
+        if not watched:
+            return []
+        known = [*self.overwritten, *self.model.non_trainable_variables]
+        return raw_variables.others(watched, [*scope.foreign, *known])
+
+    def check_trained(self):
+        """Raises ValueError if the model has other trained variables by now."""
+        known = {id(variable) for variable in self.params}
+        new = [
+            variable.path
+            for variable in variables.trained(self.model)
+            if id(variable) not in known
+        ]
+        if new:
+            raise ValueError(
+                "`model` must create all trainable variables in its first "
+                "call in training mode: a later train step has created others, "
+                "which it cannot train. Create them in `__init__` or `build`. "
+                f"Received: {new}"
+            )
+
     def hessian_vector_product(self, state, batch, params, vector):
-        """Returns the Hessian at params times a list of tensors."""
+        """Returns the Hessian at params times a list of tensors.
+
+        Raises:
+            NotImplementedError: If the model has gradient checkpoints.
+        """
         with tf.GradientTape() as tape:
             tape.watch(params)
             grads = self(params, state, batch).grads
-        products = tape.gradient(grads, params, output_gradients=vector)
+        try:
+            products = tape.gradient(grads, params, output_gradients=vector)
+        except NotImplementedError as error:
+            raise NotImplementedError(
+                "Hessian products need second derivatives. TensorFlow does "
+                "not have them where gradients are checkpointed "
+                "(`keras.remat`, `keras.RematScope`, `tf.recompute_grad`). "
+                "Build the model without that. The weights there are "
+                f"{sorted(self._own_gradients)}"
+            ) from error
         return _total(products, params)
 
     def squared_gradients(self, state, batch, params, examples):
         """Returns the mean square of the gradients of single examples."""
-        number = tf.minimum(examples, batch.size)
+        batches.check("A mean over squared gradients of examples", batch)
+        number = tf.minimum(examples, batches.size(batch))
         among = tf.maximum(number, 1)  # On a replica without examples.
 
         def add(i, sums):
-            grads = self(params, state, rows.take(batch, [i])).grads
+            grads = self(params, state, batches.take(batch, [i])).grads
             return i + 1, [
                 total + grad * grad
                 for total, grad in zip(sums, grads, strict=True)
@@ -239,21 +285,3 @@ def cast_as(number, tensor):
     if isinstance(number, float):
         return number
     return tf.cast(number, tensor.dtype)
-
-
-def compiles(xla, jit_compile=False):
-    """Whether XLA compiles the evaluations of gradients.
-
-    Args:
-        xla: True, False or "auto". "auto" is True unless there are only CPUs:
-            on a CPU TensorFlow's own kernels are faster.
-        jit_compile: Bool, `jit_compile` of `compile`. On several replicas XLA
-            can compile the evaluations only, so "auto" is then True as well.
-    """
-    if isinstance(replicas.current(), tf.distribute.TPUStrategy):
-        return False  # The strategy compiles the whole step.
-    if xla != "auto":
-        return xla
-    if jit_compile and replicas.count() > 1:
-        return True
-    return any(d.device_type != "CPU" for d in tf.config.list_logical_devices())

@@ -1,21 +1,25 @@
 """The loss of each example of a batch."""
 
-import itertools
-
 import keras
 import tensorflow as tf
 from keras import tree
 
-from keras_sam import _keras_internals
+from keras_sam._backend.tensorflow import batches
+from keras_sam._backend.tensorflow import compiled_losses
+from keras_sam._backend.tensorflow import replicas
 
 
 def of_examples(model, y_pred, batch):
-    """Returns the loss of each example, up to an addend common to all.
+    """Returns the loss of each example.
 
-    The loss of an example is the derivative of the batch loss by the example's
-    sample weight, times the batch size. So this works for any loss that uses
-    sample weights. An example with several losses, such as a sequence, has
-    their sum.
+    The mean of these losses is the loss of the batch, without regularizers and
+    without losses that layers add. An example with several values of a loss,
+    such as a sequence, has their sum, times the batch size, over what the loss
+    divides by. A value that a loss returns for an example is the example's own,
+    even if it depends on other examples.
+
+    An override of `compute_loss` may use the compiled losses, or
+    `sample_weight` in their place.
 
     Args:
         model: `keras.Model`, compiled.
@@ -23,66 +27,67 @@ def of_examples(model, y_pred, batch):
         batch: `Batch`.
 
     Raises:
-        ValueError: If the loss does not use sample weights.
+        ValueError: If the loss of the batch is no sum over examples.
     """
-    size = tf.shape(tree.flatten(y_pred)[0])[0]
-    share = tf.ones([size])
-    # Regularizers read these values. The scope keeps metrics as they are.
-    scope = keras.StatelessScope([(v, v.value) for v in model.variables])
-    with tf.GradientTape() as tape, scope:
-        tape.watch(share)
-        loss = _keras_internals.compute_loss(
-            model,
-            x=batch.x,
-            y=batch.y,
-            y_pred=y_pred,
-            sample_weight=_weights(
-                share,
-                y_pred,
-                batch.sample_weight,
-                # Subclassed models have no output names.
-                getattr(model, "output_names", None) or (),
-            ),
-            training=True,
-        )
-    losses = tape.gradient(loss, share)
+    # The loss is linear in the weights; the coefficients are the losses.
+    double = keras.config.floatx() == "float64"
+    size = batches.size(batch)
+    weights = tf.ones([size], "float64" if double else "float32")
+    outputs = [t for t in tree.flatten(y_pred) if t.dtype.is_floating]
+    with tf.GradientTape() as tape, compiled_losses.aside(model):
+        tape.watch([weights, outputs])
+        loss = compiled_losses.compute(model, batch, y_pred, weights=weights)
+    # The weighted losses stop the gradients of outputs. Other terms do not.
+    losses, others = tape.gradient(loss, (weights, outputs))
     if losses is None:
-        raise ValueError(
-            "A choice of samples needs a loss that uses `sample_weight`. "
-            f"Received a {type(model).__name__} whose loss does not"
-        )
-    return losses * tf.cast(size, losses.dtype)
+        losses = _by_sample_weight(model, y_pred, batch, weights)
+    elif any(grad is not None for grad in others):
+        raise _error(model, "adds other terms of the outputs to them")
+    return losses * tf.cast(
+        batches.size(batch) * replicas.count(), losses.dtype
+    )
 
 
-def _weights(share, y_pred, given, names):
-    """Returns sample weights of each output: the given ones times the shares.
+def _by_sample_weight(model, y_pred, batch, weights):
+    """Returns derivatives by sample weights; the compiled losses are not used.
 
-    The weights have the same rank as the losses of an output, which have all
-    its axes but the last. Keras would apply a vector of weights along the last
-    axis of the losses.
+    Raises:
+        ValueError: If `compute_loss` uses no sample weights either, or if the
+            shape of the sample weights cannot be known.
     """
-    if isinstance(y_pred, dict):
-        return {
-            name: _weights(share, output, _of(given, name, i), names)
-            for i, (name, output) in enumerate(y_pred.items())
-        }
-    if isinstance(y_pred, (list, tuple)):
-        named = itertools.zip_longest(names, y_pred)
-        return [
-            _weights(share, output, _of(given, name, i), names)
-            for i, (name, output) in enumerate(named)
-        ]
-    factor = tf.reshape(share, [-1] + [1] * (len(y_pred.shape) - 2))
-    if given is None:
-        return factor
-    given = tf.cast(given, share.dtype)
-    if len(given.shape) < len(factor.shape):
-        given = tf.reshape(given, tf.shape(factor))
-    return given * factor
+    given = batch.sample_weight
+    if given is None and any(len(t.shape) > 2 for t in tree.flatten(y_pred)):
+        raise _error(
+            model,
+            "uses none of them. Then outputs of rank 3 or more need sample "
+            "weights in `fit`, which tell their shape",
+        )
+
+    def weighted(tensor):
+        if tensor is None:
+            return None
+        axes = [1] * (len(tensor.shape) - 1)
+        of_rank = tf.reshape(weights, [-1, *axes])
+        return tf.cast(tensor, weights.dtype) * of_rank
+
+    with tf.GradientTape() as tape, compiled_losses.aside(model):
+        tape.watch(weights)
+        product = (
+            weights if given is None else tree.map_structure(weighted, given)
+        )
+        batch = batch._replace(sample_weight=product)
+        loss = compiled_losses.compute(model, batch, y_pred)
+    losses = tape.gradient(loss, weights)
+    if losses is None:
+        raise _error(model, "uses neither them nor `sample_weight`")
+    return losses
 
 
-def _of(given, name, index):
-    """Returns the given weights of one output."""
-    if isinstance(given, dict):
-        return given.get(name)
-    return given[index] if isinstance(given, (list, tuple)) else given
+def _error(model, received):
+    return ValueError(
+        f"{compiled_losses.SAMPLES} needs losses of the examples. If "
+        "`compute_loss` is overridden, all its terms must come from the "
+        "compiled losses (`super().compute_loss(...)`), or all from values "
+        "that it multiplies by `sample_weight`. Received a "
+        f"{type(model).__name__} whose loss {received}"
+    )

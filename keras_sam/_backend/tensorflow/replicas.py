@@ -13,6 +13,12 @@ def strategic():
     return tf.distribute.has_strategy()
 
 
+def has_own(strategy):
+    """Whether a strategy is one that the user has made."""
+    with strategy.scope():
+        return strategic()
+
+
 def count():
     """Returns the number of replicas in sync."""
     return current().num_replicas_in_sync

@@ -5,7 +5,6 @@ function may leave them apart. Any other function needs `aligned`.
 """
 
 import tensorflow as tf
-from keras import tree
 
 _SMALL = 1 << 20
 
@@ -30,13 +29,6 @@ def each(function, x):
 def values(x):
     """Returns the elements that `x` holds, a tensor."""
     return x.values if sliced(x) else x
-
-
-def take(structure, indices):
-    """Returns a structure of tensors with the rows at the given indices."""
-    return tree.map_structure(
-        lambda t: None if t is None else tf.gather(t, indices), structure
-    )
 
 
 def half_squared_norm(x):

@@ -1,8 +1,13 @@
 """The scope in which a Keras model reads and assigns tensors, not variables."""
 
+import contextlib
+import threading
+
 import keras
 import tensorflow as tf
 
+from keras_sam._backend.tensorflow import custom_gradients
+from keras_sam._backend.tensorflow import nested_functions
 from keras_sam._backend.tensorflow import values
 
 
@@ -20,24 +25,54 @@ class Scope(keras.StatelessScope):
 
     Attributes:
         updates: List of pairs of a Keras variable and the value assigned to it.
+        foreign: List of the Keras variables that were read but not listed, as
+            those of another model.
+        own_gradients: Set of paths: the trainable variables that functions with
+            a gradient of their own have read.
     """
 
     def __init__(self, state_mapping, tape):
         super().__init__(state_mapping, collect_losses=True)
         self.updates = []
-        self._foreign = []
+        self.foreign = []
+        self.own_gradients = set()
         self._tape = tape
         self._graph = tf.compat.v1.get_default_graph()
+        self._readers = []
+        custom_gradients.install(_active)
+
+    def __enter__(self):
+        _scopes().append(self)
+        return super().__enter__()
+
+    def __exit__(self, *error):
+        _scopes().pop()
+        super().__exit__(*error)
+
+    @contextlib.contextmanager
+    def reading(self):
+        """Notes which trainable variables are read.
+
+        Yields:
+            Dict from the id of a variable to its path and its value.
+        """
+        read = {}
+        self._readers.append(read)
+        try:
+            yield read
+        finally:
+            self._readers.pop()
 
     def add_update(self, update):
         variable, value = update[0], tf.stop_gradient(update[1])
         if tf.compat.v1.get_default_graph() is not self._graph:
             raise NotImplementedError(
                 "A layer of `model` must not assign its variables inside of a "
-                "conditional or a loop: the new value cannot leave it. "
+                "conditional, a loop or a `tf.function`: the new value cannot "
+                "leave it. "
                 f"Received an assignment of {variable.path}"
             )
-        if variable.trainable:
+        if variable.trainable and value.dtype.is_floating:
             self._tape.watch(value)
         self.updates.append((variable, value))
         super().add_update((variable, value))
@@ -45,7 +80,12 @@ class Scope(keras.StatelessScope):
     def get_current_value(self, variable):
         value = super().get_current_value(variable)
         if value is None:
-            self._foreign.append(variable)
+            self.foreign.append(variable)
+            return None
+        nested_functions.check_read(variable, self._graph)
+        if variable.trainable:
+            for read in self._readers:
+                read[id(variable)] = (variable.path, value)
         return value
 
     def assigned(self, variable):
@@ -57,32 +97,16 @@ class Scope(keras.StatelessScope):
         with self:
             return values.read(variables)
 
-    def check(self, watched):
-        """Checks that the model reads its trainable weights from the scope.
 
-        Args:
-            watched: List of the `tf.Variable`s that a tape has seen.
+_local = threading.local()  # The replicas of a strategy run in threads.
 
-        Raises:
-            ValueError: If the model uses weights that are no Keras variables.
-        """
-        # The variables of another Keras model may stay outside of the scope.
-        strategy = tf.distribute.get_strategy()
-        known = {
-            id(part)
-            for variable in self._foreign
-            for part in (
-                variable.value,
-                *strategy.experimental_local_results(variable.value),
-            )
-        }
-        watched = [
-            variable for variable in watched if id(variable) not in known
-        ]
-        if watched:
-            raise ValueError(
-                "`model` must hold its trainable weights as Keras variables "
-                "(`add_weight`, or layers in attributes): other weights can be "
-                "neither perturbed nor trained. Received a model that uses the "
-                f"`tf.Variable`s {[v.name for v in watched]}"
-            )
+
+def _scopes():
+    """Returns the scopes of this thread, the innermost one last."""
+    if not hasattr(_local, "scopes"):
+        _local.scopes = []
+    return _local.scopes
+
+
+def _active():
+    return _scopes()[-1] if _scopes() else None

@@ -1,6 +1,8 @@
 """The methods that Keras's loops call, replaced where Keras's own fail."""
 
+import contextlib
 import inspect
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -10,19 +12,10 @@ from keras import tree
 
 from keras_sam import _keras_internals
 from keras_sam._backend import building
+from keras_sam._training import tensorboard
 from keras_sam._training.tensorflow.distribute import agreement
 from keras_sam._training.tensorflow.distribute import feeding
 from keras_sam._training.tensorflow.distribute import fingerprint
-
-
-def _like(method: Callable) -> Callable[[Callable], Callable]:
-    """Returns a decorator that gives a method the signature of Keras's."""
-
-    def decorate(own: Any) -> Any:
-        own.__signature__ = inspect.signature(method)
-        return own
-
-    return decorate
 
 
 class Loops(_keras_internals.FitHooks):
@@ -34,22 +27,24 @@ class Loops(_keras_internals.FitHooks):
 
     # The `parameter_server.Workers`, or None. Keras sets the functions.
     _workers: Any = None
+    # A weak reference to what `build_once` was called for, or None.
+    _built_for: Any = None
     train_function: Any
     test_function: Any
 
-    @_like(keras.Model.fit)
     def fit(
         self, x: Any = None, *args: Any, **kwargs: Any
     ) -> keras.callbacks.History:
         """Trains, as `keras.Model.fit` does, under any strategy."""
         numbers = feeding.check_fit(self, (x, *args), kwargs)
+        given = inspect.signature(super().fit).bind(x, *args, **kwargs)
+        tensorboard.write_graph(self.model, given.arguments.get("callbacks"))
         agreement.agree(self.distribute_strategy, {"fit": numbers})
         if self._workers is None:
             return super().fit(x, *args, **kwargs)
         with self._workers.fitting(self, x) as data:
             return super().fit(data, *args, **kwargs)
 
-    @_like(keras.Model.predict)
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Returns outputs, as `keras.Model.predict` does."""
         feeding.check_predict(self, x)
@@ -61,6 +56,12 @@ class Loops(_keras_internals.FitHooks):
         if self._workers is None:
             return super().distribute_strategy
         return self._workers.strategy_of_coordinator()
+
+    def variable_scope(self) -> contextlib.AbstractContextManager:
+        """Returns a context for creating variables outside of a loop."""
+        if self._workers is None:
+            return self.distribute_strategy.scope()
+        return self._workers.scope()
 
     def make_train_function(self, force: bool = False) -> None:
         """Makes the function that `fit` calls: Keras's unless it fails."""
@@ -107,7 +108,18 @@ class Loops(_keras_internals.FitHooks):
                 feeding.even_steps(strategy, iterator)
                 data_batch = feeding.first(iterator)
             with strategy.scope():
-                building.build(self, feeding.part(strategy, data_batch))
+                self.build_once(feeding.part(strategy, data_batch))
+
+    def build_once(self, data: Any) -> None:
+        """Creates all variables, the first time after `compile`.
+
+        Args:
+            data: A batch as `fit` takes it, or its `tf.TypeSpec`s.
+        """
+        tracker = _keras_internals.loss_tracker(self)  # New in each `compile`.
+        if self._built_for is None or self._built_for() is not tracker:
+            building.build(self, data)
+            self._built_for = weakref.ref(tracker)
 
     def epoch_logs(self, logs: Any) -> Any:
         """Waits for all steps of an epoch; returns its logs."""
@@ -139,23 +151,13 @@ class _BuildFirst:
     def __init__(self, model: Loops, train: Callable[[Any], Any]) -> None:
         self._model = model
         self._train = train
-        self._built = False
 
     def __call__(self, iterator: Any) -> Any:
-        if not self._built:
-            self._built = True
-            _build(self._model, getattr(iterator, "element_spec", None))
+        specs = getattr(iterator, "element_spec", None)
+        if specs is not None and building.has_shapes(specs):
+            with self._model.distribute_strategy.scope():
+                self._model.build_once(specs)
         return self._train(iterator)
-
-
-def _build(model: Loops, spec: Any) -> None:
-    """Creates all variables, if the specs of the data have shapes."""
-    if spec is not None and all(
-        isinstance(s, tf.TensorSpec) and s.shape.rank is not None
-        for s in tree.flatten(spec)
-    ):
-        with model.distribute_strategy.scope():
-            _keras_internals.build_symbolically(model, spec)
 
 
 def function(

@@ -9,12 +9,14 @@ from keras_sam._algorithm import objective
 from keras_sam._algorithm import selection
 from keras_sam._algorithm import splits
 from keras_sam._algorithm.step import step
-from keras_sam._backend import building
+from keras_sam._backend import batches
+from keras_sam._backend import compiling
 from keras_sam._backend import evaluator as evaluators
 from keras_sam._backend import replicas
 from keras_sam._backend import values
 from keras_sam._backend import variables
-from keras_sam._training import memory_weights
+from keras_sam._training import delegation
+from keras_sam._training import preparing
 from keras_sam._training import tracking
 from keras_sam._training.tensorflow import loops
 from keras_sam._training.tensorflow import optimizer_step
@@ -26,12 +28,40 @@ from keras_sam._training.tensorflow.distribute import parameter_server
 from keras_sam._types import Batch
 
 
-class Trainer(loops.Loops, tracking.Tracking):
+class Trainer(
+    preparing.Preparing, delegation.Delegation, loops.Loops, tracking.Tracking
+):
     """A wrapper that trains its inner `model` with the steps of a `Method`."""
 
-    # A subclass sets the method. `_ensure_memory` makes the memory.
+    # A subclass sets the method, and a `MemoryWeights` without weights.
+    # `_ensure_memory` makes its weights.
     _method: Any = None
     _memory: Any = None
+
+    def check_compiled(self, method_name: str | None = None) -> None:
+        """Raises ValueError unless the wrapper itself is compiled."""
+        if not self.compiled:
+            inner = (
+                " `model` was compiled before it was wrapped: the wrapper does "
+                "not take that over."
+                if self.model.compiled
+                else ""
+            )
+            raise ValueError(
+                "The wrapper must be compiled before "
+                f"`{method_name or 'training'}`: call sam.compile(optimizer, "
+                f"loss, metrics).{inner} Received: {self.name!r} (a "
+                f"{type(self).__name__}), which is not compiled"
+            )
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Makes what `fit` calls, and the memory of what it trains."""
+        if self.train_function is None or force:
+            # No function uses the memory any more: `compile` has dropped it.
+            self._memory.release()
+        with self.variable_scope():
+            self._ensure_memory()
+        super().make_train_function(force)
 
     def train_step(self, data):
         """Climbs, combines the gradients, and descends from the weights.
@@ -44,8 +74,10 @@ class Trainer(loops.Loops, tracking.Tracking):
         if method.descent.decoupled:
             optimizer_step.check(self.optimizer)
         # All variables exist from here on, and none changes until the end.
-        building.build(self, data)
+        self.build_once(data)
+        self._ensure_memory()
         batch = Batch(*keras.utils.unpack_x_y_sample_weight(data))
+        size = batches.size(batch)
         evaluator = self._evaluator()
         chosen = self._selection()
         weights, state = map(values.read, (evaluator.params, evaluator.state))
@@ -59,18 +91,38 @@ class Trainer(loops.Loops, tracking.Tracking):
             at = kind(evaluator, part, state, iterations, chosen)
             return step(method, at, weights, memory)
 
+        def outputs(part):
+            return evaluator(weights, state, part, gradient=False).y_pred
+
         outcome = splits.mean(
-            stepped, batch, method.splits, state, evaluator.accumulators
+            stepped,
+            outputs,
+            self,
+            batch,
+            method.splits,
+            state,
+            evaluator.accumulators,
         )
         outcome = aggregation.aggregate(
             outcome,
             # The passes have told the evaluator what they update.
             write_back.statistics(evaluator),
-            batch.size,
+            size,
             method.sync_perturbations,
         )
+        evaluator.check_trained()
         self._write(evaluator, outcome)
-        return self._logs(batch, outcome)
+        return self._logs(batch, size, outcome)
+
+    def auto_jit_compile(self):
+        """Returns None under a strategy, else what Keras decides.
+
+        Under a strategy Keras compiles nothing. Here XLA may compile the
+        evaluations, unless the user gives `jit_compile=False`.
+        """
+        if replicas.strategic() or replicas.has_own(self.distribute_strategy):
+            return None
+        return super().auto_jit_compile()
 
     def _evaluator(self):
         """Returns the `Evaluator` of this train step."""
@@ -85,7 +137,7 @@ class Trainer(loops.Loops, tracking.Tracking):
         return evaluators.Evaluator(
             self,
             replicas.count(),
-            evaluators.compiles(method.xla, self.jit_compile),
+            compiling.compiles(method.xla, self),
             sliced=sliced,
             once=method.evaluates_once,
         )
@@ -106,10 +158,10 @@ class Trainer(loops.Loops, tracking.Tracking):
             outcome.memory, outcome.grads if evaluator.loss_scaled else []
         )
 
-    def _logs(self, batch, outcome):
+    def _logs(self, batch, size, outcome):
         """Updates the metrics; returns the logs of the step."""
         _keras_internals.loss_tracker(self).update_state(
-            outcome.loss, sample_weight=batch.size
+            outcome.loss, sample_weight=size
         )
         logs = self.compute_metrics(
             batch.x,
@@ -117,7 +169,7 @@ class Trainer(loops.Loops, tracking.Tracking):
             outcome.y_pred,
             sample_weight=batch.sample_weight,
         )
-        return self._with_measured(outcome.measured, batch.size, logs)
+        return self._with_measured(outcome.measured, size, logs)
 
     def _selection(self):
         """Returns the `Selection` of the trained variables that move."""
@@ -127,17 +179,21 @@ class Trainer(loops.Loops, tracking.Tracking):
             (f"{self.name}/", f"{self.model.name}/"),
         )
 
-    def _remembered(self):
-        """Returns the current `Memory`."""
-        return self._memory.read(variables.trained(self), self._selection())
-
     def _ensure_memory(self):
-        """Makes the weights of the memory, if the model has trained weights."""
+        """Makes the memory, if it is missing or for other variables.
+
+        It may be called at any time, also while a graph is traced. A memory
+        that train steps have read stays as it is until `compile`.
+        """
         trained = variables.trained(self)
-        if self._memory is None and trained:
-            self._memory = memory_weights.MemoryWeights(
-                self, self._method, trained, self._selection()
-            )
+        if trained and self.model.built:
+            with keras.name_scope(self.name, caller=self):
+                self._memory.make(trained, self._selection())
+
+    def load_own_variables(self, store):
+        """Makes the memory, so that Keras can load it; loads own weights."""
+        self._ensure_memory()
+        super().load_own_variables(store)
 
     def _join_workers(self):
         """Sets the `Workers` of a `ParameterServerStrategy`, or else None."""

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_sam._backend import evaluator as evaluators
 from keras_sam._backend import rows
+from keras_sam._backend import variables
 
 
 def write_state(evaluator, state):
@@ -39,7 +40,7 @@ def grads_and_variables(evaluator, grads, overwrites):
     """Returns the pairs that `optimizer.apply_gradients` takes.
 
     Gradients are multiplied by the loss scale. A variable that the loss does
-    not depend on has None.
+    not depend on has None, and so has one of integers: Keras warns of both.
 
     Args:
         evaluator: `evaluator.Evaluator` after the passes.
@@ -59,6 +60,7 @@ def grads_and_variables(evaluator, grads, overwrites):
     return [
         *zip(grads, evaluator.params, strict=True),
         *zip(overwrites, evaluator.overwritten, strict=True),
+        *((None, v) for v in variables.without_gradient(evaluator.model)),
     ]
 
 

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 from keras import tree
 
-from keras_sam import _keras_internals
+from keras_sam._backend import building
 
 
 class Skip:
@@ -90,6 +90,6 @@ def _build(model: keras.Model, batch: Any) -> None:
         return strategy.experimental_local_results(None if missing else value)
 
     with strategy.scope():
-        _keras_internals.build_symbolically(
-            model, tree.map_structure(lambda v: part(v)[0], batch)
+        building.build(
+            model, tree.map_structure(lambda v: part(v)[0], batch), metrics=True
         )

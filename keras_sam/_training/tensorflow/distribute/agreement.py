@@ -23,7 +23,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_sam._backend import replicas
-from keras_sam._training.tensorflow import tensorflow_internals
+from keras_sam._backend.tensorflow import tensorflow_internals
 
 _LOG = logging.getLogger(__name__)
 _PATIENCE = 10  # Seconds until a worker that is missing is logged once more.

@@ -42,7 +42,7 @@ import keras
 import tensorflow as tf
 
 from keras_sam import _keras_internals
-from keras_sam._training.tensorflow import tensorflow_internals
+from keras_sam._backend.tensorflow import tensorflow_internals
 from keras_sam._training.tensorflow.distribute import step_queue
 
 
@@ -93,6 +93,10 @@ class Workers:
         self._x: Any = None
         self._data: Any = None
         self._steps_per_epoch: int | None = None
+
+    def scope(self) -> contextlib.AbstractContextManager:
+        """Returns the context in which variables are on the servers."""
+        return self._strategy.scope()
 
     def strategy_of_coordinator(self) -> tf.distribute.Strategy:
         """Returns the strategy that Keras's loops run under: the default one.
@@ -164,7 +168,7 @@ class Workers:
             self._steps_per_epoch = iterator.num_batches
             batch = self._data.element_spec
         with self._strategy.scope():
-            _keras_internals.build_symbolically(model, batch)
+            model.build_once(batch)
 
     def train_function(
         self, model: keras.Model, last: step_queue.Schedule | None

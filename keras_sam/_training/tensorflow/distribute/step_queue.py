@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from keras_sam._backend import values
-from keras_sam._training.tensorflow import tensorflow_internals
+from keras_sam._backend.tensorflow import tensorflow_internals
 
 # Executions scheduled for each worker: one that runs, one that waits.
 _AHEAD = 2

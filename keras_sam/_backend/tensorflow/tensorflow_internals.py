@@ -4,10 +4,13 @@ No other file names an attribute of TensorFlow that begins with an underscore,
 or a module of `tensorflow.python`; `tests/contracts/layers_test.py` looks for
 that. Where a docstring says "Read in TensorFlow 2.18 and 2.21", the sources of
 these versions have the name, with the meaning that the function gives it.
-`tests/training/tensorflow_internals_test.py` tests the meaning. A TensorFlow
+`tests/backend/tensorflow_internals_test.py` tests the meaning. A TensorFlow
 without the name is an error that says so.
 """
 
+import functools
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import tensorflow as tf
@@ -117,3 +120,36 @@ def is_worker_failure(error: Exception) -> bool:
         "tensorflow.python.distribute.coordinator.cluster_coordinator"
     )
     return _private(coordinator, "_is_worker_failure")(error)
+
+
+# Graphs and gradients.
+
+
+def scratch_graph() -> AbstractContextManager:
+    """Returns a context that builds a graph, which is then thrown away.
+
+    Variables that are created in it stay. Tensors of outer graphs and eager
+    tensors can be used in it.
+
+    Read in TensorFlow 2.18 and 2.21: `tf.__internal__.FuncGraph`, which Keras
+    uses for the same.
+    """
+    internal = _private(tf, "__internal__")
+    return _private(internal, "FuncGraph")("scratch_graph").as_default()
+
+
+def around_custom_gradients(around: Callable[..., Any]) -> None:
+    """Puts a function around TensorFlow's calls of `tf.custom_gradient`.
+
+    Read in TensorFlow 2.18 and 2.21: `_eager_mode_decorator` and
+    `_graph_mode_decorator` of `tensorflow.python.ops.custom_gradient`, which
+    call a decorated function and record its gradient.
+
+    Args:
+        around: Function of the function of TensorFlow, and of the arguments of
+            that function: the decorated function, args and kwargs.
+    """
+    module = _TENSORFLOW.module("tensorflow.python.ops.custom_gradient")
+    for name in ("_eager_mode_decorator", "_graph_mode_decorator"):
+        call = _private(module, name)
+        setattr(module, name, functools.partial(around, call))

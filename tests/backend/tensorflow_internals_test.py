@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.python.distribute.coordinator import values
 from tensorflow.python.eager import remote as connections
 
-from keras_sam._training.tensorflow import tensorflow_internals
+from keras_sam._backend.tensorflow import tensorflow_internals
 from tests.support import processes
 from tests.support import testing  # noqa: F401  Before anything touches devices.
 
@@ -71,7 +71,7 @@ def test_a_missing_module(monkeypatch, module, function, arguments):
 STORE = """
 import time
 import tensorflow as tf
-from keras_sam._training.tensorflow import tensorflow_internals
+from keras_sam._backend.tensorflow import tensorflow_internals
 strategy = tf.distribute.MultiWorkerMirroredStrategy()
 store = tensorflow_internals
 
