@@ -9,7 +9,7 @@ from sklearn import datasets
 from sklearn import model_selection
 
 import keras_sam
-from tests.ecosystem import checks
+from tests.ecosystem import measures
 from tests.ecosystem import subject
 
 
@@ -37,7 +37,7 @@ class Searched(subject.Subject):
         best = search.best_estimator_
         copy = pickle.loads(pickle.dumps(best))
         if not np.array_equal(best.predict(x), copy.predict(x)):
-            raise checks.Difference("a pickled classifier predicts otherwise")
+            raise measures.Difference("a pickled classifier predicts otherwise")
         logs = {
             **best.history_.history,
             "score": search.cv_results_["mean_test_score"],

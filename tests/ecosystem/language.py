@@ -76,6 +76,7 @@ SUBJECTS = [
         (text.TEXTS, None),
         rate=rate,
         remark=remark,
+        memory=make is with_lora,
     )
     for name, make, rate, remark in (
         ("Gemma causal LM", gemma, 0.05, "raw strings"),

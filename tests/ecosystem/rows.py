@@ -4,13 +4,15 @@ import time
 import traceback
 
 from tests.ecosystem import checks
+from tests.ecosystem import files
+from tests.ecosystem import measures
 
 COLUMNS = {
     "plain equal": checks.Checks.plain_equal,
     "SAM": checks.Checks.sam,
     "n = 3, mean": checks.Checks.several,
-    "save, load": checks.Checks.saved,
-    "export": checks.Checks.exported,
+    "save, load": files.saved,
+    "export": files.exported,
 }
 
 
@@ -44,7 +46,7 @@ class Row:
             return check(found)
         except Exception as error:
             traceback.print_exc(limit=-5)
-            self.faults.append(f"{column}: {checks.short(error)}")
+            self.faults.append(f"{column}: {measures.short(error)}")
             return "fails"
 
     def cells(self):

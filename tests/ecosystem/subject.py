@@ -10,6 +10,7 @@ import numpy as np
 from keras import tree
 
 import keras_sam
+from tests.ecosystem import measures
 
 SEED = 1
 
@@ -36,6 +37,11 @@ class Trained(NamedTuple):
             return self.model.model
         return self.model
 
+    @property
+    def state(self):
+        """The weights, batch statistics and seeds of the plain model."""
+        return measures.state(self.inner)
+
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
@@ -52,6 +58,7 @@ class Subject:
         rate: Float, the learning rate.
         momentum: Float, that of SGD.
         remark: String, what the table says of the model.
+        memory: Bool, whether to save and load a direction with a memory, too.
     """
 
     name: str
@@ -62,6 +69,7 @@ class Subject:
     rate: float = 0.05
     momentum: float = 0.9
     remark: str = ""
+    memory: bool = False
     batch_size: int = 4
     epochs: int = 2
 

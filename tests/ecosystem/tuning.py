@@ -8,8 +8,8 @@ from collections.abc import Callable
 import keras_tuner
 
 import keras_sam
-from tests.ecosystem import checks
 from tests.ecosystem import grid_search
+from tests.ecosystem import measures
 from tests.ecosystem import subject
 
 
@@ -41,7 +41,7 @@ class Tuned(subject.Subject):
             (trial,) = tuner.oracle.get_best_trials(1)
             (model,) = tuner.get_best_models(1)
         loss = model.evaluate(*self.data, batch_size=self.batch_size, verbose=0)
-        checks.within(
+        measures.within(
             abs(loss - trial.score), 1e-6, "the best model has another loss"
         )
         chosen = trial.hyperparameters.values
