@@ -18,6 +18,7 @@ os.environ.update(
 
 import gc  # noqa: E402
 import pathlib  # noqa: E402
+import re  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 
@@ -50,7 +51,7 @@ FAMILIES = (
 )
 
 flags.DEFINE_string("output", None, "Markdown file to write.")
-flags.DEFINE_string("only", "", "Part of the names of the models to train.")
+flags.DEFINE_string("only", "", "Regular expression: the models to train.")
 
 
 def main(argv):
@@ -62,7 +63,7 @@ def main(argv):
     found = []
     for family in FAMILIES:
         for subject in family.SUBJECTS:
-            if FLAGS.only in subject.name:
+            if re.search(FLAGS.only, subject.name):
                 found.append(rows.Row(subject))
                 print(page.table(found[-1:]), flush=True)
                 keras.backend.clear_session()
