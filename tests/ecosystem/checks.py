@@ -60,16 +60,15 @@ class Checks:
         ours = self.subject.train(NONE)
         self._compare_logs(ours)
         found = measures.difference(ours.state, self.plain.state)
-        if found == 0:
-            return "0"
+        if found > 0:
+            self._explain()
         moved = measures.difference(self.plain.state, self.first)
-        self._explain()
         measures.within(
             found / moved,
             measures.ROUNDING,
             "the weights differ from plain Keras's",
         )
-        return f"{found:.0e}"
+        return measures.number(found)
 
     def _compare_logs(self, ours):
         plain = self.plain.logs
@@ -123,7 +122,7 @@ class Checks:
             raise measures.Difference(
                 f"plain Keras is as near to the loop: {effect}"
             )
-        return f"{found:.0e}"
+        return measures.number(found)
 
     def remark(self, text):
         if text not in self.remarks:

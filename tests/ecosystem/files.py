@@ -57,7 +57,7 @@ def _saved(run, method, sam):
     measures.within(
         abs(np.subtract(*logs)[0]), measures.ROUNDING * (1 + logs[0][0]), "loss"
     )
-    return f"{found:.0e}, {apart:.0e}".replace("0e+00", "0")
+    return f"{measures.number(found)}, {measures.number(apart)}"
 
 
 def exported(run):
@@ -82,7 +82,7 @@ def exported(run):
     measures.within(
         max(found) / size, measures.ROUNDING, "the SavedModel's outputs differ"
     )
-    return f"{max(found):.0e}"
+    return measures.number(max(found))
 
 
 def _served(model, x):

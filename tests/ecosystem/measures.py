@@ -47,6 +47,11 @@ def within(value, limit, what):
         raise Difference(f"{what}: {value:.1e}, at most {limit:.0e}")
 
 
+def number(value):
+    """Returns a number as the table has it."""
+    return f"{value:.0e}" if value else "0"
+
+
 def short(error):
     """Returns the message of an error in one line."""
     plain = re.sub(r"\x1b\[\d*m", "", str(error))  # Without colours.
