@@ -12,6 +12,7 @@
 #   make soak          Kills trainings at random and resumes them: 10 minutes.
 #   make tpu-check     Lowers and compiles the train step for a TPU, without one.
 #   make conformance   Trains in other libraries, too: docs/conformance.md.
+#   make ecosystem     Trains models of KerasHub and others: docs/ecosystem.md.
 #   make peers         Times steps against other libraries: half an hour.
 #   make lock          Renews requirements_lock.txt, which Bazel installs.
 #   make wheel         Builds the wheel into dist/.
@@ -26,6 +27,7 @@ NEWEST = .venv-newest
 NIGHTLY = keras-nightly tf-nightly
 TPU = .venv-tpu
 CONFORMANCE = .venv-conformance
+ECOSYSTEM = .venv-ecosystem
 PEERS = .venv-peers-tf_keras .venv-peers-torch .venv-peers-jax
 RUN = $(VENV)/bin/python -m
 FOLDERS = benchmarks examples keras_sam tests tools
@@ -44,7 +46,7 @@ endef
 export TPU_SKIP_MDS_QUERY = 1
 
 .PHONY: demo study test check lint format build-files test-oldest \
-    test-newest soak tpu-check conformance peers lock wheel clean
+    test-newest soak tpu-check conformance ecosystem peers lock wheel clean
 
 demo: $(VENV)/.installed
 	$(RUN) examples.compare --output_dir=demo
@@ -89,6 +91,9 @@ tpu-check: $(TPU)/.installed
 conformance: $(CONFORMANCE)/.installed
 	$(CONFORMANCE)/bin/python -m tests.contracts.conformance \
 	    --output=docs/conformance.md
+
+ecosystem: $(ECOSYSTEM)/.installed
+	$(ECOSYSTEM)/bin/python -m tests.ecosystem --output=docs/ecosystem.md
 
 peers: $(VENV)/.installed $(PEERS:=/.installed)
 	$(RUN) benchmarks.peers
@@ -146,6 +151,14 @@ $(CONFORMANCE)/.installed: pyproject.toml
 	$(CONFORMANCE)/bin/python -m pip install --editable '.[tensorflow]' \
 	    jax==0.10.2 optax==0.2.8 pytorch_optimizer==4.1.0 \
 	    tf_keras==2.21.0 torch==2.13.0
+	touch $@
+
+# KerasHub asks for tensorflow, beside which there must be no tensorflow-cpu.
+$(ECOSYSTEM)/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(ECOSYSTEM)
+	$(ECOSYSTEM)/bin/python -m pip install --editable '.[tensorflow]' \
+	    absl-py keras-hub==0.32.0 keras-rs==0.4.0 keras-tuner==1.4.8 \
+	    scikit-learn==1.9.1 sentencepiece==0.2.3 tensorboard==2.21.0
 	touch $@
 
 # One for each peer, as its users have it.

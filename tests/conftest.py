@@ -3,13 +3,12 @@
 import gc
 import importlib.metadata
 import os
-import pathlib
-import platform
-import re
 
 import pytest
 from tensorflow.python.framework import ops
 from xdist.scheduler import LoadFileScheduling
+
+from tests.support import machine
 
 # Tests that mostly start processes.
 PROCESSES = (
@@ -18,14 +17,6 @@ PROCESSES = (
 )
 # The folders of the longest files.
 LONG = ("tests/training/", "tests/cost/", "tests/contracts/", "tests/examples/")
-
-
-def processor():
-    """Returns the name of the processor, on which roundings depend."""
-    known = pathlib.Path("/proc/cpuinfo")
-    text = known.read_text() if known.exists() else ""
-    found = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
-    return found[1] if found else platform.processor() or platform.machine()
 
 
 def version(*packages):
@@ -42,7 +33,7 @@ def pytest_report_header():
     # From their metadata: to import them here takes seconds.
     tensorflow = version("tensorflow-cpu", "tensorflow", "tensorflow-tpu")
     return [
-        f"processor: {processor()}, {os.cpu_count()} CPUs",
+        f"processor: {machine.processor()}, {os.cpu_count()} CPUs",
         f"tensorflow {tensorflow}, keras {version('keras')}",
     ]
 

@@ -47,7 +47,9 @@ VISIBLE = {
 }
 PACKAGES = sorted({folder.partition("/")[0] for folder in VISIBLE})
 # These have environments of their own, which Bazel does not know.
-ELSEWHERE = re.compile(r"conformance|peers[/_](jax|tf_keras|torch)|tpu_check")
+ELSEWHERE = re.compile(
+    r"conformance|ecosystem|peers[/_](jax|tf_keras|torch)|tpu_check"
+)
 # What an import needs, where that is not the one package of its name.
 NEEDS = {
     "absl": {"absl_py"},
