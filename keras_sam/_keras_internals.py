@@ -83,16 +83,14 @@ def takes_training(layer: keras.Layer) -> bool:
     return _private(layer, "_call_has_training_arg")
 
 
-def is_built(model: keras.Model) -> bool:
-    """Whether all layers and the loss of a compiled model have their variables.
+def has_loss_built(model: keras.Model) -> bool:
+    """Whether the losses of a compiled model have their variables.
 
-    Read in Keras 3.14 and 3.15: `Layer._flatten_layers`,
-    `Trainer._compile_loss`, which is None without losses.
+    Read in Keras 3.14 and 3.15: `Trainer._compile_loss`, which is None without
+    losses.
     """
     loss = _private(model, "_compile_loss")
-    return all(layer.built for layer in layers(model)) and (
-        loss is None or loss.built
-    )
+    return loss is None or loss.built
 
 
 def supports_jit(model: keras.Model) -> bool:

@@ -96,7 +96,7 @@ def test_an_override_with_the_same_parameters(package):
         ("layers", ()),
         ("own_metrics", ()),
         ("takes_training", ()),
-        ("is_built", ()),
+        ("has_loss_built", ()),
         ("compute_loss", ()),
         ("compiled_losses", ()),
         ("loss_tracker", ()),
@@ -232,13 +232,14 @@ def test_validates():
     assert seen == [True, False]
 
 
-def test_is_built():
-    model = compiled("adam", keras.Sequential([keras.layers.Dense(1)]))
-    assert not _keras_internals.is_built(model)
-    y_pred = model(np.ones((2, 3)))
-    assert not _keras_internals.is_built(model)  # The loss is not built yet.
-    _keras_internals.compute_loss(model, y=np.zeros((2, 1)), y_pred=y_pred)
-    assert _keras_internals.is_built(model)
+def test_has_loss_built():
+    model = compiled()
+    assert not _keras_internals.has_loss_built(model)
+    x, y = testing.data()
+    _keras_internals.compute_loss(model, y=y, y_pred=model(x))
+    assert _keras_internals.has_loss_built(model)
+    model.compile("sgd")
+    assert _keras_internals.has_loss_built(model)  # There is none.
 
 
 @pytest.mark.parametrize("takes", [True, False])

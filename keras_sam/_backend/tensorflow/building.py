@@ -18,8 +18,8 @@ from keras_sam._backend.tensorflow import tensorflow_internals
 def build(model, data, training=True, optimizer=True, metrics=False):
     """Creates all variables of a compiled model, and of its loss.
 
-    A model that runs eagerly is called only if a layer or the loss is not
-    built, or `metrics` are asked for.
+    A model that runs eagerly is called only if a layer or the losses of several
+    outputs are not built, or `metrics` are asked for.
 
     Args:
         model: `keras.Model`, compiled.
@@ -36,7 +36,7 @@ def build(model, data, training=True, optimizer=True, metrics=False):
     if not model.run_eagerly and not tf.config.functions_run_eagerly():
         with tensorflow_internals.scratch_graph():
             _call(model, _tensors(data), training, optimizer or metrics)
-    elif metrics or not _keras_internals.is_built(model):
+    elif metrics or not _is_built(model, data):
         _call(model, data, training, metrics)
     if optimizer and not model.optimizer.built:
         with tf.init_scope():
@@ -46,6 +46,15 @@ def build(model, data, training=True, optimizer=True, metrics=False):
 def has_shapes(specs):
     """Whether `build` can create variables from the specs of a batch."""
     return all(type(spec) in _PLACEHOLDERS for spec in tree.flatten(specs))
+
+
+def _is_built(model, data):
+    _, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+    # The loss of a single output has no variables.
+    has_loss = not tree.is_nested(y) or _keras_internals.has_loss_built(model)
+    return has_loss and all(
+        layer.built for layer in _keras_internals.layers(model)
+    )
 
 
 def _call(model, data, training, metrics):
