@@ -158,7 +158,7 @@ $(ECOSYSTEM)/.installed: pyproject.toml
 	$(PYTHON) -m venv --clear $(ECOSYSTEM)
 	$(ECOSYSTEM)/bin/python -m pip install --editable '.[tensorflow]' \
 	    absl-py keras-hub==0.32.0 keras-rs==0.4.0 keras-tuner==1.4.8 \
-	    scikit-learn==1.9.1 sentencepiece==0.2.3 tensorboard==2.21.0
+	    scikit-learn==1.9.1 tensorboard==2.21.0
 	touch $@
 
 # One for each peer, as its users have it.

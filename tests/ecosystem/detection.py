@@ -48,7 +48,7 @@ SUBJECTS = [
         "RetinaNet object detector",
         "keras-hub",
         retinanet,
-        data(6),
+        data(8),
         rate=1e-4,
         remark="trained by the model's own `compute_loss` and `predict_step`",
     )

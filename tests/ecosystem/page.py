@@ -44,7 +44,7 @@ trains it by `fit`. The wrapper trains it by the same `fit` on the same data.
 - "save, load": the largest difference of a prediction after `save` and
   `load_model`, and of a weight after one more epoch.
 - "export": the largest difference of an output of the SavedModels of the
-  wrapper and of the inner model.
+  wrapper and of the inner model, in parts of the largest output.
 - "seconds": of processor time.
 
 {date}, {processor}, {cores} cores, {seconds:.0f} seconds. {versions}.
