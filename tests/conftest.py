@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 
 import pytest
+import tensorflow as tf
 from tensorflow.python.framework import ops
 from xdist.scheduler import LoadFileScheduling
 
@@ -86,3 +87,10 @@ def forget():
     yield
     for name in set(registry) - before:
         del registry[name]
+
+
+@pytest.fixture(autouse=True)
+def leave():
+    """Checks that a test leaves the scopes of strategies that it enters."""
+    yield
+    assert not tf.distribute.has_strategy()
