@@ -59,9 +59,10 @@ def data(examples):
 
 
 SUBJECTS = [
-    hub.Task(name, "keras-hub", make, data(6))
-    for name, make in (
-        ("DeepLabV3+ segmenter", deeplab),
-        ("SegFormer segmenter", segformer),
+    hub.Task(name, "keras-hub", make, data(6), rate=rate)
+    for name, make, rate in (
+        # Longer steps make the roundings of float32 a hundred times larger.
+        ("DeepLabV3+ segmenter", deeplab, 0.005),
+        ("SegFormer segmenter", segformer, 0.05),
     )
 ]
