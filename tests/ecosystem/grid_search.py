@@ -8,7 +8,6 @@ import numpy as np
 from sklearn import datasets
 from sklearn import model_selection
 
-import keras_sam
 from tests.ecosystem import measures
 from tests.ecosystem import subject
 
@@ -49,9 +48,7 @@ class Searched(subject.Subject):
 def build(given, method, compiling, X, y, rho):
     """Returns a compiled model; scikit-learn asks for these names."""
     del X, y
-    model = given.fresh()
-    if method is not None:
-        model = keras_sam.SAM(model, **{**method, "rho": rho})
+    model = given.wrapped(method, rho)
     given.compile(model, **compiling)
     return model
 

@@ -59,9 +59,11 @@ def data(examples):
 
 
 SUBJECTS = [
-    hub.Task(name, "keras-hub", make, data(6))
-    for name, make in (
-        ("DeepLabV3+ segmenter", deeplab),
-        ("SegFormer segmenter", segformer),
+    hub.Task(name, "keras-hub", make, data(6), rate=rate)
+    for name, make, rate in (
+        # Ten times longer steps make the roundings of float32 forty times
+        # larger. In float64 the loop by hand is 2e-15 away even then.
+        ("DeepLabV3+ segmenter", deeplab, 0.005),
+        ("SegFormer segmenter", segformer, 0.05),
     )
 ]

@@ -78,6 +78,22 @@ class Subject:
         keras.utils.set_random_seed(SEED)
         return self.make()
 
+    def wrapped(
+        self, method: dict | None, rho: float | None = None
+    ) -> keras.Model:
+        """Returns a model with its first weights, to be compiled.
+
+        Args:
+            method: Dict of arguments for the wrapper, or None for plain Keras.
+            rho: Float, which replaces the radius of a method that has one.
+        """
+        model = self.fresh()
+        if method is None:
+            return model
+        if rho is not None and "rho" in method:
+            method = {**method, "rho": rho}
+        return keras_sam.SAM(model, **method)
+
     def compile(self, model: keras.Model, **arguments: Any) -> None:
         optimizer = keras.optimizers.SGD(self.rate, momentum=self.momentum)
         model.compile(optimizer, **self.compiling(), **arguments)
@@ -99,9 +115,7 @@ class Subject:
             method: Dict of arguments for the wrapper, or None for plain Keras.
             **compiling: More arguments for `compile`.
         """
-        model = self.fresh()
-        if method is not None:
-            model = keras_sam.SAM(model, **method)
+        model = self.wrapped(method)
         self.compile(model, **compiling)
         return Trained(model, self.fit(model), None, self.epochs)
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import keras_tuner
 
-import keras_sam
 from tests.ecosystem import grid_search
 from tests.ecosystem import measures
 from tests.ecosystem import subject
@@ -52,9 +51,7 @@ class Tuned(subject.Subject):
 
     def _build(self, method, compiling, hyperparameters):
         rho = hyperparameters.Float("rho", 0.02, 0.2)
-        model = self.fresh()
-        if method is not None:
-            model = keras_sam.SAM(model, **{**method, "rho": rho})
+        model = self.wrapped(method, rho)
         self.compile(model, **compiling)
         return model
 
