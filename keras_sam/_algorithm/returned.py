@@ -110,8 +110,8 @@ def _fits(value, tensor):
 def _shape(value):
     """Returns the static shape as a tuple, or None if the rank is unknown."""
     shape = getattr(value, "shape", ())
-    rank = getattr(shape, "rank", len(shape) if shape is not None else None)
-    return None if rank is None else tuple(shape)
+    unknown = shape is None or getattr(shape, "rank", 0) is None
+    return None if unknown else tuple(shape)
 
 
 def _dtype(value):

@@ -114,9 +114,19 @@ _PLACEHOLDERS = {
 
 def _tensors(data):
     """Returns a batch with a placeholder in the place of each spec."""
-    return tree.map_structure(
-        lambda value: _PLACEHOLDERS.get(type(value), lambda v: v)(value), data
-    )
+
+    def tensor(value):
+        if type(value) in _PLACEHOLDERS:
+            return _PLACEHOLDERS[type(value)](value)
+        if tf.is_tensor(value) and tf.TensorShape(value.shape)[:1] == [0]:
+            # Keras cannot compute the loss of no examples. They may be absent
+            # on one of several workers.
+            return tf.compat.v1.placeholder(
+                value.dtype, [None, *value.shape[1:]]
+            )
+        return value
+
+    return tree.map_structure(tensor, data)
 
 
 def _check_calls(model):
