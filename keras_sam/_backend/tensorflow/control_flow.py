@@ -33,6 +33,9 @@ def each(function, numbers):
     The function must return a scalar of the same dtype. (Keras's `ops.map`
     would call it once more, to learn the dtype.)
     """
+    if tf.executing_eagerly():
+        # After an error in an eager `tf.map_fn` no strategy can be entered.
+        return tf.stack([function(number) for number in tf.unstack(numbers)])
     return tf.map_fn(function, numbers)
 
 
