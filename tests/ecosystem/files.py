@@ -46,11 +46,12 @@ def _saved(run, method, sam):
         run.remark("plain Keras's file forgets which weights are trained")
         sam = keras_sam.SAM(plain, **method)
         subject.compile(sam)
+    begun = measures.state(loaded.model)
     logs = [subject.fit(model, 1)["loss"] for model in (sam, loaded)]
     apart = measures.difference(
         measures.state(sam.model), measures.state(loaded.model)
     )
-    moved = measures.difference(measures.state(sam.model), run.first)
+    moved = measures.difference(measures.state(sam.model), begun)
     measures.within(
         apart / moved, measures.ROUNDING, "after more training, weights differ"
     )
