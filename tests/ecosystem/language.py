@@ -12,8 +12,8 @@ TOKENS = ["<|endoftext|>", "\u0120", *string.ascii_lowercase, "th", "the"]
 
 
 def gemma():
-    # Not Gemma's own: tokenizers of SentencePiece with the same words share a
-    # resource of TensorFlow, and the first to go destroys it for all.
+    # With a SentencePiece tokenizer, raw strings fail after `load_model`: its
+    # resource in TensorFlow is gone. The cause was not found.
     preprocessor = keras_hub.models.GPT2CausalLMPreprocessor(
         keras_hub.models.GPT2Tokenizer(
             {token: i for i, token in enumerate(TOKENS)}, MERGES
