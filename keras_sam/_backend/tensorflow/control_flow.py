@@ -31,12 +31,17 @@ def each(function, numbers):
     """Applies a function to each of some numbers, one after the other.
 
     The function must return a scalar of the same dtype. (Keras's `ops.map`
-    would call it once more, to learn the dtype.)
+    would call it once more, to learn the dtype. After an error within
+    `tf.map_fn` in a graph, no strategy can be entered any more.)
     """
-    if tf.executing_eagerly():
-        # After an error in an eager `tf.map_fn` no strategy can be entered.
-        return tf.stack([function(number) for number in tf.unstack(numbers)])
-    return tf.map_fn(function, numbers)
+    size = tf.size(numbers)
+    _, results = tf.while_loop(
+        lambda i, _: i < size,
+        lambda i, results: (i + 1, results.write(i, function(numbers[i]))),
+        (0, tf.TensorArray(numbers.dtype, size, element_shape=[])),
+        maximum_iterations=size,
+    )
+    return results.stack()
 
 
 def outside_graphs():
