@@ -543,7 +543,7 @@ def renamed():
         (lambda: plain(renamed), "another/kernel float32 (6, 8) here"),
         (lambda: plain(testing.full_net), "norm/gamma float32 (8,) here"),
         (lambda: plain(optimizer="adam"), "hidden_kernel_momentum"),
-        (sam, "memory_direction float32 (8,) here"),
+        (sam, "norm/moving_mean float32 (8,) here"),
     ],
     ids=["shape", "name", "layers", "optimizer", "wrapper"],
 )
