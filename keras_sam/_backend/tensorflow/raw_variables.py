@@ -39,7 +39,8 @@ def check(raw, grads, trained, model):
     Raises:
         ValueError: If one belongs to a trained Keras variable.
     """
-    owned = [v for v in raw if not _in(v, others(raw, trained))]
+    free = others(raw, trained)
+    owned = [v for v in raw if not _in(v, free)]
     if owned:
         nested_functions.check_none(model, [v.name for v in owned])
     reached = [v for v, g in zip(raw, grads, strict=True) if g is not None]
