@@ -60,6 +60,8 @@ class Recipe(NamedTuple):
             n = `ascent_steps`.
         arguments: Dict of keyword arguments of `SharpnessAwareMinimization`.
         note: String, what to know about the method; may be empty.
+        numbers: String, whose numbers the arguments are, where they stand, and
+            for which data; other numbers of the same authors.
     """
 
     title: str
@@ -67,12 +69,19 @@ class Recipe(NamedTuple):
     cost: str
     arguments: dict[str, Any]
     note: str = ""
+    numbers: str = ""
 
 
 def _recipe(
-    title: str, source: str, cost: str, *, note: str = "", **arguments: Any
+    title: str,
+    source: str,
+    cost: str,
+    *,
+    note: str = "",
+    numbers: str = "",
+    **arguments: Any,
 ) -> Recipe:
-    return Recipe(title, source, cost, arguments, note)
+    return Recipe(title, source, cost, arguments, note, numbers)
 
 
 class _Recipes(dict[str, Recipe]):
