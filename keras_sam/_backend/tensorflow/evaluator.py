@@ -13,6 +13,7 @@ from keras_sam._backend.tensorflow import batches
 from keras_sam._backend.tensorflow import compiled_losses
 from keras_sam._backend.tensorflow import raw_variables
 from keras_sam._backend.tensorflow import rows
+from keras_sam._backend.tensorflow import second_derivatives
 from keras_sam._backend.tensorflow import values
 from keras_sam._backend.tensorflow.scope import Scope
 from keras_sam._types import Point
@@ -88,11 +89,12 @@ class Evaluator:
         self.loss_scaled = not isinstance(self.loss_scale, float)
         self._function = _function(self._evaluate, compiled, once)
 
-    def __call__(self, params, state, batch, gradient=True):
+    def __call__(self, params, state, batch, gradient=True, twice=False):
         """Returns the `Point` of a batch at params and state.
 
         Without `gradient` the point has empty grads and overwrites, and the
-        call costs a forward pass.
+        call costs a forward pass. With `twice` the gradient can be
+        differentiated again.
         """
         loss, grads, y_pred, masks, state, overwrites = self._function(
             params,
@@ -101,6 +103,7 @@ class Evaluator:
             self.loss_scale,
             batch,
             gradient,
+            twice,
         )
         if gradient:
             grads = [rows.like(*of) for of in zip(grads, params, strict=True)]
@@ -125,7 +128,7 @@ class Evaluator:
         return Point(params, loss, grads, y_pred, state, overwrites)
 
     def _evaluate(
-        self, params, state, overwritten, loss_scale, batch, gradient
+        self, params, state, overwritten, loss_scale, batch, gradient, twice
     ):
         with tf.GradientTape() as tape:
             tape.watch([params, overwritten])
@@ -136,6 +139,7 @@ class Evaluator:
                     *zip(self.state[: self._listed], state, strict=True),
                 ],
                 tape,
+                twice,
             )
             with scope:
                 y_pred = self.model(batch.x, training=self._training)
@@ -151,6 +155,9 @@ class Evaluator:
         if not self.once and not tf.executing_eagerly():
             assignments.check(tf.compat.v1.get_default_graph(), self.model)
         self._own_gradients = scope.own_gradients
+        if twice:
+            assigned = [v.path for v in self.params if scope.assigned(v)]
+            second_derivatives.check(self.model, assigned, self._training)
         updated = [variable for variable, _ in scope.updates]
         self.state = variables.unique([*self.state, *updated])
         self.updated = {id(variable) for variable in updated}
@@ -208,20 +215,17 @@ class Evaluator:
         """Returns the Hessian at params times a list of tensors.
 
         Raises:
-            NotImplementedError: If the model has gradient checkpoints.
+            NotImplementedError: If the model has no second derivatives, as with
+                gradient checkpoints.
         """
         with tf.GradientTape() as tape:
             tape.watch(params)
-            grads = self(params, state, batch).grads
+            grads = self(params, state, batch, twice=True).grads
         try:
             products = tape.gradient(grads, params, output_gradients=vector)
-        except NotImplementedError as error:
-            raise NotImplementedError(
-                "Hessian products need second derivatives. TensorFlow does "
-                "not have them where gradients are checkpointed "
-                "(`keras.remat`, `keras.RematScope`, `tf.recompute_grad`). "
-                "Build the model without that. The weights there are "
-                f"{sorted(self._own_gradients)}"
+        except (NotImplementedError, LookupError) as error:
+            raise second_derivatives.error(
+                error, self._own_gradients
             ) from error
         return _total(products, params)
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_sam._backend.tensorflow import custom_gradients
 from keras_sam._backend.tensorflow import nested_functions
+from keras_sam._backend.tensorflow import second_derivatives
 from keras_sam._backend.tensorflow import values
 
 
@@ -22,6 +23,7 @@ class Scope(keras.StatelessScope):
         state_mapping: List of pairs of a Keras variable and its value.
         tape: `tf.GradientTape`. The scope lets it watch the values that are
             assigned to trainable variables.
+        twice: Bool, whether the gradient of the pass is differentiated again.
 
     Attributes:
         updates: List of pairs of a Keras variable and the value assigned to it.
@@ -31,15 +33,17 @@ class Scope(keras.StatelessScope):
             a gradient of their own have read.
     """
 
-    def __init__(self, state_mapping, tape):
+    def __init__(self, state_mapping, tape, twice=False):
         super().__init__(state_mapping, collect_losses=True)
         self.updates = []
         self.foreign = []
         self.own_gradients = set()
+        self.twice = twice
         self._tape = tape
         self._graph = tf.compat.v1.get_default_graph()
         self._readers = []
         custom_gradients.install(_active)
+        second_derivatives.install(_differentiated_twice)
 
     def __enter__(self):
         _scopes().append(self)
@@ -110,3 +114,7 @@ def _scopes():
 
 def _active():
     return _scopes()[-1] if _scopes() else None
+
+
+def _differentiated_twice():
+    return bool(_scopes()) and _scopes()[-1].twice

@@ -153,3 +153,34 @@ def around_custom_gradients(around: Callable[..., Any]) -> None:
     for name in ("_eager_mode_decorator", "_graph_mode_decorator"):
         call = _private(module, name)
         setattr(module, name, functools.partial(around, call))
+
+
+def around_moments(around: Callable[..., Any]) -> None:
+    """Puts a function around `tf.nn.moments`, however it was imported.
+
+    Read in TensorFlow 2.18 and 2.21: `moments` of
+    `tensorflow.python.ops.nn_impl`, which `tf.nn.moments` calls.
+
+    Args:
+        around: Function of the function of TensorFlow, and of its arguments.
+    """
+    module = _TENSORFLOW.module("tensorflow.python.ops.nn_impl")
+    moments = _private(module, "moments")
+    module.moments = functools.partial(around, moments)
+
+
+def around_gradient(name: str, around: Callable[..., Any]) -> None:
+    """Puts a function around the registered gradient of an operation.
+
+    Read in TensorFlow 2.18 and 2.21: `_registry` of the `gradient_registry` of
+    `tensorflow.python.framework.ops`, which holds each gradient under "type".
+
+    Args:
+        name: String, the type of the operation.
+        around: Function of the gradient, and of its arguments: the operation
+            and what flows back.
+    """
+    module = _TENSORFLOW.module("tensorflow.python.framework.ops")
+    registry = _private(module, "gradient_registry")
+    entry = _private(registry, "_registry")[name]
+    entry["type"] = functools.partial(around, entry["type"])
