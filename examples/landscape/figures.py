@@ -203,8 +203,17 @@ SHARPNESSES = (
     ("one step", "sharpness", "one_step"),
     ("n steps", "sharpness", "value"),
     ("20 projected", "worst", "value"),
-    ("random", "average", "value"),
+    ("random noise", "average", "value"),
 )
+
+
+def _titles(content):
+    """Returns the titles of the bars: random noise has a length of its own."""
+    lengths = [
+        np.mean(known["average"]["lengths"]) for known in content.values()
+    ]
+    *climbs, noise = [title for title, *_ in SHARPNESSES]
+    return [*climbs, f"{noise},\nlength {np.mean(lengths):.2g}"]
 
 
 def _sharpness(content):
@@ -223,11 +232,11 @@ def _sharpness(content):
     found = next(iter(content.values()))["sharpness"]
     axes.set_xticks(
         np.arange(len(SHARPNESSES)) + (len(content) - 1) * width / 2,
-        [title for title, *_ in SHARPNESSES],
+        _titles(content),
     )
     axes.set(
         ylabel="rise of the loss",
-        xlabel=f"climb of radius rho = {found['rho']:g}, "
+        xlabel=f"climbs of radius rho = {found['rho']:g}, "
         f"n = {found['ascent_steps']}",
     )
     axes.legend()

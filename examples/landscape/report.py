@@ -64,6 +64,7 @@ def rows(content):
         row("sharpness, 20 projected steps", lambda k: k["worst"]["value"]),
         row("average-case sharpness", lambda k: k["average"]["value"]),
         row("its standard error", lambda k: k["average"]["standard_error"]),
+        row("length of its noise", lambda k: np.mean(k["average"]["lengths"])),
         row("cosine of g_0 and z_n - w", mean("cosine_to_displacement")),
         row("straightness of the climb", mean("straightness")),
         row("|g_n| / |g_0|", mean("descent_ratio")),

@@ -28,6 +28,8 @@ class AscentPlane(_lines_and_planes.Plane):
         off_plane: Array, shape (n + 1,): the distances of these points from
             their projections, in units of rho. w, z_1 and z_n are in the plane.
         path_losses: Array, shape (n + 1,): the losses at the points themselves.
+        distance: Float, `||z_n - w||`.
+        length: Float, the sum of the lengths of all steps of the climb.
         one_step: Array, shape (2,): the end of the one step of length rho.
         one_step_loss: Float, the loss there.
         second: "ascent" if the second axis is the part of the way to z_n that
@@ -40,6 +42,8 @@ class AscentPlane(_lines_and_planes.Plane):
     path: np.ndarray
     off_plane: np.ndarray
     path_losses: np.ndarray
+    distance: float
+    length: float
     one_step: np.ndarray
     one_step_loss: float
     second: str
@@ -112,6 +116,7 @@ def ascent_plane(
     step, one_step_loss = climb.one_step()
     axes, second = _displacements.axes(step, climb.end(), params, moving, seed)
     path, off_plane, path_losses = _displacements.project(climb, axes, rho)
+    distance, length = climb.travelled.distance_and_length()
     (one_step,), _, _ = _displacements.project(
         [(step, one_step_loss)], axes, rho
     )
@@ -126,10 +131,13 @@ def ascent_plane(
         x=x,
         y=y,
         losses=losses,
+        lengths=np.array([rho, rho], float),
         complete=complete,
         path=path,
         off_plane=off_plane,
         path_losses=path_losses,
+        distance=distance,
+        length=length,
         one_step=one_step,
         one_step_loss=one_step_loss,
         second=second,

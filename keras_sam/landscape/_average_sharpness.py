@@ -24,6 +24,7 @@ class AverageSharpness(_results.Result):
         loss: Float, L(w).
         rho: Float.
         losses: Array, shape (draws,): L(w + noise).
+        lengths: Array, shape (draws,): the Euclidean lengths of the noise.
         complete: Bool, whether the result holds all draws.
     """
 
@@ -32,6 +33,7 @@ class AverageSharpness(_results.Result):
     loss: float
     rho: float
     losses: np.ndarray
+    lengths: np.ndarray
     complete: bool
 
 
@@ -50,8 +52,8 @@ def average_sharpness(
 
     e is standard normal in every coordinate. The noise is about `rho sqrt(d)`
     long for d weights, so its rho does not compare with the rho of
-    `sharpness`. One draw serves all batches and costs a forward pass over the
-    data.
+    `sharpness`; the result has the lengths. One draw serves all batches and
+    costs a forward pass over the data.
 
     Args:
         landscape: `Landscape`.
@@ -79,13 +81,15 @@ def average_sharpness(
     _validation.integer("draws", draws, 1)
     params = landscape.weights(params)
     center = moving.pick(params)
-    loss, losses = landscape.loss(params), []
+    loss, losses, lengths = landscape.loss(params), [], []
     with _results.Work(progress, draws, "draw") as work:
         for draw in range(draws):
             noise = normals(center, seed, draw)
             if adaptive:
                 noise = [e * abs(w) for e, w in zip(noise, center, strict=True)]
-            moved = vectors.add(center, vectors.scale(rho, noise))
+            noise = vectors.scale(rho, noise)
+            lengths.append(float(vectors.norm(noise)))
+            moved = vectors.add(center, noise)
             losses.append(landscape.loss(moving.put(params, moved)))
             work.advance()
     rises = np.array(losses) - loss
@@ -96,5 +100,6 @@ def average_sharpness(
         loss=loss,
         rho=float(rho),
         losses=np.array(losses),
+        lengths=np.array(lengths),
         complete=work.complete,
     )

@@ -14,6 +14,7 @@ from keras_sam._algorithm.selection import Selection
 from keras_sam._types import Point
 from keras_sam.landscape import _climbing
 from keras_sam.landscape._batch import Losses
+from keras_sam.landscape._record import Travelled
 
 # Binary digits after the point. NumPy has no bfloat16 to ask for them.
 _DIGITS = {"float64": 52, "float32": 23, "float16": 10, "bfloat16": 7}
@@ -24,6 +25,9 @@ class Climb:
 
     Every iteration climbs anew: keeping all points would need memory for n
     copies of the weights.
+
+    Attributes:
+        travelled: `Travelled`, how far the last iteration has gone.
     """
 
     def __init__(
@@ -33,10 +37,13 @@ class Climb:
         self._of = of
         self._moving = moving
         self._clean = of.evaluate(params)
+        self.travelled = Travelled(params)
 
     def __iter__(self) -> Iterator[tuple[list, float]]:
         """Yields (displacement, loss) of w, z_1, ..., z_n."""
-        for point in itertools.chain([self._clean], self._path(self._method)):
+        self.travelled = Travelled(self._clean.params)
+        climb = self.travelled.along(self._path(self._method))
+        for point in itertools.chain([self._clean], climb):
             yield self._displaced(point)
 
     def one_step(self) -> tuple[list, float]:

@@ -23,11 +23,13 @@ class Line(_results.Result):
         coordinates: Array, shape (points,).
         losses: Array, shape (points,); infinite where the loss is not finite,
             NaN where it was not measured.
+        length: Float, the Euclidean length of the direction.
         complete: Bool, whether all points were measured.
     """
 
     coordinates: np.ndarray
     losses: np.ndarray
+    length: float
     complete: bool
 
 
@@ -41,12 +43,14 @@ class Plane(_results.Result):
         losses: Array, shape (rows, columns), the order of matplotlib's
             `contour`; infinite where the loss is not finite, NaN where it was
             not measured.
+        lengths: Array, shape (2,), the Euclidean lengths of the directions.
         complete: Bool, whether all points were measured.
     """
 
     x: np.ndarray
     y: np.ndarray
     losses: np.ndarray
+    lengths: np.ndarray
     complete: bool
 
 
@@ -81,10 +85,14 @@ def line(
         direction = filter_normalized(landscape, seed, params)
     params = landscape.weights(params)
     row = _row("coordinates", coordinates)
-    losses, complete = grid(
-        landscape, params, [landscape.weights(direction)], [row], progress
+    way = landscape.weights(direction)
+    losses, complete = grid(landscape, params, [way], [row], progress)
+    return Line(
+        coordinates=row,
+        losses=losses,
+        length=float(vectors.norm(way)),
+        complete=complete,
     )
-    return Line(coordinates=row, losses=losses, complete=complete)
 
 
 def plane(
@@ -135,7 +143,13 @@ def plane(
     losses, complete = grid(
         landscape, params, [second, first], [rows, columns], progress
     )
-    return Plane(x=columns, y=rows, losses=losses, complete=complete)
+    return Plane(
+        x=columns,
+        y=rows,
+        losses=losses,
+        lengths=np.array([float(vectors.norm(way)) for way in (first, second)]),
+        complete=complete,
+    )
 
 
 def _row(name: str, values: typing.ArrayLike | None) -> np.ndarray:

@@ -22,6 +22,33 @@ STATISTICS = (
 )
 
 
+class Travelled:
+    """How far a climb goes, measured while it climbs.
+
+    Args:
+        start: List of tensors, w.
+    """
+
+    def __init__(self, start: list) -> None:
+        self._start = self._last = start
+        self._length = 0.0
+
+    def along(self, climb: Iterable[Point]) -> Iterator[Point]:
+        """Yields the points of a climb, each after it was measured."""
+        for point in climb:
+            self._length += _length(vectors.subtract(point.params, self._last))
+            self._last = point.params
+            yield point
+
+    def displacement(self) -> list:
+        """Returns the last point minus the first."""
+        return vectors.subtract(self._last, self._start)
+
+    def distance_and_length(self) -> tuple[float, float]:
+        """Returns the length of the displacement, and that of all steps."""
+        return _length(self.displacement()), self._length
+
+
 class Record:
     """Statistics of a climb, updated at each point.
 
@@ -36,18 +63,16 @@ class Record:
         self._to_previous: list[float] = []
         self._to_first: list[float] = []
         self._total: list = []
-        self._length = 0.0
+        self._travelled = Travelled(clean.params)
 
     def points(self, climb: Iterable[Point]) -> Iterator[Point]:
         """Yields the points of a climb, each after the record has it."""
-        for point in climb:
+        for point in self._travelled.along(climb):
             self._add(point)
             yield point
 
     def _add(self, point: Point) -> None:
         grads, total = point.grads, self._total
-        step = vectors.subtract(point.params, self._last.params)
-        self._length += _length(step)
         self._losses.append(float(point.loss))
         self._norms.append(_length(grads))
         self._to_previous.append(_cosine(self._last.grads, grads))
@@ -61,8 +86,8 @@ class Record:
         Args:
             descent: List of tensors, the gradient that the descent computes.
         """
-        away = vectors.subtract(self._last.params, self._clean.params)
-        distance = _length(away)
+        away = self._travelled.displacement()
+        distance, length = self._travelled.distance_and_length()
         return {
             "losses": self._losses,
             "gradient_norms": self._norms,
@@ -71,8 +96,8 @@ class Record:
             "cosine_to_displacement": _cosine(self._clean.grads, away),
             "cosine_to_mean": _cosine(self._last.grads, self._total),
             "distance": distance,
-            "length": self._length,
-            "straightness": _ratio(distance, self._length),
+            "length": length,
+            "straightness": _ratio(distance, length),
             "descent_ratio": _ratio(_length(descent), self._norms[0]),
         }
 

@@ -1,6 +1,7 @@
 """How much the loss rises near the weights at worst."""
 
 import dataclasses
+import warnings
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from keras_sam.landscape import _landscape
 from keras_sam.landscape import _results
 from keras_sam.landscape._batch import Patch
 from keras_sam.landscape._landscape import Landscape
+from keras_sam.landscape._record import Travelled
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +38,10 @@ class Sharpness(_results.Result):
         sizes: Array of int, shape (batches,).
         losses: Array, shape (batches, n + 1): L(w), L(z_1), ..., L(z_n).
         one_step_losses: Array, shape (batches,): L after the one step.
+        distance: Array, shape (batches,): `||z_n - w||`, in the metric in which
+            rho is measured: with `Adaptive` that at w, else the Euclidean one.
+        length: Array, shape (batches,): the sum of the lengths of the n steps
+            in that metric, each measured after the projection, if any.
         complete: Bool, whether the result holds all batches.
     """
 
@@ -50,6 +56,8 @@ class Sharpness(_results.Result):
     sizes: np.ndarray
     losses: np.ndarray
     one_step_losses: np.ndarray
+    distance: np.ndarray
+    length: np.ndarray
     complete: bool
 
 
@@ -62,7 +70,7 @@ def sharpness(
     rho: float = 0.05,
     *,
     ascent_steps: int = 20,
-    radius: str = "projected",
+    radius: str = "split",
     fraction: float = 0.1,
     direction: Any = Normalized(),
     perturb: Any = None,
@@ -90,8 +98,11 @@ def sharpness(
         radius: "split": steps of length rho / n; "full": steps of length rho,
             so that the climb ends up to n rho away; "projected": steps of
             length `fraction * rho`, each followed by a projection onto the
-            ball; or "matched": steps of length 2 rho / (n + 1).
-        fraction: Float in (0, 1]. Only "projected" uses it.
+            ball; or "matched": steps of length 2 rho / (n + 1). "projected"
+            finds the most where n is several times `1 / fraction`, as with
+            n = 20.
+        fraction: Float in (0, 1]. Only "projected" uses it. There is a warning
+            where n steps cannot reach rho, since n times `fraction` is below 1.
         direction: As for `SharpnessAwareMinimization`. A direction with a
             memory starts each batch from its first memory.
         perturb: As for `SharpnessAwareMinimization`.
@@ -117,6 +128,7 @@ def sharpness(
     )
     _validation.positive("fraction", fraction)
     _validation.number("fraction", fraction, 0.0, 1.0)
+    _warn_of_short_climbs(method, fraction)
     moving = _climbing.selected(method, landscape)
     params = landscape.weights(params)
     rows = []
@@ -125,7 +137,7 @@ def sharpness(
             row = _climb(method, fraction, patch, params, moving)
             rows.append((patch.size, *row))
             work.advance()
-    sizes, losses, one_step_losses, stuck = map(
+    sizes, losses, one_step_losses, stuck, distance, length = map(
         np.array, zip(*rows, strict=True)
     )
     _check_not_stuck(stuck)
@@ -146,6 +158,8 @@ def sharpness(
         sizes=sizes,
         losses=losses,
         one_step_losses=one_step_losses,
+        distance=distance,
+        length=length,
         complete=work.complete,
     )
 
@@ -156,21 +170,30 @@ def _climb(
     patch: Patch,
     params: list,
     moving: Selection,
-) -> tuple[list[float], float, bool]:
-    """Returns losses of the climb, the loss after one step, and if stuck."""
+) -> tuple[list[float], float, bool, float, float]:
+    """Climbs on a batch.
+
+    Returns:
+        The losses of the climb, the loss after one step, whether no climb
+        starts, and the distance and the length of the climb.
+    """
     method, at, params = _climbing.own_coordinates(method, patch, params)
     projected = method.radius == "projected"
     climbing = _climbing.shortened(method, fraction) if projected else method
     clean = at.evaluate(params)
     path = _climbing.climb(climbing, at, clean, moving, gradient_at_end=False)
-    losses = [float(clean.loss), *(float(point.loss) for point in path)]
+    travelled = Travelled(clean.params)
+    losses = [
+        float(clean.loss),
+        *(float(point.loss) for point in travelled.along(path)),
+    ]
     stuck = float(vectors.norm(moving.pick(clean.grads))) == 0.0
     if _first_step_is_whole(method, fraction):
-        return losses, losses[1], stuck
+        return losses, losses[1], stuck, *travelled.distance_and_length()
     (end,) = _climbing.climb(
         _climbing.one_step(method), at, clean, moving, gradient_at_end=False
     )
-    return losses, float(end.loss), stuck
+    return losses, float(end.loss), stuck, *travelled.distance_and_length()
 
 
 def _first_step_is_whole(method: Method, fraction: float) -> bool:
@@ -178,6 +201,18 @@ def _first_step_is_whole(method: Method, fraction: float) -> bool:
     if method.radius == "projected":
         return fraction == 1.0
     return method.ascent_steps == 1 or method.radius == "full"
+
+
+def _warn_of_short_climbs(method: Method, fraction: float) -> None:
+    steps = method.ascent_steps
+    if method.radius == "projected" and steps * fraction < 1.0:
+        warnings.warn(
+            f"`ascent_steps={steps}` steps of `fraction={fraction:g}` times "
+            f"rho end at most {steps * fraction:g} rho away, so they find less "
+            "than rho allows. Use more steps, a larger `fraction`, or "
+            '`radius="split"`',
+            stacklevel=3,
+        )
 
 
 def _check_not_stuck(stuck: np.ndarray) -> None:

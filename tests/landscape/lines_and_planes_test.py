@@ -1,5 +1,6 @@
 """Lines and planes through the weights, and the plane of a climb."""
 
+import itertools
 import json
 import sys
 
@@ -39,6 +40,7 @@ def test_line_over_a_quadratic():
         result.losses, [loss(W + c * A) for c in (-2.0, 0.0, 0.7)], rtol=1e-12
     )
     np.testing.assert_array_equal(result.coordinates, [-2.0, 0.0, 0.7])
+    assert result.length == pytest.approx(np.linalg.norm(A), rel=1e-12)
     assert result.complete
 
 
@@ -48,6 +50,9 @@ def test_plane_over_a_quadratic():
     result = landscape.plane(quadratic(), ([A], [B]), x=x, y=y)
     expected = [[loss(W + a * A + b * B) for a in x] for b in y]
     np.testing.assert_allclose(result.losses, expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        result.lengths, [np.linalg.norm(A), np.linalg.norm(B)], rtol=1e-12
+    )
 
 
 def test_default_directions_are_random_and_filter_normalized():
@@ -147,6 +152,15 @@ def test_ascent_plane_is_that_of_the_oracle(batch, radius):
         [np.linalg.norm(d - d @ e_1 * e_1 - d @ e_2 * e_2) / rho for d in ways],
         rtol=0,
         atol=1e-9,
+    )
+    np.testing.assert_allclose(
+        [result.distance, result.length, *result.lengths],
+        [
+            np.linalg.norm(ways[-1]),
+            sum(np.linalg.norm(b - a) for a, b in itertools.pairwise(ways)),
+            *(rho, rho),
+        ],
+        rtol=1e-10,
     )
     np.testing.assert_allclose(result.off_plane[[0, 1, n]], 0, atol=1e-12)
     assert result.off_plane[2:n].min() > 1e-4

@@ -107,16 +107,22 @@ def test_adaptive_sharpness_is_that_of_the_ellipsoid():
 
 
 def transcribed(w, x, y, rho, n, length, project):
-    """Returns the losses of a climb from w, with steps of a length."""
-    z, losses = w, [oracle.loss(w, x, y)]
+    """Climbs from w with steps of a length.
+
+    Returns:
+        The losses, the distance of the end, and the length of all steps.
+    """
+    z, losses, travelled = w, [oracle.loss(w, x, y)], 0.0
     for _ in range(n):
+        before = z
         u = oracle.sam(oracle.gradient(z, x, y), z)
         z = [a + length * b for a, b in zip(z, u)]
         away = [a - b for a, b in zip(z, w)]
         if project and oracle.length(away) > rho:
             z = [a + rho * b / oracle.length(away) for a, b in zip(w, away)]
         losses.append(oracle.loss(z, x, y))
-    return losses
+        travelled += oracle.length([a - b for a, b in zip(z, before)])
+    return losses, oracle.length([a - b for a, b in zip(z, w)]), travelled
 
 
 @pytest.mark.parametrize("xla", [False, True])
@@ -138,12 +144,18 @@ def test_losses_are_those_of_the_oracle(radius, length, project, xla):
         radius=radius,
         fraction=0.3,
     )
-    expected = [
-        transcribed(w, x, y, rho, n, length, project)
-        for x, y in surfaces.parts(5)
-    ]
+    expected, distances, lengths = zip(
+        *(
+            transcribed(w, x, y, rho, n, length, project)
+            for x, y in surfaces.parts(5)
+        )
+    )
     np.testing.assert_allclose(result.losses, expected, rtol=1e-10)
-    once = [transcribed(w, x, y, rho, 1, rho, 0) for x, y in surfaces.parts(5)]
+    np.testing.assert_allclose(result.distance, distances, rtol=1e-10)
+    np.testing.assert_allclose(result.length, lengths, rtol=1e-10)
+    once = [
+        transcribed(w, x, y, rho, 1, rho, 0)[0] for x, y in surfaces.parts(5)
+    ]
     np.testing.assert_allclose(
         result.one_step_losses, [b for _, b in once], rtol=1e-10
     )
@@ -154,6 +166,36 @@ def test_losses_are_those_of_the_oracle(radius, length, project, xla):
         rtol=1e-10,
     )
     assert result.gap == result.value - result.one_step
+
+
+def test_the_default_climb_reaches_rho():
+    """However many steps it has, so more steps do not find less."""
+    found = [
+        landscape.sharpness(surfaces.net(), 0.01, ascent_steps=n)
+        for n in (1, 2, 3, 20)
+    ]
+    for result in found:
+        assert result.radius == "split"
+        np.testing.assert_allclose(result.length, 0.01, rtol=1e-6)
+        assert result.value > 0.99 * result.one_step
+
+
+def test_a_climb_that_cannot_reach_rho_warns(recwarn):
+    climb = {"radius": "projected", "fraction": 0.25}
+    landscape.sharpness(surfaces.net(), 0.1, ascent_steps=4, **climb)
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match="3` steps .* at most 0.75 rho away"):
+        result = landscape.sharpness(
+            surfaces.net(), 0.1, ascent_steps=3, **climb
+        )
+    np.testing.assert_allclose(result.length, 0.075, rtol=1e-6)
+
+
+def test_adaptive_distance_is_in_the_metric_of_the_ellipsoid():
+    result = landscape.sharpness(
+        surfaces.net(), 0.1, ascent_steps=3, direction=directions.Adaptive()
+    )
+    np.testing.assert_allclose(result.length, 0.1, rtol=1e-6)
 
 
 def test_m_sharpness_is_that_of_batches_of_m():
@@ -255,6 +297,14 @@ def test_adaptive_noise_is_as_large_as_the_weights():
     )
     np.testing.assert_allclose(
         adaptive.losses - adaptive.loss, 3 * (plain.losses - plain.loss)
+    )
+
+
+def test_the_length_of_noise():
+    result = landscape.average_sharpness(quadratic(), 0.5, draws=400, seed=3)
+    # The mean square is rho^2 times the number of weights.
+    np.testing.assert_allclose(
+        np.mean(result.lengths**2), 0.25 * len(W), rtol=0.15
     )
 
 
