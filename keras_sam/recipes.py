@@ -62,9 +62,10 @@ class Recipe(NamedTuple):
         note: String, what to know about the method; may be empty.
         numbers: String, whose numbers the arguments are, for which data, and
             where they stand; then other numbers that were found. It begins
-            with "Paper: ", "Authors: ", "Library: " or "Ours: ". It names each
-            number of the arguments, and the repository and file of a number
-            that was read in code. Empty for plain training alone.
+            with "Paper: ", "Authors: ", "Library: " or "Ours: ". It tells each
+            number of the arguments, the radius as "rho 0.05" and before other
+            radii. It names the repository and file of a number that was read
+            in code. Empty for plain training alone.
     """
 
     title: str
@@ -217,9 +218,9 @@ _ROWS: dict[str, Recipe] = {
         rho=0.05,
         direction=Unnormalized(),
         numbers="Ours: SAM's rho 0.05. The authors' numbers for this rule "
-        "were not read. The authors of unified SAM, who found 0.2 best of 0.1 "
-        "to 0.4, train WRN-28-10 on CIFAR-10 (dimitris-oik/unifiedsam, "
-        "README.md).",
+        "were not read. In the table of unified SAM 0.2 is the best of 0.1, "
+        "0.2, 0.3, 0.4 for this rule, with WRN-28-10 on CIFAR-10 "
+        "(dimitris-oik/unifiedsam, README.md).",
     ),
     "unified": _recipe(
         "Unified SAM",
@@ -251,10 +252,10 @@ _ROWS: dict[str, Recipe] = {
         direction=Layerwise(),
         perturb="kernel",
         note="adversarial inputs are the user's",
-        numbers="Authors: rho 0.01, their gamma, on CIFAR-10, CIFAR-100 and "
-        "SVHN, there after 5 epochs without (csdongxian/AWP, "
-        "AT_AWP/train_cifar10.py and others). With TRADES 0.005, after 10 "
-        "epochs without (trades_AWP/train_trades_cifar.py).",
+        numbers="Authors: rho 0.01, their gamma, on CIFAR-10, CIFAR-100 and, "
+        "from epoch 5 on, SVHN (csdongxian/AWP, AT_AWP/train_cifar10.py and "
+        "others). With TRADES it is 0.005, from epoch 10 on "
+        "(trades_AWP/train_trades_cifar.py).",
     ),
     "fisher": _recipe(
         "Fisher SAM",
@@ -297,8 +298,8 @@ _ROWS: dict[str, Recipe] = {
         direction=Sparse(FisherMask(examples=128), sparsity=0.5, period=100),
         note="and `examples` small ones each `period`",
         numbers="Authors: rho 0.1, sparsity 0.5 for ResNet-18 on CIFAR-10, "
-        "with 16 examples in each epoch; rho 0.7, sparsity 0.5, 128 examples "
-        "for ResNet-50 on ImageNet "
+        "with a mask from 16 examples every epoch; rho 0.7, sparsity 0.5, 128 "
+        "examples for ResNet-50 on ImageNet "
         "(Mi-Peng/Sparse-Sharpness-Aware-Minimization, README.md). The "
         "script's defaults are rho 0.05, sparsity 0.2, 1024 examples, every 5 "
         "epochs (configs/defaulf_cfg.py). Period 100 is ours.",
@@ -384,9 +385,9 @@ _ROWS: dict[str, Recipe] = {
         numbers="Authors: rho 0.1, alpha 0.8 for WRN-28-10 and others on "
         "CIFAR-10, with the unit vector of g_0 in place of g_0 "
         "(zhaoyang-0204/gnp, recipes/wideresnet-cifar.sh and others); rho "
-        "0.05, alpha 0.8 on ImageNet (recipes/resnet-imagenet.sh); rho 0.1, "
-        "alpha 1 after a warm-up without, for ViT-S/16 on CIFAR-10 "
-        "(recipes/vit-cifar-basic-grwarmup.sh).",
+        "0.05, alpha 0.8 on ImageNet (recipes/resnet-imagenet.sh). For "
+        "ViT-S/16 on CIFAR-10 also rho 0.1, alpha 1, once the learning rate "
+        "has warmed up (recipes/vit-cifar-basic-grwarmup.sh).",
     ),
     "gsam": _recipe(
         "GSAM",
@@ -476,8 +477,8 @@ _ROWS: dict[str, Recipe] = {
         rho=0.5,
         cadence=Every(k=10, start=9),
         numbers="Library: rho 0.5 and k 10 for ResNet-50 on ImageNet "
-        "(mosaicml/composer, composer/algorithms/sam/README.md), which "
-        "advises rho in proportion to k, 0.05 for k 1. It climbs in the last "
+        "(mosaicml/composer, composer/algorithms/sam/README.md). It advises "
+        "rho in proportion to k, from 0.05 for k = 1. It climbs in the last "
         "step of each k, so start is 9.",
     ),
     "ss_sam": _recipe(
@@ -532,8 +533,9 @@ _ROWS: dict[str, Recipe] = {
         note="a 1 is a forward pass",
         numbers="Authors: rho 0.1, probability 0.5, their beta, and fraction "
         "0.5, their gamma, for WRN-28 on CIFAR-10 and CIFAR-100 "
-        "(dydjw9/Efficient_SAM, run.sh). Out of use there: rho 0.05, beta 0.6 "
-        "for ResNet-18; rho 0.2, beta 0.5 for PyramidNet; gamma 0.5 in both.",
+        "(dydjw9/Efficient_SAM, run.sh). There, too, commented out, with "
+        "gamma 0.5: rho 0.05, beta 0.6 for ResNet-18; rho 0.2, beta 0.5 for "
+        "PyramidNet.",
     ),
     "lookbehind": _recipe(
         "Lookbehind",
@@ -557,7 +559,8 @@ _ROWS: dict[str, Recipe] = {
         note="and 5 Hessian products each `period`",
         numbers="Authors: rho 0.1, alpha 0.2, period 100, 5 iterations for "
         "ResNet-18 on CIFAR-100 (RitianLuo/EigenSAM, README.md, train.py). "
-        "The script has rho 0.05 by default, and no v in the first 100 steps.",
+        "The script has rho 0.05 by default, and looks for v at steps 100, "
+        "200, ... of an epoch: once an epoch here, at batches of 256.",
     ),
     "momentum": _recipe(
         "Momentum-SAM",
@@ -569,8 +572,8 @@ _ROWS: dict[str, Recipe] = {
         numbers="Authors: rho 3, momentum 0.9 for WRN-16-4 and ResNet-50 on "
         "CIFAR-100, and for ResNet-50 and ViT-S/32 on ImageNet "
         "(MarlonBecker/MSAM, README.md, configs/default.ini). For the ViT "
-        "configs/ImageNet_ViT.ini has 10, after 8 epochs without. The class "
-        "has 0.3 by default.",
+        "configs/ImageNet_ViT.ini has 10, from epoch 8 on. The class has 0.3 "
+        "by default.",
     ),
     "stale": _recipe(
         "Climb along the last gradient",
@@ -590,9 +593,9 @@ _ROWS: dict[str, Recipe] = {
         descent=FirstOrderFlatness(rho=0.2, gamma=0.03, betas=(0.6, 0.5, 0.4)),
         note="in the form of the authors' code",
         numbers="Authors: rho 0.02 for the climb, and in the descent rho 0.2, "
-        "gamma 0.03, betas 0.6, 0.5, 0.4 for ResNets on CIFAR-100 "
-        "(xxgege/GAM, main_cifar.py). There too: for ResNets on CIFAR-10 "
-        "0.03, and 0.2, gamma 0.05, betas 0.1, 0.9, 0.9.",
+        "gamma 0.03, betas 0.6, 0.5, 0.4, for ResNets on CIFAR-100 "
+        "(xxgege/GAM, main_cifar.py). For ResNets on CIFAR-10 it has 0.03, "
+        "and 0.2, 0.05, betas 0.1, 0.9, 0.9; it has others for PyramidNets.",
     ),
 }
 

@@ -77,6 +77,13 @@ def test_all_numbers_of_a_recipe_are_told(recipe):
     assert given <= told, f"Not in `numbers`: {sorted(given - told)}"
 
 
+@pytest.mark.parametrize("recipe", TRAINED.values(), ids=TRAINED)
+def test_the_first_rho_is_that_of_the_recipe(recipe):
+    """The other radii of the authors come after it."""
+    rho = re.search(r"\brho (\d+(?:\.\d+)?)", recipe.numbers)
+    assert rho and float(rho[1]) == recipe.arguments["rho"]
+
+
 def test_plain_training_has_no_numbers():
     assert recipes.RECIPES["sgd"].numbers == ""
 
