@@ -7,6 +7,7 @@
 #   make lint          Checks style and types, and BUILD files if there is npm.
 #   make format        Puts style right.
 #   make build-files   Writes the BUILD files of all folders from the imports.
+#   make catalogue     Writes the methods into README.md and docs/catalogue.md.
 #   make test-oldest   Runs the tests with the oldest versions supported.
 #   make test-newest   Runs them with last night's Keras and TensorFlow.
 #   make soak          Kills trainings at random and resumes them: 10 minutes.
@@ -45,8 +46,8 @@ endef
 # A TensorFlow built for TPUs otherwise looks for one on the network.
 export TPU_SKIP_MDS_QUERY = 1
 
-.PHONY: demo study test check lint format build-files test-oldest \
-    test-newest soak tpu-check conformance ecosystem peers lock wheel clean
+.PHONY: demo study test check lint format build-files catalogue \
+    test-oldest test-newest soak tpu-check conformance ecosystem peers lock wheel clean
 
 demo: $(VENV)/.installed
 	$(RUN) examples.compare --output_dir=demo
@@ -73,6 +74,9 @@ format: $(VENV)/.installed
 
 build-files:
 	$(PYTHON) -m tools.build_files
+
+catalogue: $(VENV)/.installed
+	$(RUN) tools.catalogue
 
 test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m $(PYTEST)

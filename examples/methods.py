@@ -138,16 +138,31 @@ def table():
         "|---|---|---|---|---|",
     ]
     for name, recipe in keras_sam.recipes.RECIPES.items():
-        given = [f"{k}={code(v)}" for k, v in recipe.arguments.items()]
-        call = f"SAM(net, {', '.join(given)})".replace("|", "\\|")
-        title = recipe.title + (f" ({recipe.note})" if recipe.note else "")
-        source = recipe.source
-        if source[:1].isdigit():
-            source = f"[{source}](https://arxiv.org/abs/{source})"
+        cell = f"`{call(recipe)}`".replace("|", "\\|")
         lines.append(
-            f"| `{name}` | {title} | {recipe.cost} | `{call}` | {source} |"
+            f"| `{name}` | {title(recipe)} | {recipe.cost} | {cell} "
+            f"| {source(recipe)} |"
         )
     return "\n".join(lines)
+
+
+def title(recipe):
+    """Returns the title of a recipe with its note."""
+    return recipe.title + (f" ({recipe.note})" if recipe.note else "")
+
+
+def call(recipe):
+    """Returns the call that makes the wrapper of a recipe."""
+    given = [f"{k}={code(v)}" for k, v in recipe.arguments.items()]
+    return f"SAM(net, {', '.join(given)})"
+
+
+def source(recipe):
+    """Returns the source of a recipe, in Markdown: a link to arXiv, mostly."""
+    number = recipe.source
+    if not number[:1].isdigit():
+        return number
+    return f"[{number}](https://arxiv.org/abs/{number})"
 
 
 def _parts(module):

@@ -44,7 +44,8 @@ class Every(parts.Cadence):
             does not climb any more; or None.
 
     Reference: MosaicML Composer's SAM, which climbs in the last step of each
-    interval; start and stop as in the code of SAM-ON, arXiv:2306.04226.
+    interval, as `Every(k, start=k - 1)` does; start and stop as in the code of
+    SAM-ON, arXiv:2306.04226.
     """
 
     k: int = 1
@@ -78,8 +79,8 @@ class Randomly(parts.Cadence):
             iterations.
         seed: Int, at least 0.
 
-    Reference: SS-SAM, arXiv:2203.09962, and RST, OpenReview 8foynpwwRb. The
-    rule is from the abstract; no code was found.
+    Reference: SS-SAM, arXiv:2203.09962, and RST, OpenReview 8foynpwwRb, as in
+    the authors' code (zhaoyang-0204/gnp, training/training_core.py).
     """
 
     probability: Any = 0.5

@@ -25,6 +25,7 @@ VISIBLE = {
         TESTS,
         "//benchmarks:__subpackages__",
         "//examples:__subpackages__",
+        "//tools:__pkg__",
     ],
     "keras_sam": [PUBLIC],
     "keras_sam/_algorithm": [

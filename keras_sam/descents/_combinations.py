@@ -169,7 +169,7 @@ class Decoupled(Descent):
             gradients or does not have exactly one learning rate.
 
     Reference: WSAM, arXiv:2305.15817, as in the authors' code, which has gamma
-    0.88 and clips both gradients.
+    0.9 (once 0.88) and can clip both gradients.
     """
 
     alpha: float = 9.0

@@ -59,7 +59,7 @@ class Friendly(_Averaging):
         decay: Float in [0, 1).
 
     Reference: F-SAM, arXiv:2403.12350; rule and defaults as in the authors'
-    code, where m holds the earlier climbs only. (In the paper m includes the
+    class, where m holds the earlier climbs only. (In the paper m includes the
     present g. For sigma = 1 both give the same direction.)
     """
 

@@ -21,8 +21,8 @@ class FisherMask(Part):
     """Keeps the weights of the largest empirical Fisher information.
 
     The empirical Fisher information is the mean square of the gradients of
-    single examples, here the first ones of the batch. (The authors draw 1024
-    examples from the training set.)
+    single examples, here the first ones of the batch. (The authors draw 16 to
+    1024 examples from the training set.)
 
     Args:
         examples: Int, at least 1, the largest number of examples to use. Each
@@ -123,8 +123,8 @@ class Sparse(Direction):
     The norm is over the whole gradient, so steps are shorter than one. The
     first of each `period` train steps that climb measures scores. Their mean
     over replicas decides on a mask, which holds from the next train step that
-    climbs on. (The authors' masks hold at once. The authors' mask for SSAM-F is
-    empty before.)
+    climbs on, as in the authors' code. (There the mask for SSAM-F is empty
+    before.)
 
     Args:
         mask: `FisherMask` or `DynamicMask`.

@@ -45,11 +45,13 @@ class Random(Direction):
 @exported
 @dataclasses.dataclass(frozen=True)
 class Smoothed(Direction):
-    """`x + weight u`, normalized, with `u` the unit gradient at `w + x`.
+    """`x + weight g`, normalized, with g the gradient at `w + x`.
 
     `x` is noise whose standard deviation is `sigma ||w_f||` on each filter f.
     `Random` says what a filter is. The gradient at `w + x` costs one more
-    evaluation.
+    evaluation. It keeps its length, so a loss of another scale is another
+    method. With one ascent step nothing needs the clean gradient. A step that
+    XLA compiles leaves it out, and goes three times forward and twice backward.
 
     Args:
         sigma: Float, at least 0. 0 is `Normalized`.
@@ -57,12 +59,13 @@ class Smoothed(Direction):
         seed: Int, at least 0. Each of the optimizer's iterations draws other
             noise, the same on all replicas.
 
-    Reference: random SAM (R-SAM), OpenReview htUvh7xPoa. The rule could not be
-    confirmed from a source.
+    Reference: random SAM (R-SAM), OpenReview htUvh7xPoa, as in the authors'
+    code (RSAM-Optimizer/R-SAM, vit_jax/train.py), which has no pass at w, and
+    where sigma grows from 0.0005 to 0.0025 along half a cosine.
     """
 
-    sigma: float = 0.01
-    weight: float = 1.0
+    sigma: float = 0.0025
+    weight: float = 2.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -77,7 +80,7 @@ class Smoothed(Direction):
             _filters.noise(params, context.draws(self), context.filters()),
         )
         gradient = context.gradient(vectors.add(params, noise))
-        up = vectors.scale(self.weight, vectors.unit(gradient))
+        up = vectors.scale(self.weight, gradient)
         return vectors.unit(vectors.add(noise, up))
 
 

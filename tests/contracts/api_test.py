@@ -157,7 +157,7 @@ def test_readme_block(block):
 
 def test_readme_has_the_table():
     assert f"\n{methods.table()}\n" in README, (
-        "README.md must hold what `python -m examples.methods` prints"
+        "Run `make catalogue`: README.md is not what it writes"
     )
 
 

@@ -35,8 +35,8 @@ def interval(w, batches, lr, rho, period):
 def random_sam(w, batches, lr, rho, coins):
     """RST, once SS-SAM, arXiv:2203.09962: SAM if a coin shows 1.
 
-    A coin is Bernoulli(p_t), drawn in each step; p_t follows a schedule. Not
-    confirmed in code: the abstract says it.
+    A coin is Bernoulli(p_t), drawn in each step; p_t follows a schedule.
+    Confirmed in the authors' zhaoyang-0204/gnp `training/training_core.py`.
     """
     return climbing_if(w, batches, lr, rho, lambda t, g: coins[t])
 

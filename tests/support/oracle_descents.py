@@ -282,7 +282,8 @@ def momentum_sam(w, batches, lr, rho, momentum=0.9):
 
     v = 0 in the first step, which therefore does not perturb. One gradient a
     step. Confirmed in MarlonBecker/MSAM `optimizer/msam.py` (rho 0.3,
-    momentum 0.9), which keeps the weights perturbed between steps.
+    momentum 0.9 by default, trained with rho 3), which keeps the weights
+    perturbed between steps.
     """
     velocity = None
 

@@ -299,19 +299,20 @@ def mixed_random_perturbation(w, batches, lr, gamma, noise, mix=0.5):
 
 
 def random_smoothing(w, batches, lr, rho, noise, sigma, mix):
-    """R-SAM: e = rho (xi + mix ghat) / ||xi + mix ghat||, d = g(w + e).
+    """R-SAM: e = rho (xi + mix g) / ||xi + mix g||, d = g(w + e).
 
-    xi has the standard deviation sigma ||w_f||; ghat is the unit gradient at
-    w + xi. OpenReview htUvh7xPoa. Not confirmed: the abstract says that one
-    step of ascent is taken from randomly smoothed weights; how noise and
-    gradient combine, and the noise's scale, are recalled. A third party's
-    trainer scales noise to sigma ||w_l|| exactly, climbs rho from w + xi and
-    descends from w + xi.
+    xi has the standard deviation sigma ||w_f||; g is the gradient at w + xi,
+    not its unit vector. OpenReview htUvh7xPoa. Confirmed in the authors'
+    RSAM-Optimizer/R-SAM `vit_jax/train.py` (mix 2; sigma from 0.0005 to 0.0025
+    along half a cosine; rho up to 2.5 in 10,000 steps of warm-up, then down to
+    1.5 with the learning rate; ViT-B/16 on ImageNet). A third party's trainer
+    scales noise to sigma ||w_l|| exactly, climbs rho from w + xi and descends
+    from w + xi.
     """
 
     def direction(t, w, batch):
         xi = filter_noise(sigma, noise[t], w, batch)
-        ascent = xi + mix * unit(batch.gradient(w + xi))
+        ascent = xi + mix * batch.gradient(w + xi)
         return batch.gradient(w + at(rho, t) * unit(ascent))
 
     return descend(w, batches, lr, direction)
