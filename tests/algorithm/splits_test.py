@@ -104,7 +104,8 @@ def test_losses_by_output():
         return keras.Model(inputs, outputs)
 
     def history(parts):
-        x, _ = testing.data(20)
+        # Keras weighs the losses of batches by sizes that it knows or does not.
+        x, _ = testing.data(24)
         y = {"a": x[:, :1], "b": x[:, 1:2]}
         return testing.train(
             make,

@@ -19,7 +19,11 @@ from keras_sam._backend.tensorflow import values
 from keras_sam._types import Batch
 
 # TensorFlow and Keras raise these errors if data do not fit a model.
-MISFITS = (TypeError, ValueError, tf.errors.InvalidArgumentError)
+# Keras 3.16 asks targets that are None for their shape.
+MISFITS = (
+    *(AttributeError, TypeError, ValueError),
+    tf.errors.InvalidArgumentError,
+)
 
 
 @dataclasses.dataclass(frozen=True)
