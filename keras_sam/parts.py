@@ -213,11 +213,13 @@ class Context:
         iterations: Scalar int tensor, the optimizer's iterations.
         examples: Int or scalar int tensor, the size of the batch.
         ascent_step: Int, the number of steps of the climb already taken.
+        rho: Float or scalar tensor, the present value of the wrapper's `rho`.
     """
 
     iterations: Any
     examples: Any
     ascent_step: int
+    rho: Any
 
     def loss(self, params: list) -> Any:
         """Returns the loss at params, at the cost of a forward pass."""

@@ -33,6 +33,8 @@ from keras_sam.directions import Fisher
 from keras_sam.directions import FisherMask
 from keras_sam.directions import Friendly
 from keras_sam.directions import Layerwise
+from keras_sam.directions import LossEquated
+from keras_sam.directions import Matching
 from keras_sam.directions import Random
 from keras_sam.directions import Smoothed
 from keras_sam.directions import Sparse
@@ -40,6 +42,7 @@ from keras_sam.directions import Subset
 from keras_sam.directions import Unified
 from keras_sam.directions import Unnormalized
 from keras_sam.directions import VarianceSuppressed
+from keras_sam.directions import ZScored
 from keras_sam.samples import Drawn
 from keras_sam.samples import Largest
 from keras_sam.samples import Rising
@@ -180,6 +183,18 @@ _ROWS: dict[str, Recipe] = {
         direction=Unified(share=0.5),
         note="share may be a schedule",
     ),
+    "le_sam": _recipe(
+        "LE-SAM",
+        "2605.10183",
+        "2",
+        rho=0.35,
+        direction=LossEquated(rho_max=999.0),
+        note="rho is a rise of the loss, and may be a schedule",
+        numbers="the authors' README: CIFAR-100, ResNet-18. Their `lesam.py` "
+        "lowers sigma, here rho, to 0 along a cosine from epoch 160 of 200 on; "
+        "its own defaults are sigma 0.5 and rho_max 0.5. The tables of the "
+        "paper were not read",
+    ),
     "layerwise": _recipe(
         "Layer-wise SAM",
         "2203.02714",
@@ -239,6 +254,17 @@ _ROWS: dict[str, Recipe] = {
         ),
         note="steps are those of the training",
     ),
+    "zsharp": _recipe(
+        "ZSharp",
+        "2505.02369",
+        "2",
+        rho=0.05,
+        direction=ZScored(quantile=0.95),
+        note="each kernel moves by rho, as in the authors' code",
+        numbers="the authors' `main.py`, the defaults, which `run.sh` has for "
+        "CIFAR-10, CIFAR-100 and SVHN, with Adam and ResNet, VGG and ViT. The "
+        "tables of the paper were not read",
+    ),
     "friendly": _recipe(
         "Friendly SAM",
         "2403.12350",
@@ -292,6 +318,18 @@ _ROWS: dict[str, Recipe] = {
         rho=0.05,
         descent=SurrogateGap(alpha=0.4),
         note="rho may be a `radii.LinearInLearningRate`",
+    ),
+    "sagm": _recipe(
+        "SAGM",
+        "2303.10353",
+        "2",
+        rho=0.05,
+        direction=Matching(ratio=0.02),
+        descent=Penalized(alpha=0.5),
+        note="ratio = alpha / rho",
+        numbers="the authors' README and `hparams_registry.py`: PACS, VLCS and "
+        "TerraIncognita, alpha 0.001 and rho 0.05, with Adam and a pretrained "
+        "ResNet-50. For OfficeHome and DomainNet alpha is 0.0005: ratio 0.01",
     ),
     "wsam": _recipe(
         "WSAM",

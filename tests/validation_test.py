@@ -67,6 +67,9 @@ def test_parts_are_frozen(kind):
     [
         (directions.Adaptive, "eta", (-0.1, NAN, float("inf"))),
         (directions.Fisher, "eta", (-0.1, NAN)),
+        (directions.Matching, "ratio", (-0.1, NAN)),
+        (directions.LossEquated, "rho_max", (0.0, float("inf"))),
+        (directions.ZScored, "quantile", (-0.1, 1.0)),
         (directions.Unified, "share", (-0.1, 1.1, decay(1.5))),
         (directions.Friendly, "decay", (-0.1, 1.0)),
         (directions.Friendly, "sigma", (NAN,)),
@@ -114,6 +117,7 @@ def test_out_of_range(kind, field, values):
     [
         (directions.Adaptive, "eta", "0"),
         (directions.Adaptive, "eta", True),
+        (directions.LossEquated, "rho_max", None),
         (directions.Sparse, "mask", None),
         (descents.Weighted, "weights", 1.0),
         (descents.Weighted, "weights", ("1", "2")),

@@ -37,6 +37,7 @@ PARTS = {
         *("Normalized", "Unnormalized", "Unified", "Adaptive", "Layerwise"),
         *("Fisher", "Friendly", "VarianceSuppressed", "Eigen", "Random"),
         *("Smoothed", "Subset", "Sparse", "FisherMask", "DynamicMask"),
+        *("Matching", "LossEquated", "ZScored"),
     },
     radii: {"LinearInLearningRate"},
     samples: {"Largest", "Rising", "Drawn"},

@@ -44,6 +44,8 @@ FACTORS = {
         directions.Normalized(),
         directions.Unnormalized(),
         directions.Unified(SCHEDULES.InverseTimeDecay(1.0, 1, 1.0)),
+        directions.Matching(),
+        directions.LossEquated(),
         directions.Adaptive(),
         directions.Layerwise(),
         directions.Fisher(),
@@ -55,6 +57,7 @@ FACTORS = {
         directions.Subset(),
         directions.Sparse(directions.FisherMask(3), period=2),
         directions.Sparse(directions.DynamicMask(9), period=1),
+        directions.ZScored(0.5),
         testing.Averaged(),
     ),
     "descent": (

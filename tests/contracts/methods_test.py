@@ -187,6 +187,18 @@ def falling():
     return keras.optimizers.schedules.PolynomialDecay(0.2, STEPS - 1, 0.05)
 
 
+def falling_rise():
+    return keras.optimizers.schedules.CosineDecay(
+        0.1, STEPS - 3, warmup_target=0.2, warmup_steps=2
+    )
+
+
+def fallen_rise(t):
+    if t < 2:
+        return 0.1 + 0.1 * t / 2
+    return 0.1 * (1 + np.cos(np.pi * min((t - 2) / (STEPS - 3), 1)))
+
+
 def halving(t):
     return 1 / (1 + t)
 
@@ -238,6 +250,14 @@ CASES = {
         },
         part(methods.unified, rho=RHO, mix=halving),
     ),
+    "le_sam": (
+        {"direction": directions.LossEquated(0.2)},
+        part(methods.le_sam, sigma=RHO, rho_max=0.2),
+    ),
+    "le_sam, falling": (
+        {"direction": directions.LossEquated(0.1), "rho": falling_rise},
+        part(methods.le_sam, sigma=fallen_rise, rho_max=0.1),
+    ),
     "layerwise": (
         {"direction": directions.Layerwise()},
         part(methods.layerwise, rho=RHO),
@@ -263,6 +283,10 @@ CASES = {
         part(costs.sparse_fisher, rho=RHO, sparsity=0.6, period=3, samples=5),
     ),
     "ssam_d": ({"direction": DYNAMIC}, sparse_dynamic),
+    "zsharp": (
+        {"direction": directions.ZScored(0.8)},
+        part(methods.zsharp, rho=RHO, quantile=0.8),
+    ),
     "friendly": (
         {"direction": directions.Friendly(0.7, 0.6)},
         part(methods.friendly, rho=RHO, sigma=0.7, decay=0.6),
@@ -303,6 +327,13 @@ CASES = {
             "optimizer": lambda: keras.optimizers.SGD(falling()),
         },
         gsam_with_radius,
+    ),
+    "sagm": (
+        {
+            "direction": directions.Matching(0.4),
+            "descent": descents.Penalized(0.5),
+        },
+        part(combined.sagm, rho=RHO, alpha=0.4 * RHO),
     ),
     "wsam": (
         {
@@ -391,7 +422,11 @@ CASES = {
 }
 RANDOM = ("r_sam", "rwp", "rwp_mixed", "ss_sam", "ssam_d", "sub_batch", "esam")
 # Keras computes schedules in float32.
-TOLERANCES = {"unified, scheduled": 1e-7, "gsam, radius": 1e-7}
+TOLERANCES = {
+    "unified, scheduled": 1e-7,
+    "le_sam, falling": 1e-7,
+    "gsam, radius": 1e-7,
+}
 
 
 def library(mode, rho=RHO, optimizer=None, **arguments):

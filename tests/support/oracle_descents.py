@@ -121,6 +121,22 @@ def gsam_radius(lr, lr_min, lr_max, rho_min, rho_max):
     return rho_min + (rho_max - rho_min) * (lr - lr_min) / (lr_max - lr_min)
 
 
+def sagm(w, batches, lr, rho, alpha):
+    """arXiv:2303.10353: d = (g_0 + g_1) / 2, e = (rho / ||g_0|| - alpha) g_0.
+
+    g_1 is the gradient at w + e. Confirmed in Wang-pengfei/SAGM
+    `domainbed/sagm/sagm.py` (rho 0.05; alpha 0.001, or 0.0005 for OfficeHome
+    and DomainNet).
+    """
+
+    def direction(t, w, batch):
+        g0 = batch.gradient(w)
+        e = (methods.at(rho, t) / methods.norm(g0) - alpha) * g0
+        return (g0 + batch.gradient(w + e)) / 2
+
+    return methods.descend(w, batches, lr, direction)
+
+
 def wsam_coupled(w, batches, lr, rho, gamma=0.9, momentum=0.0):
     """arXiv:2305.15817: d = (1 - a) g_0 + a g_1, a = gamma / (1 - gamma).
 

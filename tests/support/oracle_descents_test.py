@@ -112,6 +112,26 @@ def test_gsam_cuts_across():
     )
 
 
+def test_sagm_is_a_gradient():
+    """Of L(w) + L(w + rho g / ||g|| - alpha g), e held fixed, halved."""
+    w, batch, vector, b = one_step()
+    d = testing.descent(descents.sagm, w, batch, RHO, alpha=0.1)
+    g = b.gradient(vector)
+    e = RHO * methods.unit(g) - 0.1 * g
+
+    def matched(w):
+        return (b.loss(w) + b.loss(w + e)) / 2
+
+    for v in directions(d.size):
+        assert d @ v == pytest.approx(slope(matched, vector, v), abs=1e-9)
+
+
+def test_sagm_without_alpha_is_the_mean_of_both_ends():
+    w, batches = testing.problem()
+    penalty = descents.gradient_norm_penalty(w, batches, LR, RHO, alpha=0.5)
+    testing.same(descents.sagm(w, batches, LR, RHO, alpha=0.0), penalty)
+
+
 def test_gsam_radius():
     def radius(lr):
         return descents.gsam_radius(lr, 0.1, 0.5, 0.02, 0.06)

@@ -253,6 +253,46 @@ def vasso(w, batches, lr, rho, theta=0.9):
     return climber(w, batches, lr, perturbation)
 
 
+def zsharp(w, batches, lr, rho, quantile=0.95):
+    """arXiv:2505.02369: e_l = rho f_l / ||f_l||, f_l the outlying entries.
+
+    f_l has the entries of g_l whose |z| is above a quantile of |z| in the
+    array, z = (g_l - mean) / std. Arrays of one axis, and arrays where f_l is
+    0, have e_l = rho g_l / ||g||, with the norm of all of g. Confirmed in
+    YUNBLAK/Sharpness-Aware-Minimization-with-Z-Score-Gradient-Filtering
+    `main.py` (rho 0.05, quantile 0.95), where std is over N - 1. A secondary
+    source (junaidaliop/zij) has e = rho f / ||f||, one norm over all arrays.
+    """
+
+    def perturbation(t, w, g, batch):
+        def move(a):
+            if a.ndim > 1:
+                z = np.abs((a - a.mean()) / a.std(ddof=1))
+                filtered = np.where(z > np.quantile(z, quantile), a, 0.0)
+                if np.any(filtered):
+                    return filtered / norm(filtered)
+            return a / norm(g)
+
+        return at(rho, t) * batch.each(move, g)
+
+    return climber(w, batches, lr, perturbation)
+
+
+def le_sam(w, batches, lr, sigma, rho_max=0.5):
+    """arXiv:2605.10183: e = min(sigma / ||g||, rho_max) g / ||g||.
+
+    Confirmed in the authors' `lesam.py` (CIFAR-100, ResNet-18: sigma 0.35,
+    rho_max 999; 0.5 and 0.5 in its script; sigma falls to 0 along a cosine
+    from epoch 160 of 200 on), which also has d = g_1 - alpha g_0 with alpha 0,
+    and can take some examples only.
+    """
+
+    def perturbation(t, w, g, batch):
+        return min(at(sigma, t) / norm(g), rho_max) * unit(g)
+
+    return climber(w, batches, lr, perturbation)
+
+
 # Random ones: noise[t] is a list of arrays of standard normals, like w.
 
 
