@@ -72,6 +72,7 @@ FACTORS = {
         descents.Renormalized(),
         descents.FirstOrderFlatness(),
         descents.SearchedSlerp(period=2),
+        descents.EigenCorrected(period=2, iterations=2),
         descents.Slerp(0.7),
         descents.CurvatureRegularized(),
     ),

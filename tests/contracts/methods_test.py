@@ -91,6 +91,7 @@ DYNAMIC = directions.Sparse(
     directions.DynamicMask(STEPS, drop=0.4), 0.7, period=2
 )
 EIGEN = directions.Eigen(0.4, period=3)
+CORRECTED = descents.EigenCorrected(0.4, period=3, seed=1)
 # An oracle takes weights, batches, learning rate.
 part = functools.partial
 
@@ -145,6 +146,11 @@ def mixed_random_perturbation(mode, *arguments):
 def eigen(*arguments):
     start = [ops.convert_to_numpy(v) for v in EIGEN.init(tensors())["v"]]
     return combined.eigen_sam(*arguments, RHO, start, alpha=0.4, period=3)
+
+
+def eigen_corrected(*arguments):
+    start = [ops.convert_to_numpy(v) for v in CORRECTED.init(tensors())["v"]]
+    return combined.x_sam(*arguments, RHO, start, alpha=0.4, period=3)
 
 
 def stale(w, data, lr):
@@ -396,6 +402,7 @@ CASES = {
         part(combined.lookbehind, rho=RHO, k=3, alpha=0.4),
     ),
     "eigen": ({"direction": EIGEN}, eigen),
+    "eigen_corrected": ({"descent": CORRECTED}, eigen_corrected),
     "momentum": (
         {
             "start": starts.Momentum(0.75),

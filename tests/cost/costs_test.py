@@ -94,8 +94,9 @@ def now_and_then(sam, climbs):
         return math.ceil(climbs / part.period)
 
     found, direction, descent = 0, sam.direction, sam.descent
-    if isinstance(direction, directions.Eigen):
-        found += times(direction) * direction.iterations * SIZE
+    for part in (direction, descent):
+        if isinstance(part, (directions.Eigen, descents.EigenCorrected)):
+            found += times(part) * part.iterations * SIZE
     if isinstance(direction, directions.Sparse) and isinstance(
         direction.mask, directions.FisherMask
     ):
@@ -128,6 +129,7 @@ def test_a_recipe_costs_what_the_examples_say(name, mode):
             )
         },
         {"descent": descents.SearchedSlerp(period=3)},
+        {"descent": descents.EigenCorrected(period=3, iterations=2)},
     ],
 )
 @pytest.mark.parametrize("cadence", [cadences.Every(), cadences.Every(2)])

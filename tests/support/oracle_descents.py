@@ -293,6 +293,29 @@ def eigen_sam(w, batches, lr, rho, start, alpha=0.2, period=100, iterations=5):
     return methods.descend(w, batches, lr, direction)
 
 
+def x_sam(w, batches, lr, rho, start, alpha=0.2, period=100, iterations=5):
+    """arXiv:2601.10251, not XSAM: d = ghat_1 - alpha sign<g_1, v> <g_1, v> v.
+
+    ghat_1 = g_1 / ||g_1||; v as in `eigen_sam`, but with the sign that is
+    nearer to the v before it. Not confirmed: no code was found. d is from
+    secondary sources (junaidaliop/zij; a reader's notes, equation 11), which
+    have the unit vector in the first term and g_1 itself in the second; alpha
+    0.2, rho 0.05 or 0.1. Neither says when v is estimated, nor its sign.
+    """
+    v = methods.flat(start)
+
+    def direction(t, w, batch):
+        nonlocal v
+        g0, g1 = two_gradients(w, batch, methods.at(rho, t))
+        if t % period == 0:
+            found = eigenvector(w, batch, v, iterations)
+            v = found if found @ v >= 0 else -found
+        along = g1 @ v
+        return methods.unit(g1) - alpha * np.sign(along) * along * v
+
+    return methods.descend(w, batches, lr, direction)
+
+
 def momentum_sam(w, batches, lr, rho, momentum=0.9):
     """arXiv:2401.12033: g at w - rho v / ||v||, v <- momentum v + g, SGD.
 

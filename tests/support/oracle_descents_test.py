@@ -284,6 +284,28 @@ def test_eigen_sam_leans_to_the_eigenvector(monkeypatch):
     assert abs(e @ v) > abs(RHO * methods.unit(g) @ v)
 
 
+def test_x_sam_turns_away_from_the_eigenvector():
+    w, batch, vector, b = one_step()
+    _, g1 = descents.two_gradients(vector, b, RHO)
+    v = descents.eigenvector(vector, b, np.ones(vector.size))
+    # The sign of the estimate is the sign nearer to the start.
+    for sign in (1, -1):
+        start = b.arrays(sign * np.ones(vector.size))
+        d = testing.descent(descents.x_sam, w, batch, RHO, start, alpha=0.3)
+        nearer = v * np.sign(v @ (sign * np.ones(v.size)))
+        expected = methods.unit(g1) - 0.3 * abs(g1 @ v) * nearer
+        np.testing.assert_allclose(d, expected, atol=1e-9)
+        # Whatever the sign of <g_1, v>, the angle to v grows.
+        assert testing.cosine(d, nearer) < testing.cosine(g1, nearer)
+
+
+def test_x_sam_without_alpha_is_sam_at_length_one():
+    w, batch, vector, b = one_step()
+    d = testing.descent(descents.x_sam, w, batch, RHO, start=w, alpha=0.0)
+    sam = testing.descent(methods.sam, w, batch, RHO)
+    np.testing.assert_allclose(d, methods.unit(sam), atol=1e-12)
+
+
 def test_eigen_sam_keeps_the_eigenvector():
     w, batches = testing.problem()
     start = [np.ones_like(a) for a in w]
