@@ -252,6 +252,19 @@ class Context:
         """
         raise NotImplementedError
 
+    def which(self, choice: Any) -> list[bool]:
+        """Returns whether a choice of variables has each variable.
+
+        Args:
+            choice: As `perturb` of the wrapper: None for all variables, a
+                regular expression on variable paths, or a predicate of a Keras
+                variable.
+
+        Raises:
+            ValueError: If the choice has no trained variable.
+        """
+        raise NotImplementedError
+
     def average(self, tensor: Any) -> Any:
         """Returns the mean of a tensor over replicas.
 

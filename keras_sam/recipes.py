@@ -175,6 +175,17 @@ _ROWS: dict[str, Recipe] = {
     "asam": _recipe(
         "ASAM", "2102.11600", "2", rho=0.5, direction=Adaptive(eta=0.01)
     ),
+    "asam_weights": _recipe(
+        "ASAM, T = 1 for biases",
+        "2102.11600",
+        "2",
+        rho=0.5,
+        direction=Adaptive(eta=0.0, scaled="(kernel|gamma|embeddings)$"),
+        note="as in the authors' code",
+        numbers="the authors' README and the defaults of their "
+        "`example_cifar.py`: CIFAR-10, WRN-28-10, label smoothing 0.1. For "
+        "CIFAR-100 rho is 1. The default of their class is eta 0.01",
+    ),
     "usam": _recipe(
         "USAM", "2206.06232", "2", rho=0.05, direction=Unnormalized()
     ),

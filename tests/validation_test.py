@@ -66,6 +66,7 @@ def test_parts_are_frozen(kind):
     ("kind", "field", "values"),
     [
         (directions.Adaptive, "eta", (-0.1, NAN, float("inf"))),
+        (directions.Adaptive, "scaled", ("(",)),
         (directions.Fisher, "eta", (-0.1, NAN)),
         (directions.Matching, "ratio", (-0.1, NAN)),
         (directions.LossEquated, "rho_max", (0.0, float("inf"))),
@@ -120,6 +121,8 @@ def test_out_of_range(kind, field, values):
     [
         (directions.Adaptive, "eta", "0"),
         (directions.Adaptive, "eta", True),
+        (directions.Adaptive, "scaled", 3),
+        (directions.Adaptive, "scaled", bool),
         (directions.LossEquated, "rho_max", None),
         (directions.Sparse, "mask", None),
         (descents.Weighted, "weights", 1.0),

@@ -53,6 +53,9 @@ class StepContext(parts.Context):
     def filters(self):
         return self._objective.filters()
 
+    def which(self, choice):
+        return self._objective.which(choice)
+
     def average(self, tensor):
         return self._objective.averaged([tensor])[0]
 

@@ -65,6 +65,37 @@ def test_every_part_may_ask_for_the_radius(scheduled):
         seen.clear()
 
 
+@pytest.mark.parametrize(
+    ("choice", "all_of", "of_kernels"),
+    [
+        (None, [True] * 4, [True, True]),
+        ("^logits/", [False, False, True, True], [False, True]),
+        (lambda v: len(v.shape) == 1, [False, True] * 2, [False, False]),
+    ],
+)
+def test_which_variables_a_choice_has(choice, all_of, of_kernels):
+    """Directions see the perturbed variables only, descents all."""
+    found = {}
+
+    def direction(grads, params, *, context):
+        found["direction"] = context.which(choice)
+        return grads
+
+    def descent(clean, path, *, context):
+        found["descent"] = context.which(choice)
+        return [*path][-1].grads
+
+    # Built late, so that paths begin with the names of the wrappers.
+    hidden = keras.layers.Dense(4, name="hidden")
+    net = keras.Sequential([hidden, keras.layers.Dense(3, name="logits")])
+    sam = keras_sam.SAM(
+        net, direction=direction, descent=descent, perturb="kernel"
+    )
+    sam.compile("sgd", testing.cross_entropy())
+    sam.train_on_batch(*testing.data())
+    assert found == {"direction": of_kernels, "descent": all_of}
+
+
 def test_a_diagnostic_tells_its_own_radius():
     seen = {}
     found = spies(seen)

@@ -46,7 +46,7 @@ FACTORS = {
         directions.Unified(SCHEDULES.InverseTimeDecay(1.0, 1, 1.0)),
         directions.Matching(),
         directions.LossEquated(),
-        directions.Adaptive(),
+        directions.Adaptive(scaled="kernel"),
         directions.Layerwise(),
         directions.Fisher(),
         directions.Friendly(),

@@ -153,6 +153,21 @@ def eigen_corrected(*arguments):
     return combined.x_sam(*arguments, RHO, start, alpha=0.4, period=3)
 
 
+def adaptive_biases(w, data, lr):
+    """Biases move; only the second bias has T = |w| + 0.1."""
+
+    def perturbation(t, w, g, batch):
+        _, _, _, second = batch.arrays(w)
+        _, g_1, _, g_2 = batch.arrays(g)
+        metric = np.abs(second) + 0.1
+        length = np.hypot(methods.norm(g_1), methods.norm(metric * g_2))
+        e = [0 * a for a in batch.like]
+        e[1], e[3] = g_1 / length, metric**2 * g_2 / length
+        return RHO * methods.flat(e)
+
+    return methods.climber(w, data, lr, perturbation)
+
+
 def stale(w, data, lr):
     """The definition: g at w + rho g' / ||g'||, where g' is the last such g."""
     last = None
@@ -239,6 +254,17 @@ CASES = {
     "asam": (
         {"direction": directions.Adaptive(0.1)},
         part(methods.asam, rho=RHO, eta=0.1),
+    ),
+    "asam_weights": (
+        {"direction": directions.Adaptive(0.1, scaled="kernel$")},
+        part(methods.asam, rho=RHO, eta=0.1, scaled=(0, 2)),
+    ),
+    "asam_weights, perturbed ones": (
+        {
+            "direction": directions.Adaptive(0.1, scaled="^logits/bias"),
+            "perturb": "bias",
+        },
+        adaptive_biases,
     ),
     "usam": (
         {"direction": directions.Unnormalized()},

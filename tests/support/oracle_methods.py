@@ -124,15 +124,19 @@ def m_sam(w, batches, lr, rho, parts):
     return descend(w, batches, lr, direction)
 
 
-def asam(w, batches, lr, rho, eta=0.01):
+def asam(w, batches, lr, rho, eta=0.01, scaled=range(4)):
     """arXiv:2102.11600: e = rho T^2 g / ||T g||, T = |w| + eta.
 
-    Confirmed in SamsungLabs/ASAM (rho 0.5, eta 0.01), where T = 1 for what is
-    not named "weight"; davda54/sam has eta = 0 and T = |w| everywhere.
+    T = 1 for arrays that are not in `scaled`. Confirmed in SamsungLabs/ASAM
+    `asam.py` (rho 0.5, eta 0.01; 0 in its script), where T = 1 for what is not
+    named "weight"; davda54/sam has eta = 0 and T = |w| everywhere.
     """
 
     def perturbation(t, w, g, batch):
-        scale = np.abs(w) + eta
+        arrays = enumerate(batch.arrays(w))
+        scale = flat(
+            [np.abs(a) + eta if i in scaled else 0 * a + 1 for i, a in arrays]
+        )
         return at(rho, t) * scale**2 * g / norm(scale * g)
 
     return climber(w, batches, lr, perturbation)

@@ -73,6 +73,7 @@ def test_is_sam():
     testing.same(methods.vasso(w, batches, LR, RHO, theta=1.0), sam)
     smoothed = methods.random_smoothing(w, batches, LR, RHO, zero, 0.1, 2.0)
     testing.same(smoothed, sam)
+    testing.same(methods.asam(w, batches, LR, RHO, scaled=()), sam)
     # Nothing is left of the budget's division by ||g||: rho_max is the radius.
     testing.same(methods.le_sam(w, batches, LR, 1e9, RHO), sam)
     # |w| + eta is constant for large eta.
@@ -132,6 +133,20 @@ def test_asam_is_on_its_ellipsoid_and_climbs_most(monkeypatch):
     assert methods.norm(e / scale) == pytest.approx(RHO)
     for other in np.random.RandomState(2).normal(size=(20, e.size)):
         assert g @ (RHO * scale * methods.unit(other)) < g @ e
+
+
+def test_asam_leaves_the_metric_of_the_others_alone(monkeypatch):
+    visited = testing.record(monkeypatch)
+    w, batches = testing.problem(1)
+    methods.asam(w, batches, LR, RHO, eta=0.01, scaled=(0, 2))
+    (e,) = testing.perturbations(visited)
+    (g,) = testing.clean_gradients(visited[::2], batches)
+    b = methods.Batch(*batches[0], w)
+    ratios = [p / q for p, q in zip(b.arrays(e), b.arrays(g))]
+    for a, ratio, scaled in zip(w, ratios, (True, False, True, False)):
+        metric = (np.abs(a) + 0.01) ** 2 if scaled else 1.0
+        # One factor for all arrays, rho / ||T g||.
+        np.testing.assert_allclose(ratio / metric, ratios[1][0])
 
 
 def test_fisher_is_on_its_ellipsoid_and_climbs_most(monkeypatch):
