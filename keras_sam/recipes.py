@@ -258,6 +258,25 @@ _ROWS: dict[str, Recipe] = {
         direction=Sparse(FisherMask(examples=128), sparsity=0.5, period=100),
         note="and `examples` small ones each `period`",
     ),
+    "ssam_f_epochs": _recipe(
+        "Sparse SAM, Fisher mask by epochs",
+        "2210.05177",
+        "2",
+        rho=0.05,
+        direction=Sparse(
+            FisherMask(examples=128, batches=8),
+            sparsity=0.2,
+            period=5,
+            steps_per_epoch=390,
+        ),
+        note="and 1,024 small ones each `period` epochs; steps_per_epoch is "
+        "the data's",
+        numbers="the defaults of the authors' `configs/defaulf_cfg.py`: CIFAR, "
+        "ResNet-18, 390 batches of 128 an epoch. The authors' README has rho "
+        "0.1, sparsity 0.5 and a mask each epoch from 16 examples for CIFAR-10 "
+        "and ResNet-18, and rho 0.7, sparsity 0.5 and a mask each epoch from "
+        "128 examples for ImageNet and ResNet-50",
+    ),
     "ssam_d": _recipe(
         "Sparse SAM, dynamic mask",
         "2210.05177",

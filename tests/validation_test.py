@@ -80,8 +80,10 @@ def test_parts_are_frozen(kind):
         (directions.Smoothed, "weight", (-0.1,)),
         (directions.Subset, "probability", (0.0, 1.1)),
         (directions.FisherMask, "examples", (0,)),
+        (directions.FisherMask, "batches", (0,)),
         (directions.Sparse, "sparsity", (-0.1, 1.0)),
         (directions.Sparse, "period", (0,)),
+        (directions.Sparse, "steps_per_epoch", (0,)),
         (directions.Eigen, "alpha", (-0.1,)),
         (directions.Eigen, "iterations", (0,)),
         (descents.Weighted, "weights", ((), (1.0,), (1.0, NAN))),
@@ -135,6 +137,14 @@ def test_out_of_range(kind, field, values):
 def test_wrong_type(kind, field, value):
     with pytest.raises(TypeError, match=f"`{field}` must .* Received: "):
         kind(**{field: value})
+
+
+def test_a_mask_of_more_batches_than_its_period():
+    mask = directions.FisherMask(batches=7)
+    with pytest.raises(ValueError, match="at least the `batches`.*7. Received"):
+        directions.Sparse(mask, period=2, steps_per_epoch=3)
+    directions.Sparse(mask, period=7)
+    directions.Sparse(mask, period=2, steps_per_epoch=4)
 
 
 def test_radius_follows_the_learning_rate():

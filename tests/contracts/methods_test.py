@@ -87,6 +87,9 @@ SUBSET = directions.Subset(0.7, seed=2)
 DRAWN = samples.Drawn(0.3, seed=2)
 COIN = cadences.Randomly(0.5, seed=3)
 FISHER = directions.Sparse(directions.FisherMask(5), 0.6, period=3)
+BY_EPOCHS = directions.Sparse(
+    directions.FisherMask(5, batches=2), 0.6, period=2, steps_per_epoch=2
+)
 DYNAMIC = directions.Sparse(
     directions.DynamicMask(STEPS, drop=0.4), 0.7, period=2
 )
@@ -313,6 +316,17 @@ CASES = {
     "ssam_f": (
         {"direction": FISHER},
         part(costs.sparse_fisher, rho=RHO, sparsity=0.6, period=3, samples=5),
+    ),
+    "ssam_f_epochs": (
+        {"direction": BY_EPOCHS},
+        part(
+            costs.sparse_fisher,
+            rho=RHO,
+            sparsity=0.6,
+            period=4,
+            samples=5,
+            measured=2,
+        ),
     ),
     "ssam_d": ({"direction": DYNAMIC}, sparse_dynamic),
     "zsharp": (

@@ -199,6 +199,44 @@ def test_zscored_keeps_what_is_above_the_quantile(size, quantile):
     np.testing.assert_array_equal(np.asarray(step) != 0, expected)
 
 
+def masks(direction, climbs=12):
+    """Returns the mask of each climb, for random gradients."""
+    random = np.random.RandomState(4)
+    w = [ops.convert_to_tensor(random.normal(size=(9,)))]
+    memory, found = direction.init(w), []
+    scores = [
+        [ops.convert_to_tensor(random.uniform(size=(9,)))]
+        for _ in range(climbs)
+    ]
+    context = types.SimpleNamespace(ascent_step=0)
+    context.when = lambda due, function, otherwise: (
+        function(context) if bool(due) else otherwise
+    )
+    for squares in scores:
+        context.squared_gradients = lambda params, examples, f=squares: f
+        _, memory = direction(w, w, memory, context=context)
+        found.append(np.asarray(memory["mask"][0]))
+    return found, np.array([s[0] for s in scores])
+
+
+@pytest.mark.parametrize("batches", [1, 2, 4])
+def test_a_mask_holds_for_its_epochs(batches):
+    """Two epochs of two steps; the examples of some steps decide on a mask."""
+    direction = directions.Sparse(
+        directions.FisherMask(5, batches), 0.5, period=2, steps_per_epoch=2
+    )
+    found, scores = masks(direction)
+    for step, mask in enumerate(found):
+        begin = (step - batches) // 4 * 4
+        expected = np.ones(9)
+        if begin >= 0:
+            total = scores[begin : begin + batches].sum(axis=0)
+            expected = total >= np.sort(total)[-4]
+        np.testing.assert_array_equal(mask, expected, err_msg=f"step {step}")
+    plain = directions.Sparse(directions.FisherMask(5, batches), 0.5, period=4)
+    np.testing.assert_array_equal(found, masks(plain)[0])
+
+
 def test_layerwise_leaves_zero_weights_alone():
     _, (g, w) = vectors()
     w[1] = 0 * w[1]
