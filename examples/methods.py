@@ -30,19 +30,23 @@ OTHERS = (
 _NONE = "none"
 
 
-def arguments(settings, steps):
+def arguments(settings, steps, steps_per_epoch=None):
     """Returns the arguments of SAM that a command line asks for.
 
     Those of the recipe `settings.method`, but for those that are given. Parts
-    that go by the length of the training (a field `steps`) get that of this
-    one, unless it is given.
+    that go by the length of the training or of its epochs (fields `steps` and
+    `steps_per_epoch`) get those of this one, unless they are given.
 
     Args:
         settings: The flags of options.py, as attributes.
         steps: Int, train steps of the whole run.
+        steps_per_epoch: Int, train steps of an epoch; None if there are none.
     """
     recipe = keras_sam.recipes.RECIPES[settings.method].arguments
-    found = {name: _with_steps(part, steps) for name, part in recipe.items()}
+    lengths = {"steps": steps}
+    if steps_per_epoch is not None:
+        lengths["steps_per_epoch"] = steps_per_epoch
+    found = {name: _with(part, lengths) for name, part in recipe.items()}
     for name in OTHERS:
         if getattr(settings, name) is not None:
             found[name] = getattr(settings, name)
@@ -191,15 +195,18 @@ def _built(node, module, steps):
     return kind(**given)
 
 
-def _with_steps(value, steps):
+def _with(value, lengths):
+    """Returns an argument with the lengths, by field, of this training."""
     if not isinstance(value, keras_sam.Part):
         return value
     changed = {
-        f.name: _with_steps(getattr(value, f.name), steps)
+        f.name: _with(getattr(value, f.name), lengths)
         for f in dataclasses.fields(value)
     }
-    if "steps" in changed:
-        changed["steps"] = steps
+    for name, length in lengths.items():
+        # A part with one step an epoch does not go by epochs.
+        if changed.get(name, 1) > 1:
+            changed[name] = length
     return dataclasses.replace(value, **changed)
 
 

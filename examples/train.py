@@ -154,7 +154,7 @@ def build(settings, arrays, strategy):
 
 def sam_arguments(settings, steps):
     """Returns the arguments of SAM, for `steps` steps an epoch."""
-    arguments = methods.arguments(settings, settings.epochs * steps)
+    arguments = methods.arguments(settings, settings.epochs * steps, steps)
     if settings.rho_min is not None:
         arguments["rho"] = keras_sam.radii.LinearInLearningRate(
             options.SCHEDULES[settings.lr_schedule](settings, steps),

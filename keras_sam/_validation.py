@@ -3,6 +3,7 @@
 import math
 import numbers
 import operator
+import re
 from collections.abc import Iterable
 from typing import Any
 from typing import TypeVar
@@ -154,6 +155,31 @@ def row(name: str, values: Any, rising: bool = False) -> np.ndarray:
             f"`{name}` must be a row of {kind}. Received: {array!r}"
         )
     return array
+
+
+def variables(name: str, value: Any) -> Any:
+    """Returns a choice of variables.
+
+    It is None, a regular expression on variable paths, or a predicate.
+
+    Raises:
+        TypeError: If the value is none of these.
+        ValueError: If the regular expression is not valid.
+    """
+    if isinstance(value, str):
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(
+                f"`{name}` must be a valid regular expression. Received: "
+                f"{value!r} ({error})"
+            ) from error
+    elif value is not None and (isinstance(value, type) or not callable(value)):
+        raise TypeError(
+            f"`{name}` must be None, a regular expression on variable paths, "
+            f"or a predicate of a variable. Received: {value!r}"
+        )
+    return value
 
 
 def choice(name: str, value: Any, choices: Iterable[_Choice]) -> _Choice:

@@ -213,11 +213,13 @@ class Context:
         iterations: Scalar int tensor, the optimizer's iterations.
         examples: Int or scalar int tensor, the size of the batch.
         ascent_step: Int, the number of steps of the climb already taken.
+        rho: Float or scalar tensor, the present value of the wrapper's `rho`.
     """
 
     iterations: Any
     examples: Any
     ascent_step: int
+    rho: Any
 
     def loss(self, params: list) -> Any:
         """Returns the loss at params, at the cost of a forward pass."""
@@ -247,6 +249,19 @@ class Context:
         A filter is the part of a kernel that makes one output. It holds all
         entries that share their indices along these axes. A variable without
         filters, such as a bias, has None.
+        """
+        raise NotImplementedError
+
+    def which(self, choice: Any) -> list[bool]:
+        """Returns whether a choice of variables has each variable.
+
+        Args:
+            choice: As `perturb` of the wrapper: None for all variables, a
+                regular expression on variable paths, or a predicate of a Keras
+                variable.
+
+        Raises:
+            ValueError: If the choice has no trained variable.
         """
         raise NotImplementedError
 

@@ -19,6 +19,7 @@ from keras_sam.cadences import Threshold
 from keras_sam.descents import Accumulated
 from keras_sam.descents import CurvatureRegularized
 from keras_sam.descents import Decoupled
+from keras_sam.descents import EigenCorrected
 from keras_sam.descents import FirstOrderFlatness
 from keras_sam.descents import Mean
 from keras_sam.descents import Penalized
@@ -33,6 +34,8 @@ from keras_sam.directions import Fisher
 from keras_sam.directions import FisherMask
 from keras_sam.directions import Friendly
 from keras_sam.directions import Layerwise
+from keras_sam.directions import LossEquated
+from keras_sam.directions import Matching
 from keras_sam.directions import Random
 from keras_sam.directions import Smoothed
 from keras_sam.directions import Sparse
@@ -40,6 +43,7 @@ from keras_sam.directions import Subset
 from keras_sam.directions import Unified
 from keras_sam.directions import Unnormalized
 from keras_sam.directions import VarianceSuppressed
+from keras_sam.directions import ZScored
 from keras_sam.samples import Drawn
 from keras_sam.samples import Largest
 from keras_sam.samples import Rising
@@ -92,12 +96,14 @@ class _Recipes(dict[str, Recipe]):
     """The rows by name. An unknown name is an error with the nearest ones."""
 
     def __missing__(self, name: Any) -> Recipe:
-        names = {_plain(key): key for key in self}
-        titled = {_plain(row.title): key for key, row in self.items()}
-        known, plain = {**titled, **names}, _plain(name)
+        known: dict[str, list[str]] = {}
+        for key, row in self.items():
+            for spelling in dict.fromkeys((_plain(key), _plain(row.title))):
+                known.setdefault(spelling, []).append(key)
+        plain = _plain(name)
         near = difflib.get_close_matches(plain, known)
         near = [plain] if plain in known else near
-        found = dict.fromkeys(known[match] for match in near)
+        found = dict.fromkeys(key for match in near for key in known[match])
         meant = (
             f"Did you mean {' or '.join(map(repr, found))}? " if near else ""
         )
@@ -211,6 +217,17 @@ _ROWS: dict[str, Recipe] = {
         "variables an author found rho 2 best of 0.5, 1, 2, 5 for WRN-16-8 on "
         "CIFAR-10 (davda54/sam, issue 37).",
     ),
+    "asam_weights": _recipe(
+        "ASAM, T = 1 for biases",
+        "2102.11600",
+        "2",
+        rho=0.5,
+        direction=Adaptive(eta=0.0, scaled="(kernel|gamma|embeddings)$"),
+        note="as in the authors' code",
+        numbers="the authors' README and the defaults of their "
+        "`example_cifar.py`: CIFAR-10, WRN-28-10, label smoothing 0.1. For "
+        "CIFAR-100 rho is 1. The default of their class is eta 0.01",
+    ),
     "usam": _recipe(
         "USAM",
         "2206.06232",
@@ -233,6 +250,18 @@ _ROWS: dict[str, Recipe] = {
         "0.5, which they call lambda, with WRN-28-10 on CIFAR-10 "
         "(dimitris-oik/unifiedsam, README.md). Best of all was 1 - 1/t with "
         "rho 0.3; they also train with lambda 0, 1 and 1/t.",
+    ),
+    "le_sam": _recipe(
+        "LE-SAM",
+        "2605.10183",
+        "2",
+        rho=0.35,
+        direction=LossEquated(rho_max=999.0),
+        note="rho is a rise of the loss, and may be a schedule",
+        numbers="the authors' README: CIFAR-100, ResNet-18. Their `lesam.py` "
+        "lowers sigma, here rho, to 0 along a cosine from epoch 160 of 200 on; "
+        "its own defaults are sigma 0.5 and rho_max 0.5. The tables of the "
+        "paper were not read",
     ),
     "layerwise": _recipe(
         "Layer-wise SAM",
@@ -304,6 +333,25 @@ _ROWS: dict[str, Recipe] = {
         "script's defaults are rho 0.05, sparsity 0.2, 1024 examples, every 5 "
         "epochs (configs/defaulf_cfg.py). Period 100 is ours.",
     ),
+    "ssam_f_epochs": _recipe(
+        "Sparse SAM, Fisher mask by epochs",
+        "2210.05177",
+        "2",
+        rho=0.05,
+        direction=Sparse(
+            FisherMask(examples=128, batches=8),
+            sparsity=0.2,
+            period=5,
+            steps_per_epoch=390,
+        ),
+        note="and 1,024 small ones each `period` epochs; steps_per_epoch is "
+        "the data's",
+        numbers="the defaults of the authors' `configs/defaulf_cfg.py`: CIFAR, "
+        "ResNet-18, 390 batches of 128 an epoch. The authors' README has rho "
+        "0.1, sparsity 0.5 and a mask each epoch from 16 examples for CIFAR-10 "
+        "and ResNet-18, and rho 0.7, sparsity 0.5 and a mask each epoch from "
+        "128 examples for ImageNet and ResNet-50",
+    ),
     "ssam_d": _recipe(
         "Sparse SAM, dynamic mask",
         "2210.05177",
@@ -318,6 +366,17 @@ _ROWS: dict[str, Recipe] = {
         "configs/defaulf_cfg.py); rho 0.1 and sparsity 0.5 are from their "
         "example of the other mask. The defaults are rho 0.05, sparsity 0.2, "
         "every 5 epochs. Period 100 is ours.",
+    ),
+    "zsharp": _recipe(
+        "ZSharp",
+        "2505.02369",
+        "2",
+        rho=0.05,
+        direction=ZScored(quantile=0.95),
+        note="each kernel moves by rho, as in the authors' code",
+        numbers="the authors' `main.py`, the defaults, which `run.sh` has for "
+        "CIFAR-10, CIFAR-100 and SVHN, with Adam and ResNet, VGG and ViT. The "
+        "tables of the paper were not read",
     ),
     "friendly": _recipe(
         "Friendly SAM",
@@ -403,6 +462,18 @@ _ROWS: dict[str, Recipe] = {
         "0.01 for ResNet-50, 0.6 to 0.1 with alpha 0.6 for ViT-B/32 (also "
         "google-research/big_vision, "
         "configs/proj/gsam/vit_i1k_gsam_no_aug.py).",
+    ),
+    "sagm": _recipe(
+        "SAGM",
+        "2303.10353",
+        "2",
+        rho=0.05,
+        direction=Matching(ratio=0.02),
+        descent=Penalized(alpha=0.5),
+        note="ratio = alpha / rho",
+        numbers="the authors' README and `hparams_registry.py`: PACS, VLCS and "
+        "TerraIncognita, alpha 0.001 and rho 0.05, with Adam and a pretrained "
+        "ResNet-50. For OfficeHome and DomainNet alpha is 0.0005: ratio 0.01",
     ),
     "wsam": _recipe(
         "WSAM",
@@ -561,6 +632,18 @@ _ROWS: dict[str, Recipe] = {
         "ResNet-18 on CIFAR-100 (RitianLuo/EigenSAM, README.md, train.py). "
         "The script has rho 0.05 by default, and looks for v at steps 100, "
         "200, ... of an epoch: once an epoch here, at batches of 256.",
+    ),
+    "eigen_corrected": _recipe(
+        "X-SAM",
+        "2601.10251",
+        "2",
+        rho=0.05,
+        descent=EigenCorrected(alpha=0.2, period=100),
+        note="not XSAM; not confirmed in code; and 5 Hessian products each "
+        "`period`",
+        numbers="by a reader's notes on the paper, not read there: alpha 0.2 "
+        "and rho 0.05, or 0.1, for CIFAR and Fashion-MNIST. The period and the "
+        "number of products are those of Eigen-SAM's authors",
     ),
     "momentum": _recipe(
         "Momentum-SAM",

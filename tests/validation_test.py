@@ -66,7 +66,11 @@ def test_parts_are_frozen(kind):
     ("kind", "field", "values"),
     [
         (directions.Adaptive, "eta", (-0.1, NAN, float("inf"))),
+        (directions.Adaptive, "scaled", ("(",)),
         (directions.Fisher, "eta", (-0.1, NAN)),
+        (directions.Matching, "ratio", (-0.1, NAN)),
+        (directions.LossEquated, "rho_max", (0.0, float("inf"))),
+        (directions.ZScored, "quantile", (-0.1, 1.0)),
         (directions.Unified, "share", (-0.1, 1.1, decay(1.5))),
         (directions.Friendly, "decay", (-0.1, 1.0)),
         (directions.Friendly, "sigma", (NAN,)),
@@ -76,8 +80,10 @@ def test_parts_are_frozen(kind):
         (directions.Smoothed, "weight", (-0.1,)),
         (directions.Subset, "probability", (0.0, 1.1)),
         (directions.FisherMask, "examples", (0,)),
+        (directions.FisherMask, "batches", (0,)),
         (directions.Sparse, "sparsity", (-0.1, 1.0)),
         (directions.Sparse, "period", (0,)),
+        (directions.Sparse, "steps_per_epoch", (0,)),
         (directions.Eigen, "alpha", (-0.1,)),
         (directions.Eigen, "iterations", (0,)),
         (descents.Weighted, "weights", ((), (1.0,), (1.0, NAN))),
@@ -86,6 +92,9 @@ def test_parts_are_frozen(kind):
         (descents.Decoupled, "alpha", (float("inf"),)),
         (descents.SurrogateGap, "alpha", (-0.1,)),
         (descents.CurvatureRegularized, "gamma", (NAN,)),
+        (descents.EigenCorrected, "alpha", (-0.1, NAN)),
+        (descents.EigenCorrected, "period", (0,)),
+        (descents.EigenCorrected, "iterations", (0,)),
         (descents.SearchedSlerp, "rho_max", (0.0,)),
         (descents.SearchedSlerp, "period", (0,)),
         (descents.FirstOrderFlatness, "rho", (0.0,)),
@@ -114,6 +123,9 @@ def test_out_of_range(kind, field, values):
     [
         (directions.Adaptive, "eta", "0"),
         (directions.Adaptive, "eta", True),
+        (directions.Adaptive, "scaled", 3),
+        (directions.Adaptive, "scaled", bool),
+        (directions.LossEquated, "rho_max", None),
         (directions.Sparse, "mask", None),
         (descents.Weighted, "weights", 1.0),
         (descents.Weighted, "weights", ("1", "2")),
@@ -125,6 +137,14 @@ def test_out_of_range(kind, field, values):
 def test_wrong_type(kind, field, value):
     with pytest.raises(TypeError, match=f"`{field}` must .* Received: "):
         kind(**{field: value})
+
+
+def test_a_mask_of_more_batches_than_its_period():
+    mask = directions.FisherMask(batches=7)
+    with pytest.raises(ValueError, match="at least the `batches`.*7. Received"):
+        directions.Sparse(mask, period=2, steps_per_epoch=3)
+    directions.Sparse(mask, period=7)
+    directions.Sparse(mask, period=2, steps_per_epoch=4)
 
 
 def test_radius_follows_the_learning_rate():

@@ -93,7 +93,7 @@ class Path:
         selection, asked = self._at.selection, {}
         if self._method.direction.asks_for_context:
             moved = Restricted(self._at, point.params)
-            asked = {"context": StepContext(moved, taken)}
+            asked = {"context": StepContext(moved, self._rho, taken)}
         grads = selection.pick(self._slope(point))
         z = selection.pick(point.params)
         z, self.memory = self._ascent(grads, z, self.memory, **asked)
@@ -118,7 +118,7 @@ class Path:
     def _evaluate(self, params, samples, gradient=True):
         if samples is None:
             return self._at.evaluate(params, gradient)
-        context = StepContext(self._at)
+        context = StepContext(self._at, self._rho)
         batch = self._at.chosen(samples, params, self._clean, context)
         return self._at.evaluate(params, gradient, batch)
 

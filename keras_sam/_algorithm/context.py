@@ -17,14 +17,21 @@ class StepContext(parts.Context):
     Args:
         objective: `objective.Objective`, a function of the `params` that a
             part passes.
+        rho: Float, scalar tensor or schedule, the radius.
         ascent_step: Int, the number of steps of the climb already taken.
     """
 
-    def __init__(self, objective, ascent_step=0):
+    def __init__(self, objective, rho, ascent_step=0):
         self._objective = objective
+        self._rho = rho
         self.iterations = objective.iterations
         self.examples = objective.examples
         self.ascent_step = ascent_step
+
+    @property
+    def rho(self):
+        # A schedule costs something only where a part asks.
+        return self._objective.value(self._rho)
 
     def loss(self, params):
         at = self._objective
@@ -46,12 +53,15 @@ class StepContext(parts.Context):
     def filters(self):
         return self._objective.filters()
 
+    def which(self, choice):
+        return self._objective.which(choice)
+
     def average(self, tensor):
         return self._objective.averaged([tensor])[0]
 
     def when(self, due, function, otherwise):
         at = self._objective
-        alone = StepContext(objectives.Alone(at), self.ascent_step)
+        alone = StepContext(objectives.Alone(at), self._rho, self.ascent_step)
         if at.due is not True:
             due = ops.logical_and(due, at.due)
         return at.shared(

@@ -1,7 +1,6 @@
 """A method: its parts and how far it climbs, with all arguments checked."""
 
 import dataclasses
-import re
 from typing import Any
 
 from keras_sam import _validation
@@ -129,23 +128,6 @@ def _part(name, value):
     return value if isinstance(value, adapter) else adapter(name, value)
 
 
-def _perturb(name, value):
-    if isinstance(value, str):
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(
-                f"`{name}` must be a valid regular expression. Received: "
-                f"{value!r} ({error})"
-            ) from error
-    elif value is not None and (isinstance(value, type) or not callable(value)):
-        raise TypeError(
-            f"`{name}` must be None, a regular expression on variable paths, "
-            f"or a predicate of a variable. Received: {value!r}"
-        )
-    return value
-
-
 def _track(name, value):
     if isinstance(value, bool):
         return value
@@ -172,7 +154,7 @@ _CHECKS = {
     "ascent_steps": lambda name, value: _validation.integer(name, value, 0),
     "radius": _one_of(*STEP_LENGTHS),
     **dict.fromkeys(parts.ARGUMENTS, _part),
-    "perturb": _perturb,
+    "perturb": _validation.variables,
     "sync_perturbations": _one_of(True, False),
     "track": _track,
     "xla": _one_of("auto", True, False),

@@ -16,6 +16,7 @@ from keras import tree
 
 from keras_sam import _filters
 from keras_sam import vectors
+from keras_sam._algorithm import selection as selections
 from keras_sam._backend import batches
 from keras_sam._backend import control_flow
 from keras_sam._backend import example_losses
@@ -76,6 +77,10 @@ class Objective:
 
     def filters(self):
         """Returns the axes of filters, see `parts.Context`."""
+        raise NotImplementedError
+
+    def which(self, choice):
+        """Returns which variables a choice has, see `parts.Context`."""
         raise NotImplementedError
 
     def chosen(self, samples, params, clean, context):
@@ -167,6 +172,13 @@ class Local(Objective):
     def filters(self):
         return _filters.axes(self._evaluator.model, self._evaluator.params)
 
+    def which(self, choice):
+        evaluator = self._evaluator
+        prefixes = selections.prefixes(evaluator.model)
+        return selections.which(
+            "A choice of variables", choice, evaluator.params, prefixes
+        )
+
     def averaged(self, tensors):
         return replicas.mean(tensors)
 
@@ -228,6 +240,9 @@ class _Relayed(Objective):
 
     def filters(self):
         return self._of.filters()
+
+    def which(self, choice):
+        return self._of.which(choice)
 
     def shared(self, tensors):
         return self._of.shared(tensors)
@@ -300,6 +315,9 @@ class Restricted(_Relayed):
 
     def filters(self):
         return self.selection.pick(super().filters())
+
+    def which(self, choice):
+        return self.selection.pick(super().which(choice))
 
     def _put(self, params):
         return self.selection.put(self._params, params)

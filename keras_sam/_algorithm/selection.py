@@ -1,6 +1,8 @@
-"""The choice of the variables that move."""
+"""Choices of variables: those that move, and others that a part asks for."""
 
 import re
+
+import keras
 
 
 class Selection:
@@ -32,9 +34,7 @@ def select(perturb, variables, wrappers):
         perturb: None for all, a regular expression on paths, or a predicate of
             a Keras variable.
         variables: List of the trained Keras variables.
-        wrappers: List of path prefixes to strip, outermost first. A model that
-            is built after wrapping has the names of its wrappers in the paths
-            of its variables. A model that is loaded from a file has not.
+        wrappers: List of path prefixes, what `prefixes` returns.
 
     Raises:
         ValueError: If there are no variables, or `perturb` chooses none.
@@ -43,19 +43,47 @@ def select(perturb, variables, wrappers):
         raise ValueError(
             "`model` must have trainable weights. Received one without any"
         )
+    chosen = which("`perturb`", perturb, variables, wrappers)
+    return Selection([i for i, moves in enumerate(chosen) if moves])
+
+
+def which(who, choice, variables, wrappers):
+    """Returns a list of bools, whether a choice has each variable.
+
+    Args:
+        who: String, the choice, for the error.
+        choice: As `perturb` of `select`.
+        variables: List of the trained Keras variables.
+        wrappers: List of path prefixes, what `prefixes` returns.
+
+    Raises:
+        ValueError: If the choice has none of the variables.
+    """
     paths = [_below(variable.path, wrappers) for variable in variables]
-    if callable(perturb):
-        chosen = [perturb(variable) for variable in variables]
+    if callable(choice):
+        chosen = [bool(choice(variable)) for variable in variables]
     else:
-        pattern = re.compile(perturb or "")
-        chosen = [pattern.search(path) for path in paths]
-    indices = [i for i, moves in enumerate(chosen) if moves]
-    if not indices:
+        pattern = re.compile(choice or "")
+        chosen = [pattern.search(path) is not None for path in paths]
+    if not any(chosen):
         raise ValueError(
-            "`perturb` must match a trainable variable. Received: "
-            f"{perturb!r}, which matches none of {paths}"
+            f"{who} must match a trainable variable. Received: {choice!r}, "
+            f"which matches none of {paths}"
         )
-    return Selection(indices)
+    return chosen
+
+
+def prefixes(model):
+    """Returns the prefixes of paths to strip for a choice, outermost first.
+
+    A model that is built after wrapping has the names of its wrappers in the
+    paths of its variables. A model that is loaded from a file has not.
+
+    Args:
+        model: A wrapper, or another `keras.Model`.
+    """
+    models = model, getattr(model, "model", None)
+    return [f"{m.name}/" for m in models if isinstance(m, keras.Model)]
 
 
 def _below(path, wrappers):

@@ -66,7 +66,7 @@ def climbed(method, at, clean, weights, memory):
     """Returns the `Update` of a step that climbs: `descent(g_0, ..., g_n)`."""
     path = Path(method, at, clean, weights, memory.direction)
     (grads, correction), descent_memory = method.descent(
-        clean, iter(path), memory.descent, StepContext(at)
+        clean, iter(path), memory.descent, StepContext(at, method.rho)
     )
     memory = memory._replace(
         direction=path.memory,
@@ -93,7 +93,7 @@ def started(method, at, weights, memory):
     if method.start is None:
         return weights, memory
     moving = at.selection.pick(weights)
-    context = StepContext(Restricted(at, weights))
+    context = StepContext(Restricted(at, weights), method.rho)
     direction, start_memory = method.start(moving, memory.start, context)
     away = vectors.scale(at.value(method.rho), direction)
     z = at.selection.put(weights, vectors.add(moving, away))
@@ -105,7 +105,7 @@ def due(method, at, clean, memory):
     if method.ascent_steps == 0:
         return False, memory
     climbs, cadence_memory = method.cadence(
-        clean, memory.cadence, StepContext(at)
+        clean, memory.cadence, StepContext(at, method.rho)
     )
     return climbs, memory._replace(cadence=cadence_memory)
 

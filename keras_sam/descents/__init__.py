@@ -18,6 +18,7 @@ context, or be saved with the model. Below, g_i is the gradient at z_i.
 - combine the clean gradient and the last: `Decoupled`, `Penalized`,
   `SurrogateGap`
 - turn from the way climbed to the last gradient: `SearchedSlerp`, `Slerp`
+- turn away from the top eigenvector of the Hessian: `EigenCorrected`
 - evaluate more gradients, off the climb: `CurvatureRegularized`,
   `FirstOrderFlatness`
 """
@@ -30,6 +31,7 @@ from keras_sam.descents._combinations import Penalized
 from keras_sam.descents._combinations import Renormalized
 from keras_sam.descents._combinations import SurrogateGap
 from keras_sam.descents._combinations import Weighted
+from keras_sam.descents._eigenvector import EigenCorrected
 from keras_sam.descents._extra_gradients import CurvatureRegularized
 from keras_sam.descents._extra_gradients import FirstOrderFlatness
 from keras_sam.descents._great_circle import SearchedSlerp
@@ -39,6 +41,7 @@ __all__ = [
     "Accumulated",
     "CurvatureRegularized",
     "Decoupled",
+    "EigenCorrected",
     "FirstOrderFlatness",
     "Last",
     "Mean",

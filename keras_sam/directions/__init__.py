@@ -11,11 +11,13 @@ keep a memory, ask for context, or be saved with the model.
 
     sam = keras_sam.SAM(model, rho=0.001, direction=signs)
 
-- rescale the gradient: `Normalized` (SAM's), `Unnormalized`, `Unified`
+- rescale the gradient: `Normalized` (SAM's), `Unnormalized`, `Unified`,
+  `Matching`, `LossEquated`
 - measure lengths in another metric: `Adaptive`, `Fisher`, `Layerwise`
 - remember an average of gradients: `Friendly`, `VarianceSuppressed`
 - draw noise, or the variables that move: `Random`, `Smoothed`, `Subset`
 - move only the weights of a mask: `Sparse`, with `FisherMask` or `DynamicMask`
+- move mostly the weights whose gradients stand out: `ZScored`
 - lean towards the top eigenvector of the Hessian: `Eigen`
 """
 
@@ -28,9 +30,12 @@ from keras_sam.directions._gradient import Layerwise
 from keras_sam.directions._gradient import Normalized
 from keras_sam.directions._gradient import Unified
 from keras_sam.directions._gradient import Unnormalized
+from keras_sam.directions._gradient_length import LossEquated
+from keras_sam.directions._gradient_length import Matching
 from keras_sam.directions._masked import DynamicMask
 from keras_sam.directions._masked import FisherMask
 from keras_sam.directions._masked import Sparse
+from keras_sam.directions._outlying import ZScored
 from keras_sam.directions._random import Random
 from keras_sam.directions._random import Smoothed
 from keras_sam.directions._random import Subset
@@ -43,6 +48,8 @@ __all__ = [
     "FisherMask",
     "Friendly",
     "Layerwise",
+    "LossEquated",
+    "Matching",
     "Normalized",
     "Random",
     "Smoothed",
@@ -51,4 +58,5 @@ __all__ = [
     "Unified",
     "Unnormalized",
     "VarianceSuppressed",
+    "ZScored",
 ]

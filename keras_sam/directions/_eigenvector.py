@@ -1,12 +1,11 @@
 """Steps that lean towards the top eigenvector of the Hessian."""
 
 import dataclasses
-import functools
 from typing import Any
 
-import keras
 from keras import ops
 
+from keras_sam import _eigenvector
 from keras_sam import _validation
 from keras_sam import vectors
 from keras_sam._registration import exported
@@ -47,37 +46,16 @@ class Eigen(Direction):
         _validation.integer("seed", self.seed, 0)
 
     def init(self, params: list) -> Any:
-        draws = [
-            keras.random.normal(w.shape, dtype=w.dtype, seed=self.seed + i)
-            for i, w in enumerate(params)
-        ]
-        return {"climbs": ops.zeros((), "int32"), "v": vectors.unit(draws)}
+        return _eigenvector.first(params, self.seed)
 
     def __call__(
         self, grads: list, params: list, memory: Any, *, context: Context
     ) -> tuple[list, Any]:
         if context.ascent_step == 0:
-            memory = self._renewed(params, memory, context)
-        # The memory holds the mean over replicas, which is shorter than one.
-        v, u = vectors.unit(memory["v"]), vectors.unit(grads)
+            memory = _eigenvector.renewed(
+                memory, params, self.period, self.iterations, context
+            )
+        v, u = _eigenvector.of(memory), vectors.unit(grads)
         side = self.alpha * ops.sign(vectors.dot(grads, v))
         away = vectors.scale(side, vectors.orthogonal(v, u))
         return vectors.add(u, away), memory
-
-    def _renewed(self, params: list, memory: Any, context: Context) -> Any:
-        """Returns the memory, with another `v` if it is due."""
-        climbs, v = memory["climbs"], memory["v"]
-        due = climbs % self.period == 0
-        for _ in range(self.iterations):
-            # One product a conditional: `when` averages each over replicas if
-            # they are synced, so several replicas iterate as one device would.
-            v = context.when(due, functools.partial(_iterated, params, v), v)
-        # `v` and `-v` are both eigenvectors. Each replica keeps the sign of the
-        # previous one, so that they do not cancel in the mean over replicas.
-        sign = ops.where(vectors.dot(v, memory["v"]) < 0, -1.0, 1.0)
-        return {"climbs": climbs + 1, "v": vectors.scale(sign, v)}
-
-
-def _iterated(params: list, v: list, context: Context) -> list:
-    """Returns the next vector of a power iteration."""
-    return vectors.unit(context.hessian_vector_product(params, v))

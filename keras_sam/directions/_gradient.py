@@ -83,32 +83,56 @@ class Adaptive(Direction):
 
     The length of a step is one in the metric `||T^-1 step||`, and usually far
     below one in the Euclidean norm. So radii are about ten times the radii for
-    `Normalized`. `w` is the present point of the climb. T acts on every
-    perturbed variable. (The authors' code has T = 1 for biases. `perturb` can
-    keep biases from moving at all.)
+    `Normalized`. `w` is the present point of the climb.
 
     Args:
         eta: Float, at least 0. It lets weights near zero move.
+        scaled: The variables with this T, chosen as with `perturb`: None for
+            all, a regular expression on variable paths, or a predicate of a
+            Keras variable. All others have T = 1.
 
     Raises:
-        TypeError: If `eta` is not a number.
-        ValueError: If `eta` is negative or not finite.
+        TypeError: If an argument is of a wrong type.
+        ValueError: If `eta` is negative or not finite, or `scaled` is no valid
+            regular expression. In the first train step, if `scaled` matches no
+            trained variable.
 
     Reference: ASAM, arXiv:2102.11600, equation 3 (with p = 2), as in the
-    authors' code but for biases.
+    authors' code (SamsungLabs/ASAM, `asam.py`), where parameters named "weight"
+    have this T: `scaled="(kernel|gamma|embeddings)$"` in Keras.
     """
 
     eta: float = 0.01
+    scaled: Any = None
 
     def __post_init__(self) -> None:
         _validation.number("eta", self.eta, 0.0)
+        _validation.variables("scaled", self.scaled)
 
-    def __call__(self, grads: list, params: list) -> list:
-        metric = [ops.abs(w) + self.eta for w in params]
+    def __call__(
+        self, grads: list, params: list, *, context: Context | None = None
+    ) -> list:
+        metric = self.metric(params, context)
         scaled = vectors.unit(
             [t * g for t, g in zip(metric, grads, strict=True)]
         )
         return [t * g for t, g in zip(metric, scaled, strict=True)]
+
+    def metric(self, params: list, context: Any) -> list:
+        """Returns T, a tensor shaped like each of the params, or 1.0.
+
+        Args:
+            params: List of tensors, w.
+            context: `Context`, or another object with its method `which`.
+                Only `scaled` needs it.
+        """
+        chosen = [True] * len(params)
+        if self.scaled is not None:
+            chosen = context.which(self.scaled)
+        return [
+            ops.abs(w) + self.eta if scales else 1.0
+            for w, scales in zip(params, chosen, strict=True)
+        ]
 
 
 @exported

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from typing import Any
+from typing import ClassVar
 
 import keras
 from keras import ops
@@ -21,21 +22,27 @@ class FisherMask(Part):
     """Keeps the weights of the largest empirical Fisher information.
 
     The empirical Fisher information is the mean square of the gradients of
-    single examples, here the first ones of the batch. (The authors draw 16 to
-    1024 examples from the training set.)
+    single examples, here the first ones of some batches. (The authors draw 16
+    to 1024 examples from the training set, at the weights after the train
+    step.)
 
     Args:
-        examples: Int, at least 1, the largest number of examples to use. Each
-            costs an evaluation of a batch of one.
+        examples: Int, at least 1, the largest number of examples of a batch to
+            use. Each costs an evaluation of a batch of one.
+        batches: Int, at least 1, the number of train steps that climb, one
+            after the other, whose examples count for one mask.
 
-    Reference: SSAM-F, arXiv:2210.05177, as in the authors' code but for the
+    Reference: SSAM-F, arXiv:2210.05177, as in the authors' code
+    (Mi-Peng/Sparse-Sharpness-Aware-Minimization, `solver/sam.py`) but for the
     choice of examples.
     """
 
     examples: int = 128
+    batches: int = 1
 
     def __post_init__(self) -> None:
         _validation.integer("examples", self.examples, 1)
+        _validation.integer("batches", self.batches, 1)
 
     def first(self, params: list, size: int) -> list:
         """Returns a mask of all weights, which holds until there are scores."""
@@ -76,6 +83,7 @@ class DynamicMask(Part):
     steps: int
     drop: float = 0.5
     seed: int = 0
+    batches: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         _validation.integer("steps", self.steps, 1)
@@ -121,23 +129,38 @@ class Sparse(Direction):
     """`m g / ||g||`, with a mask m of zeros and ones.
 
     The norm is over the whole gradient, so steps are shorter than one. The
-    first of each `period` train steps that climb measures scores. Their mean
-    over replicas decides on a mask, which holds from the next train step that
-    climbs on, as in the authors' code. (There the mask for SSAM-F is empty
-    before.)
+    first train step of each period that climbs measures scores, or the first
+    `batches` of a `FisherMask`. Their mean over replicas decides on a mask,
+    which holds from the next train step that climbs on. (So it is in the
+    authors' code, but that their first mask for SSAM-F is empty: their first
+    train step is plain.)
+
+    A part does not know where epochs begin. For a new mask every 5 epochs pass
+    `period=5` and the `steps_per_epoch` of the data. `fit` prints this number
+    beside its progress bar.
 
     Args:
         mask: `FisherMask` or `DynamicMask`.
         sparsity: Float in [0, 1), the fraction of the perturbed weights, all
             variables together, that do not move.
-        period: Int, at least 1, the train steps that climb with one mask.
+        period: Int, at least 1, how long a mask holds: in train steps that
+            climb, or in epochs with `steps_per_epoch`.
+        steps_per_epoch: Int, at least 1, the train steps of an epoch that
+            climb. 1 leaves `period` in train steps.
 
-    Reference: SSAM, arXiv:2210.05177; the norm as in the authors' code.
+    Raises:
+        TypeError: If an argument is of a wrong type.
+        ValueError: If an argument is out of range, or a period is shorter than
+            the `batches` of the mask.
+
+    Reference: SSAM, arXiv:2210.05177; the norm and the schedule by epochs as in
+    the authors' code.
     """
 
     mask: Any = FisherMask()
     sparsity: float = 0.5
     period: int = 100
+    steps_per_epoch: int = 1
 
     def __post_init__(self) -> None:
         if not isinstance(self.mask, (FisherMask, DynamicMask)):
@@ -147,6 +170,17 @@ class Sparse(Direction):
             )
         _validation.fraction("sparsity", self.sparsity)
         _validation.integer("period", self.period, 1)
+        _validation.integer("steps_per_epoch", self.steps_per_epoch, 1)
+        if self.mask.batches > self._climbs_of_a_period:
+            raise ValueError(
+                "`period` times `steps_per_epoch` must be at least the "
+                f"`batches` of the mask, {self.mask.batches}. Received: "
+                f"{self!r}"
+            )
+
+    @property
+    def _climbs_of_a_period(self) -> int:
+        return self.period * self.steps_per_epoch
 
     def init(self, params: list) -> Any:
         return {
@@ -171,25 +205,34 @@ class Sparse(Direction):
     ) -> Any:
         """Returns the memory, with another mask and other scores if due."""
         climbs, mask, scores = (memory[k] for k in ("climbs", "mask", "scores"))
+        period, batches = self._climbs_of_a_period, self.mask.batches
+        since = climbs % period
 
         def renew(replica: Context) -> list:
             flat = self.mask.renew(
                 _flat(scores),
                 _flat(mask) > 0,
                 self._mask_size(params),
-                climbs - 1,
+                climbs - batches,
                 replica,
             )
             return _like(params, flat)
 
+        def score(replica: Context) -> list:
+            # The first scores of a period replace those of the last one.
+            found = self.mask.score(replica, grads, params)
+            return [
+                ops.where(since > 0, s + f, f)
+                for s, f in zip(scores, found, strict=True)
+            ]
+
         # Only the next climb finds the mean of the scores over replicas in the
         # memory, and the mask must be the same on all replicas.
-        due = ops.logical_and(climbs > 0, (climbs - 1) % self.period == 0)
-        mask = context.when(due, renew, mask)
-        due = climbs % self.period == 0
-        scores = context.when(
-            due, lambda replica: self.mask.score(replica, grads, params), scores
+        due = ops.logical_and(
+            climbs >= batches, (climbs - batches) % period == 0
         )
+        mask = context.when(due, renew, mask)
+        scores = context.when(since < batches, score, scores)
         return {"climbs": climbs + 1, "mask": mask, "scores": scores}
 
     def _mask_size(self, params: list) -> int:

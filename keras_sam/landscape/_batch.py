@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_sam import _filters
 from keras_sam import vectors
+from keras_sam._algorithm import selection
 from keras_sam._algorithm.objective import Objective
 from keras_sam._algorithm.objective import scalar
 from keras_sam._backend import batch_means
@@ -83,6 +84,14 @@ class Patch(Losses):
     def filters(self) -> list[tuple[int, ...] | None]:
         """Returns the axes of filters, see `parts.Context`."""
         return _filters.axes(self._means.model, self._means.variables)
+
+    def which(self, choice: Any) -> list[bool]:
+        """Returns which variables a choice has, see `parts.Context`."""
+        means = self._means
+        prefixes = selection.prefixes(means.model)
+        return selection.which(
+            "A choice of variables", choice, means.variables, prefixes
+        )
 
     def _check(self, name: str, tensors: list) -> list:
         if not vectors.all_finite(tensors):

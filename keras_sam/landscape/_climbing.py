@@ -3,9 +3,6 @@
 import dataclasses
 from typing import Any
 
-import keras
-from keras import ops
-
 from keras_sam import _validation
 from keras_sam import vectors
 from keras_sam._algorithm import selection
@@ -52,11 +49,11 @@ def one_step(method: Method) -> Method:
 
 def selected(method: Method, landscape: Landscape) -> selection.Selection:
     """Returns the `Selection` of the variables that the method perturbs."""
-    models = landscape.model, getattr(landscape.model, "model", None)
-    wrappers = [
-        f"{model.name}/" for model in models if isinstance(model, keras.Model)
-    ]
-    return selection.select(method.perturb, landscape.variables, wrappers)
+    return selection.select(
+        method.perturb,
+        landscape.variables,
+        selection.prefixes(landscape.model),
+    )
 
 
 def climb(
@@ -81,7 +78,7 @@ def climb(
 
 
 class Rescaled(Objective):
-    """A landscape in the coordinates `(z - w) / T`, with `T = |w| + eta`.
+    """A landscape in the coordinates `(z - w) / T`, with T of `Adaptive`.
 
     A Euclidean ball in these coordinates is the ellipsoid of adaptive sharpness
     in the coordinates of the weights. A step of `Normalized` in these
@@ -90,18 +87,18 @@ class Rescaled(Objective):
     Args:
         of: `Patch`.
         params: List of tensors, w.
-        eta: Float.
+        metric: List of tensors and numbers, T.
 
     Attributes:
         params: List of tensors, the coordinates of w.
     """
 
-    def __init__(self, of: Objective, params: list, eta: float) -> None:
+    def __init__(self, of: Objective, params: list, metric: list) -> None:
         self.iterations, self.examples = of.iterations, of.examples
         self.params = vectors.scale(0.0, params)
         self._of = of
         self._center = params
-        self._metric = [ops.abs(w) + eta for w in params]
+        self._metric = metric
 
     def evaluate(
         self, params: list, gradient: bool = True, batch: Batch | None = None
@@ -124,7 +121,7 @@ def own_coordinates(
     direction = method.direction.part
     if not isinstance(direction, Adaptive):
         return method, at, params
-    inner = Rescaled(at, params, direction.eta)
+    inner = Rescaled(at, params, direction.metric(params, at))
     method = dataclasses.replace(method, direction=Normalized())
     return method, inner, inner.params
 

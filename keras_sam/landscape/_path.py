@@ -152,7 +152,10 @@ def _statistics(
     record = Record(clean)
     points = record.points(_climbing.climb(method, patch, clean, moving))
     (grads, correction), _ = method.descent(
-        clean, points, method.descent.init(params), StepContext(patch)
+        clean,
+        points,
+        method.descent.init(params),
+        StepContext(patch, method.rho),
     )
     for _ in points:  # The descent may leave points.
         pass

@@ -84,6 +84,16 @@ def test_perturb_that_matches_nothing_in_a_model_built_late(run_eagerly):
         sam.train_on_batch(*testing.data())
 
 
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_a_choice_of_a_part_that_matches_nothing(run_eagerly):
+    direction = directions.Adaptive(scaled="embedding")
+    sam = keras_sam.SAM(testing.dense_net(), direction=direction)
+    sam.compile("sgd", testing.cross_entropy(), run_eagerly=run_eagerly)
+    message = "choice of variables must match .*'embedding'.*'logits/bias'"
+    with pytest.raises(ValueError, match=message):
+        sam.train_on_batch(*testing.data())
+
+
 class Sometimes(keras.layers.Layer):
     """Assigns a variable inside of a conditional."""
 

@@ -31,12 +31,13 @@ PARTS = {
     descents: {
         *("Last", "Mean", "Weighted", "Accumulated", "Penalized", "Decoupled"),
         *("SurrogateGap", "Renormalized", "CurvatureRegularized", "Slerp"),
-        *("SearchedSlerp", "FirstOrderFlatness"),
+        *("SearchedSlerp", "FirstOrderFlatness", "EigenCorrected"),
     },
     directions: {
         *("Normalized", "Unnormalized", "Unified", "Adaptive", "Layerwise"),
         *("Fisher", "Friendly", "VarianceSuppressed", "Eigen", "Random"),
         *("Smoothed", "Subset", "Sparse", "FisherMask", "DynamicMask"),
+        *("Matching", "LossEquated", "ZScored"),
     },
     radii: {"LinearInLearningRate"},
     samples: {"Largest", "Rising", "Drawn"},

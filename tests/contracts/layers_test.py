@@ -32,7 +32,7 @@ LEVELS = [
     },
     {"_backend"},
     {"vectors"},
-    {"_filters", "parts"},
+    {"_eigenvector", "_filters", "parts"},
     {"cadences", "descents", "directions", "radii", "samples", "starts"},
     {"_algorithm", "recipes"},
     {"_training"},

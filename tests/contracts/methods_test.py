@@ -87,10 +87,14 @@ SUBSET = directions.Subset(0.7, seed=2)
 DRAWN = samples.Drawn(0.3, seed=2)
 COIN = cadences.Randomly(0.5, seed=3)
 FISHER = directions.Sparse(directions.FisherMask(5), 0.6, period=3)
+BY_EPOCHS = directions.Sparse(
+    directions.FisherMask(5, batches=2), 0.6, period=2, steps_per_epoch=2
+)
 DYNAMIC = directions.Sparse(
     directions.DynamicMask(STEPS, drop=0.4), 0.7, period=2
 )
 EIGEN = directions.Eigen(0.4, period=3)
+CORRECTED = descents.EigenCorrected(0.4, period=3, seed=1)
 # An oracle takes weights, batches, learning rate.
 part = functools.partial
 
@@ -147,6 +151,26 @@ def eigen(*arguments):
     return combined.eigen_sam(*arguments, RHO, start, alpha=0.4, period=3)
 
 
+def eigen_corrected(*arguments):
+    start = [ops.convert_to_numpy(v) for v in CORRECTED.init(tensors())["v"]]
+    return combined.x_sam(*arguments, RHO, start, alpha=0.4, period=3)
+
+
+def adaptive_biases(w, data, lr):
+    """Biases move; only the second bias has T = |w| + 0.1."""
+
+    def perturbation(t, w, g, batch):
+        _, _, _, second = batch.arrays(w)
+        _, g_1, _, g_2 = batch.arrays(g)
+        metric = np.abs(second) + 0.1
+        length = np.hypot(methods.norm(g_1), methods.norm(metric * g_2))
+        e = [0 * a for a in batch.like]
+        e[1], e[3] = g_1 / length, metric**2 * g_2 / length
+        return RHO * methods.flat(e)
+
+    return methods.climber(w, data, lr, perturbation)
+
+
 def stale(w, data, lr):
     """The definition: g at w + rho g' / ||g'||, where g' is the last such g."""
     last = None
@@ -187,6 +211,18 @@ def falling():
     return keras.optimizers.schedules.PolynomialDecay(0.2, STEPS - 1, 0.05)
 
 
+def falling_rise():
+    return keras.optimizers.schedules.CosineDecay(
+        0.1, STEPS - 3, warmup_target=0.2, warmup_steps=2
+    )
+
+
+def fallen_rise(t):
+    if t < 2:
+        return 0.1 + 0.1 * t / 2
+    return 0.1 * (1 + np.cos(np.pi * min((t - 2) / (STEPS - 3), 1)))
+
+
 def halving(t):
     return 1 / (1 + t)
 
@@ -222,6 +258,17 @@ CASES = {
         {"direction": directions.Adaptive(0.1)},
         part(methods.asam, rho=RHO, eta=0.1),
     ),
+    "asam_weights": (
+        {"direction": directions.Adaptive(0.1, scaled="kernel$")},
+        part(methods.asam, rho=RHO, eta=0.1, scaled=(0, 2)),
+    ),
+    "asam_weights, perturbed ones": (
+        {
+            "direction": directions.Adaptive(0.1, scaled="^logits/bias"),
+            "perturb": "bias",
+        },
+        adaptive_biases,
+    ),
     "usam": (
         {"direction": directions.Unnormalized()},
         part(methods.usam, rho=RHO),
@@ -237,6 +284,14 @@ CASES = {
             )
         },
         part(methods.unified, rho=RHO, mix=halving),
+    ),
+    "le_sam": (
+        {"direction": directions.LossEquated(0.2)},
+        part(methods.le_sam, sigma=RHO, rho_max=0.2),
+    ),
+    "le_sam, falling": (
+        {"direction": directions.LossEquated(0.1), "rho": falling_rise},
+        part(methods.le_sam, sigma=fallen_rise, rho_max=0.1),
     ),
     "layerwise": (
         {"direction": directions.Layerwise()},
@@ -262,7 +317,22 @@ CASES = {
         {"direction": FISHER},
         part(costs.sparse_fisher, rho=RHO, sparsity=0.6, period=3, samples=5),
     ),
+    "ssam_f_epochs": (
+        {"direction": BY_EPOCHS},
+        part(
+            costs.sparse_fisher,
+            rho=RHO,
+            sparsity=0.6,
+            period=4,
+            samples=5,
+            measured=2,
+        ),
+    ),
     "ssam_d": ({"direction": DYNAMIC}, sparse_dynamic),
+    "zsharp": (
+        {"direction": directions.ZScored(0.8)},
+        part(methods.zsharp, rho=RHO, quantile=0.8),
+    ),
     "friendly": (
         {"direction": directions.Friendly(0.7, 0.6)},
         part(methods.friendly, rho=RHO, sigma=0.7, decay=0.6),
@@ -303,6 +373,13 @@ CASES = {
             "optimizer": lambda: keras.optimizers.SGD(falling()),
         },
         gsam_with_radius,
+    ),
+    "sagm": (
+        {
+            "direction": directions.Matching(0.4),
+            "descent": descents.Penalized(0.5),
+        },
+        part(combined.sagm, rho=RHO, alpha=0.4 * RHO),
     ),
     "wsam": (
         {
@@ -365,6 +442,7 @@ CASES = {
         part(combined.lookbehind, rho=RHO, k=3, alpha=0.4),
     ),
     "eigen": ({"direction": EIGEN}, eigen),
+    "eigen_corrected": ({"descent": CORRECTED}, eigen_corrected),
     "momentum": (
         {
             "start": starts.Momentum(0.75),
@@ -391,7 +469,11 @@ CASES = {
 }
 RANDOM = ("r_sam", "rwp", "rwp_mixed", "ss_sam", "ssam_d", "sub_batch", "esam")
 # Keras computes schedules in float32.
-TOLERANCES = {"unified, scheduled": 1e-7, "gsam, radius": 1e-7}
+TOLERANCES = {
+    "unified, scheduled": 1e-7,
+    "le_sam, falling": 1e-7,
+    "gsam, radius": 1e-7,
+}
 
 
 def library(mode, rho=RHO, optimizer=None, **arguments):

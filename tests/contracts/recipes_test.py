@@ -29,6 +29,12 @@ def test_another_spelling(name, meant):
     assert f"Received: {name!r}. The names are sgd, sam," in str(caught.value)
 
 
+def test_two_methods_of_one_spelling():
+    """XSAM and X-SAM are two methods."""
+    with pytest.raises(KeyError, match="mean 'xsam' or 'eigen_corrected'"):
+        recipes.RECIPES["X-SAM"]
+
+
 @pytest.mark.parametrize("name", ["adam", 3, None])
 def test_what_is_like_no_name(name):
     with pytest.raises(KeyError, match=f"one of its names. .*{name}"):

@@ -93,13 +93,18 @@ def now_and_then(sam, climbs):
     def times(part):
         return math.ceil(climbs / part.period)
 
+    def measured(part):
+        period = part.period * part.steps_per_epoch
+        return sum(c % period < part.mask.batches for c in range(climbs))
+
     found, direction, descent = 0, sam.direction, sam.descent
-    if isinstance(direction, directions.Eigen):
-        found += times(direction) * direction.iterations * SIZE
+    for part in (direction, descent):
+        if isinstance(part, (directions.Eigen, descents.EigenCorrected)):
+            found += times(part) * part.iterations * SIZE
     if isinstance(direction, directions.Sparse) and isinstance(
         direction.mask, directions.FisherMask
     ):
-        found += times(direction) * min(direction.mask.examples, SIZE)
+        found += measured(direction) * min(direction.mask.examples, SIZE)
     if isinstance(descent, descents.SearchedSlerp):
         found += times(descent) * 21 * SIZE
     return found
@@ -127,7 +132,13 @@ def test_a_recipe_costs_what_the_examples_say(name, mode):
                 directions.FisherMask(examples=5), period=3
             )
         },
+        {
+            "direction": directions.Sparse(
+                directions.FisherMask(5, batches=2), period=1, steps_per_epoch=3
+            )
+        },
         {"descent": descents.SearchedSlerp(period=3)},
+        {"descent": descents.EigenCorrected(period=3, iterations=2)},
     ],
 )
 @pytest.mark.parametrize("cadence", [cadences.Every(), cadences.Every(2)])
@@ -136,7 +147,7 @@ def test_what_happens_once_a_period(given, cadence):
     found = spent(sam, counter)
     climbs = STEPS // cadence.k
     more = now_and_then(sam, climbs)
-    assert more == now_and_then(sam, 1) * math.ceil(climbs / 3)
+    assert more == now_and_then(sam, 3) * math.ceil(climbs / 3)
     assert sum(map(sum, found)) == (STEPS + climbs) * SIZE + more
 
 

@@ -1,7 +1,9 @@
 """Directions: formulas, invariances, edge values, config."""
 
 import sys
+import types
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -19,6 +21,18 @@ def fisher(g, w):
     ]
 
 
+def matching(g, w):
+    """SAGM, arXiv:2303.10353: (1 / ||g|| - alpha / rho) g."""
+    return [(1 / oracle.length(g) - 0.1) * a for a in g]
+
+
+def zscored(g, w):
+    """arXiv:2505.02369: the entries of a kernel that stand out, normalized."""
+    z = np.abs(g[0] - g[0].mean()) / g[0].std()
+    kept = np.where(z > np.quantile(z, 0.5), g[0], 0.0)
+    return [kept / np.linalg.norm(kept), *(a / oracle.length(g) for a in g[1:])]
+
+
 ALL = {
     directions.Normalized(): oracle.sam,
     directions.Unnormalized(): oracle.usam,
@@ -26,7 +40,15 @@ ALL = {
     directions.Adaptive(eta=0.5): lambda g, w: oracle.asam(g, w, eta=0.5),
     directions.Layerwise(): oracle.layerwise,
     directions.Fisher(eta=0.5): fisher,
+    directions.Matching(ratio=0.1): matching,
+    directions.ZScored(quantile=0.5): zscored,
 }
+# The length of their steps is another where the gradient is longer.
+OF_ITS_LENGTH = (
+    directions.Unnormalized,
+    directions.Fisher,
+    directions.Matching,
+)
 
 
 def vectors(seed=0, dtype="float64"):
@@ -85,11 +107,7 @@ def test_dtypes_and_shapes_are_kept(direction, dtype):
 
 @pytest.mark.parametrize(
     "direction",
-    [
-        d
-        for d in ALL
-        if not isinstance(d, (directions.Unnormalized, directions.Fisher))
-    ],
+    [d for d in ALL if not isinstance(d, OF_ITS_LENGTH)],
     ids=str,
 )
 def test_scale_of_the_gradient_does_not_matter(direction):
@@ -121,6 +139,102 @@ def test_adaptive_follows_a_rescaling_of_layers():
     )
     expected = [a * f for a, f in zip(step(g, w), factors, strict=True)]
     assert_equal(rescaled, expected)
+
+
+def test_matching_without_ratio_is_normalized():
+    _, (g, w) = vectors()
+    for a, b in zip(
+        directions.Matching(0.0)(g, w), directions.Normalized()(g, w)
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+def loss_equated(g, w, rho, rho_max):
+    context = types.SimpleNamespace(rho=rho)
+    return directions.LossEquated(rho_max)(g, w, context=context)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16", "float16"])
+def test_loss_equated(dtype):
+    _, (g, w) = vectors(seed=1, dtype=dtype)
+    length = oracle.length([np.asarray(a, "float64") for a in g])
+    tolerance = {"float64": 1e-12}.get(dtype, 2e-2)
+    for rho_max, radius in ((0.3 / length, 0.1 / length), (0.02, 0.02)):
+        step = loss_equated(g, w, 0.1, rho_max)
+        assert {s.dtype for s in step} == {w[0].dtype}
+        found = 0.1 * oracle.length([np.asarray(s, "float64") for s in step])
+        assert found == pytest.approx(radius, rel=tolerance)
+
+
+def test_loss_equated_at_the_edges():
+    """No gradient, no rise, and NaN."""
+    _, (g, w) = vectors()
+    zero = [0 * a for a in g]
+    assert oracle.length(loss_equated(zero, w, 0.1, 0.5)) == 0
+    assert oracle.length(loss_equated(g, w, 0.0, 0.5)) == 0
+    fallen = keras.optimizers.schedules.PolynomialDecay(0.1, 2, 0.0)(2)
+    assert oracle.length(loss_equated(g, w, fallen, 0.5)) == 0
+    bad = [g[0] * np.nan, *g[1:]]
+    assert np.isnan(loss_equated(bad, w, 0.1, 0.5)[0]).all()
+
+
+def test_zscored_moves_a_kernel_without_outlying_entries():
+    """Equal entries: none is above the quantile."""
+    _, (g, w) = vectors()
+    g[0] = ops.full((3, 2), 0.5, "float64")
+    assert_equal(directions.ZScored()(g, w), directions.Normalized()(g, w))
+    g[0] = 0 * g[0]
+    np.testing.assert_array_equal(
+        directions.ZScored()(g, w)[0], np.zeros((3, 2))
+    )
+
+
+@pytest.mark.parametrize("size", [2, 5, 21, 100])
+@pytest.mark.parametrize("quantile", [0.0, 0.3, 0.95])
+def test_zscored_keeps_what_is_above_the_quantile(size, quantile):
+    g = np.random.RandomState(size).normal(size=(size, 3))
+    (step,) = directions.ZScored(quantile)([ops.convert_to_tensor(g)], [g])
+    away = np.abs(g - g.mean())
+    expected = away > np.quantile(away, quantile)
+    np.testing.assert_array_equal(np.asarray(step) != 0, expected)
+
+
+def masks(direction, climbs=12):
+    """Returns the mask of each climb, for random gradients."""
+    random = np.random.RandomState(4)
+    w = [ops.convert_to_tensor(random.normal(size=(9,)))]
+    memory, found = direction.init(w), []
+    scores = [
+        [ops.convert_to_tensor(random.uniform(size=(9,)))]
+        for _ in range(climbs)
+    ]
+    context = types.SimpleNamespace(ascent_step=0)
+    context.when = lambda due, function, otherwise: (
+        function(context) if bool(due) else otherwise
+    )
+    for squares in scores:
+        context.squared_gradients = lambda params, examples, f=squares: f
+        _, memory = direction(w, w, memory, context=context)
+        found.append(np.asarray(memory["mask"][0]))
+    return found, np.array([s[0] for s in scores])
+
+
+@pytest.mark.parametrize("batches", [1, 2, 4])
+def test_a_mask_holds_for_its_epochs(batches):
+    """Two epochs of two steps; the examples of some steps decide on a mask."""
+    direction = directions.Sparse(
+        directions.FisherMask(5, batches), 0.5, period=2, steps_per_epoch=2
+    )
+    found, scores = masks(direction)
+    for step, mask in enumerate(found):
+        begin = (step - batches) // 4 * 4
+        expected = np.ones(9)
+        if begin >= 0:
+            total = scores[begin : begin + batches].sum(axis=0)
+            expected = total >= np.sort(total)[-4]
+        np.testing.assert_array_equal(mask, expected, err_msg=f"step {step}")
+    plain = directions.Sparse(directions.FisherMask(5, batches), 0.5, period=4)
+    np.testing.assert_array_equal(found, masks(plain)[0])
 
 
 def test_layerwise_leaves_zero_weights_alone():

@@ -341,14 +341,12 @@ def test_every_choice_trains(arguments, tiny):
     assert any((b != a).any() for b, a in zip(before, after, strict=True))
 
 
-def without_steps(config, found):
-    """Returns a config without fields `steps`, which go to `found`."""
+def without(name, config, found):
+    """Returns a config without the fields of a name, which go to `found`."""
     if isinstance(config, dict):
-        found += [v for k, v in config.items() if k == "steps"]
+        found += [v for k, v in config.items() if k == name]
         return {
-            k: without_steps(v, found)
-            for k, v in config.items()
-            if k != "steps"
+            k: without(name, v, found) for k, v in config.items() if k != name
         }
     return config
 
@@ -359,14 +357,18 @@ def test_method_is_its_recipe(name, tiny):
     settings = parse(f"--method={name}", "--batch_size=8", "--epochs=5")
     model = built(settings, tiny)
     expected = keras_sam.SAM(model.model, **arguments)
-    configs, steps = [], [[], []]
-    for sam, of_sam in zip((model, expected), steps):
+    configs, steps, of_epochs = [], [[], []], [[], []]
+    for i, sam in enumerate((model, expected)):
         config = sam.get_config()
         del config["name"], config["model"]  # Numbered; the same.
-        configs.append(without_steps(config, of_sam))
+        config = without("steps", config, steps[i])
+        configs.append(without("steps_per_epoch", config, of_epochs[i]))
     assert configs[0] == configs[1]
     assert steps[0] == [5 * 2] * len(steps[1])
     assert bool(steps[0]) == (name in ("ae_sam", "ssam_d"))
+    # 1 says that a part does not go by epochs.
+    assert of_epochs[0] == [2 if n > 1 else 1 for n in of_epochs[1]]
+    assert (2 in of_epochs[0]) == (name == "ssam_f_epochs")
 
 
 def test_flags_override_the_method(tiny):

@@ -106,6 +106,26 @@ def test_adaptive_sharpness_is_that_of_the_ellipsoid():
             )
 
 
+def test_adaptive_sharpness_may_scale_some_variables():
+    """Biases have T = 1: z = w + rho T^2 g / ||T g||. So has the path."""
+    rho, w = 0.5, surfaces.weights()
+    arguments = {
+        "ascent_steps": 1,
+        "direction": directions.Adaptive(0.1, scaled="kernel$"),
+    }
+    net = surfaces.net(batch_size=5)
+    sharpness = landscape.sharpness(net, rho, **arguments)
+    path = landscape.path(net, rho, **arguments)
+    metric = [np.abs(a) + 0.1 if a.ndim > 1 else 1.0 for a in w]
+    for i, (x, y) in enumerate(surfaces.parts(5)):
+        g = oracle.gradient(w, x, y)
+        length = oracle.length([t * a for t, a in zip(metric, g)])
+        e = [rho * t**2 * a / length for t, a in zip(metric, g)]
+        loss = oracle.loss([a + b for a, b in zip(w, e)], x, y)
+        for found in (sharpness.one_step_losses[i], path.losses[i, 1]):
+            np.testing.assert_allclose(found, loss, rtol=1e-10)
+
+
 def transcribed(w, x, y, rho, n, length, project):
     """Climbs from w with steps of a length.
 

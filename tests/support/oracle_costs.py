@@ -180,28 +180,30 @@ def mask_of(indices, size):
     return mask
 
 
-def sparse_fisher(w, batches, lr, rho, sparsity, period, samples):
+def sparse_fisher(w, batches, lr, rho, sparsity, period, samples, measured=1):
     """SSAM-F, arXiv:2210.05177: m picks the weights of largest Fisher.
 
     At t = 0, period, ..., F is the mean of the squared gradients at w of the
-    first `samples` examples of the batch, one by one; m is 1 for the
-    round((1 - sparsity) N) largest F of all N weights, from step t + 1 on.
-    Until then m is 1.
+    first `samples` examples of the batch, one by one, and so at the next
+    `measured` - 1 steps; m is 1 for the round((1 - sparsity) N) largest sums of
+    these F of all N weights, from the next step on. Until then m is 1.
 
     Confirmed in Mi-Peng/Sparse-Sharpness-Aware-Minimization `solver/sam.py`
     (rho 0.05, sparsity 0.2, 1024 samples, every 5 epochs). There m is 0 until
     the first update, the samples are drawn from all data, F is the sum, at
     the weights after the step, and the count is rounded down.
     """
-    mask = None
+    mask, found = None, []
 
     def perturbation(t, w, g, batch):
         nonlocal mask
         e = methods.at(rho, t) * (1 if mask is None else mask) * methods.unit(g)
-        if t % period == 0:
+        if t % period < measured:
             count = min(samples, batch.size)
             squares = [batch.gradient(w, [i]) ** 2 for i in range(count)]
-            scores = np.mean(squares, axis=0)
+            found.append(np.mean(squares, axis=0))
+        if t % period == measured - 1:
+            scores = np.sum(found[-measured:], axis=0)
             kept = largest(scores, active_count(w.size, sparsity))
             mask = mask_of(kept, w.size)
         return e

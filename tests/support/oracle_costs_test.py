@@ -181,6 +181,21 @@ def test_esam_descends_on_some_examples(monkeypatch, gamma, count):
 # Some weights.
 
 
+def test_sparse_fisher_adds_up_steps(monkeypatch):
+    """The mask of step 3 is that of the sum of F at steps 0, 1 and 2."""
+    visited = testing.record(monkeypatch)
+    w, batches = testing.problem(4)
+    points = costs.sparse_fisher(w, batches, LR, RHO, 0.9, 3, 5, measured=3)
+    *feet, foot = map(methods.flat, [w, *points[:3]])
+    e, total = visited[-1] - foot, 0
+    for (x, y), at in zip(batches, feet):
+        b = methods.Batch(x, y, w)
+        total += np.mean([b.gradient(at, [i]) ** 2 for i in range(5)], axis=0)
+    kept = np.flatnonzero(e)
+    assert kept.size == round(0.1 * foot.size)
+    assert total[kept].min() > np.delete(total, kept).max()
+
+
 def test_sparse_fisher(monkeypatch):
     visited = testing.record(monkeypatch)
     w, batches = testing.problem()

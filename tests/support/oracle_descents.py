@@ -121,6 +121,22 @@ def gsam_radius(lr, lr_min, lr_max, rho_min, rho_max):
     return rho_min + (rho_max - rho_min) * (lr - lr_min) / (lr_max - lr_min)
 
 
+def sagm(w, batches, lr, rho, alpha):
+    """arXiv:2303.10353: d = (g_0 + g_1) / 2, e = (rho / ||g_0|| - alpha) g_0.
+
+    g_1 is the gradient at w + e. Confirmed in Wang-pengfei/SAGM
+    `domainbed/sagm/sagm.py` (rho 0.05; alpha 0.001, or 0.0005 for OfficeHome
+    and DomainNet).
+    """
+
+    def direction(t, w, batch):
+        g0 = batch.gradient(w)
+        e = (methods.at(rho, t) / methods.norm(g0) - alpha) * g0
+        return (g0 + batch.gradient(w + e)) / 2
+
+    return methods.descend(w, batches, lr, direction)
+
+
 def wsam_coupled(w, batches, lr, rho, gamma=0.9, momentum=0.0):
     """arXiv:2305.15817: d = (1 - a) g_0 + a g_1, a = gamma / (1 - gamma).
 
@@ -273,6 +289,29 @@ def eigen_sam(w, batches, lr, rho, start, alpha=0.2, period=100, iterations=5):
         u = methods.unit(g)
         e = u + alpha * np.sign(g @ v) * (v - (v @ u) * u)
         return batch.gradient(w + methods.at(rho, t) * e)
+
+    return methods.descend(w, batches, lr, direction)
+
+
+def x_sam(w, batches, lr, rho, start, alpha=0.2, period=100, iterations=5):
+    """arXiv:2601.10251, not XSAM: d = ghat_1 - alpha sign<g_1, v> <g_1, v> v.
+
+    ghat_1 = g_1 / ||g_1||; v as in `eigen_sam`, but with the sign that is
+    nearer to the v before it. Not confirmed: no code was found. d is from
+    secondary sources (junaidaliop/zij; a reader's notes, equation 11), which
+    have the unit vector in the first term and g_1 itself in the second; alpha
+    0.2, rho 0.05 or 0.1. Neither says when v is estimated, nor its sign.
+    """
+    v = methods.flat(start)
+
+    def direction(t, w, batch):
+        nonlocal v
+        g0, g1 = two_gradients(w, batch, methods.at(rho, t))
+        if t % period == 0:
+            found = eigenvector(w, batch, v, iterations)
+            v = found if found @ v >= 0 else -found
+        along = g1 @ v
+        return methods.unit(g1) - alpha * np.sign(along) * along * v
 
     return methods.descend(w, batches, lr, direction)
 

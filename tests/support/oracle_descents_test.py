@@ -112,6 +112,26 @@ def test_gsam_cuts_across():
     )
 
 
+def test_sagm_is_a_gradient():
+    """Of L(w) + L(w + rho g / ||g|| - alpha g), e held fixed, halved."""
+    w, batch, vector, b = one_step()
+    d = testing.descent(descents.sagm, w, batch, RHO, alpha=0.1)
+    g = b.gradient(vector)
+    e = RHO * methods.unit(g) - 0.1 * g
+
+    def matched(w):
+        return (b.loss(w) + b.loss(w + e)) / 2
+
+    for v in directions(d.size):
+        assert d @ v == pytest.approx(slope(matched, vector, v), abs=1e-9)
+
+
+def test_sagm_without_alpha_is_the_mean_of_both_ends():
+    w, batches = testing.problem()
+    penalty = descents.gradient_norm_penalty(w, batches, LR, RHO, alpha=0.5)
+    testing.same(descents.sagm(w, batches, LR, RHO, alpha=0.0), penalty)
+
+
 def test_gsam_radius():
     def radius(lr):
         return descents.gsam_radius(lr, 0.1, 0.5, 0.02, 0.06)
@@ -262,6 +282,28 @@ def test_eigen_sam_leans_to_the_eigenvector(monkeypatch):
         RHO * np.sqrt(1 + (0.2 * sine) ** 2)
     )
     assert abs(e @ v) > abs(RHO * methods.unit(g) @ v)
+
+
+def test_x_sam_turns_away_from_the_eigenvector():
+    w, batch, vector, b = one_step()
+    _, g1 = descents.two_gradients(vector, b, RHO)
+    v = descents.eigenvector(vector, b, np.ones(vector.size))
+    # The sign of the estimate is the sign nearer to the start.
+    for sign in (1, -1):
+        start = b.arrays(sign * np.ones(vector.size))
+        d = testing.descent(descents.x_sam, w, batch, RHO, start, alpha=0.3)
+        nearer = v * np.sign(v @ (sign * np.ones(v.size)))
+        expected = methods.unit(g1) - 0.3 * abs(g1 @ v) * nearer
+        np.testing.assert_allclose(d, expected, atol=1e-9)
+        # Whatever the sign of <g_1, v>, the angle to v grows.
+        assert testing.cosine(d, nearer) < testing.cosine(g1, nearer)
+
+
+def test_x_sam_without_alpha_is_sam_at_length_one():
+    w, batch, vector, b = one_step()
+    d = testing.descent(descents.x_sam, w, batch, RHO, start=w, alpha=0.0)
+    sam = testing.descent(methods.sam, w, batch, RHO)
+    np.testing.assert_allclose(d, methods.unit(sam), atol=1e-12)
 
 
 def test_eigen_sam_keeps_the_eigenvector():

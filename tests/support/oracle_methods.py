@@ -124,15 +124,19 @@ def m_sam(w, batches, lr, rho, parts):
     return descend(w, batches, lr, direction)
 
 
-def asam(w, batches, lr, rho, eta=0.01):
+def asam(w, batches, lr, rho, eta=0.01, scaled=range(4)):
     """arXiv:2102.11600: e = rho T^2 g / ||T g||, T = |w| + eta.
 
-    Confirmed in SamsungLabs/ASAM (rho 0.5, eta 0.01), where T = 1 for what is
-    not named "weight"; davda54/sam has eta = 0 and T = |w| everywhere.
+    T = 1 for arrays that are not in `scaled`. Confirmed in SamsungLabs/ASAM
+    `asam.py` (rho 0.5, eta 0.01; 0 in its script), where T = 1 for what is not
+    named "weight"; davda54/sam has eta = 0 and T = |w| everywhere.
     """
 
     def perturbation(t, w, g, batch):
-        scale = np.abs(w) + eta
+        arrays = enumerate(batch.arrays(w))
+        scale = flat(
+            [np.abs(a) + eta if i in scaled else 0 * a + 1 for i, a in arrays]
+        )
         return at(rho, t) * scale**2 * g / norm(scale * g)
 
     return climber(w, batches, lr, perturbation)
@@ -249,6 +253,46 @@ def vasso(w, batches, lr, rho, theta=0.9):
         nonlocal m
         m = g if m is None else (1 - theta) * m + theta * g
         return at(rho, t) * unit(m)
+
+    return climber(w, batches, lr, perturbation)
+
+
+def zsharp(w, batches, lr, rho, quantile=0.95):
+    """arXiv:2505.02369: e_l = rho f_l / ||f_l||, f_l the outlying entries.
+
+    f_l has the entries of g_l whose |z| is above a quantile of |z| in the
+    array, z = (g_l - mean) / std. Arrays of one axis, and arrays where f_l is
+    0, have e_l = rho g_l / ||g||, with the norm of all of g. Confirmed in
+    YUNBLAK/Sharpness-Aware-Minimization-with-Z-Score-Gradient-Filtering
+    `main.py` (rho 0.05, quantile 0.95), where std is over N - 1. A secondary
+    source (junaidaliop/zij) has e = rho f / ||f||, one norm over all arrays.
+    """
+
+    def perturbation(t, w, g, batch):
+        def move(a):
+            if a.ndim > 1:
+                z = np.abs((a - a.mean()) / a.std(ddof=1))
+                filtered = np.where(z > np.quantile(z, quantile), a, 0.0)
+                if np.any(filtered):
+                    return filtered / norm(filtered)
+            return a / norm(g)
+
+        return at(rho, t) * batch.each(move, g)
+
+    return climber(w, batches, lr, perturbation)
+
+
+def le_sam(w, batches, lr, sigma, rho_max=0.5):
+    """arXiv:2605.10183: e = min(sigma / ||g||, rho_max) g / ||g||.
+
+    Confirmed in the authors' `lesam.py` (CIFAR-100, ResNet-18: sigma 0.35,
+    rho_max 999; 0.5 and 0.5 in its script; sigma falls to 0 along a cosine
+    from epoch 160 of 200 on), which also has d = g_1 - alpha g_0 with alpha 0,
+    and can take some examples only.
+    """
+
+    def perturbation(t, w, g, batch):
+        return min(at(sigma, t) / norm(g), rho_max) * unit(g)
 
     return climber(w, batches, lr, perturbation)
 

@@ -73,6 +73,9 @@ def test_is_sam():
     testing.same(methods.vasso(w, batches, LR, RHO, theta=1.0), sam)
     smoothed = methods.random_smoothing(w, batches, LR, RHO, zero, 0.1, 2.0)
     testing.same(smoothed, sam)
+    testing.same(methods.asam(w, batches, LR, RHO, scaled=()), sam)
+    # Nothing is left of the budget's division by ||g||: rho_max is the radius.
+    testing.same(methods.le_sam(w, batches, LR, 1e9, RHO), sam)
     # |w| + eta is constant for large eta.
     testing.same(methods.asam(w, batches, LR, RHO / 1e9, eta=1e9), sam, 1e-7)
 
@@ -132,6 +135,20 @@ def test_asam_is_on_its_ellipsoid_and_climbs_most(monkeypatch):
         assert g @ (RHO * scale * methods.unit(other)) < g @ e
 
 
+def test_asam_leaves_the_metric_of_the_others_alone(monkeypatch):
+    visited = testing.record(monkeypatch)
+    w, batches = testing.problem(1)
+    methods.asam(w, batches, LR, RHO, eta=0.01, scaled=(0, 2))
+    (e,) = testing.perturbations(visited)
+    (g,) = testing.clean_gradients(visited[::2], batches)
+    b = methods.Batch(*batches[0], w)
+    ratios = [p / q for p, q in zip(b.arrays(e), b.arrays(g))]
+    for a, ratio, scaled in zip(w, ratios, (True, False, True, False)):
+        metric = (np.abs(a) + 0.01) ** 2 if scaled else 1.0
+        # One factor for all arrays, rho / ||T g||.
+        np.testing.assert_allclose(ratio / metric, ratios[1][0])
+
+
 def test_fisher_is_on_its_ellipsoid_and_climbs_most(monkeypatch):
     visited = testing.record(monkeypatch)
     w, batches = testing.problem(1)
@@ -156,6 +173,35 @@ def test_lengths_of_layers(monkeypatch, method, moving):
     arrays = methods.Batch(*batches[0], w).arrays(e)
     for a, b, moves in zip(w, arrays, moving):
         assert methods.norm(b) == pytest.approx(0.1 * moves * methods.norm(a))
+
+
+def test_le_sam_raises_the_loss_by_sigma(monkeypatch):
+    visited = testing.record(monkeypatch)
+    w, batches = testing.problem()
+    methods.le_sam(w, batches, LR, 1e-6, rho_max=1.0)
+    batch = [methods.Batch(x, y, w) for x, y in batches]
+    for b, foot, end in zip(batch, visited[::2], visited[1::2]):
+        assert b.loss(end) - b.loss(foot) == pytest.approx(1e-6, rel=1e-4)
+
+
+def test_zsharp_moves_what_stands_out(monkeypatch):
+    visited = testing.record(monkeypatch)
+    w, batches = testing.problem(1)
+    methods.zsharp(w, batches, LR, RHO, quantile=0.75)
+    (e,) = testing.perturbations(visited)
+    (g,) = testing.clean_gradients(visited[::2], batches)
+    b = methods.Batch(*batches[0], w)
+    for a, c in zip(b.arrays(e), b.arrays(g)):
+        if a.ndim == 1:
+            np.testing.assert_allclose(a, RHO * c / methods.norm(g))
+            continue
+        assert methods.norm(a) == pytest.approx(RHO)
+        moves = a != 0
+        # 48 and 24 entries: no quantile of them lies on an entry.
+        assert moves.sum() == a.size // 4
+        away = np.abs(c - c.mean())
+        assert away[moves].min() > away[~moves].max()
+        assert (c[moves] / a[moves]).std() == pytest.approx(0, abs=1e-12)
 
 
 def test_sam_on_moves_some(monkeypatch):

@@ -61,6 +61,9 @@ STATEFUL = {
         )
     },
     "eigen": {"direction": directions.Eigen(0.4, period=2, iterations=3)},
+    "eigen corrected": {
+        "descent": descents.EigenCorrected(0.4, period=2, iterations=3)
+    },
     "searched": {"descent": descents.SearchedSlerp(period=2)},
     "threshold": {"cadence": cadences.Threshold(8, decay=0.5)},
     "reuse": {"cadence": cadences.Reuse(2)},

@@ -176,7 +176,7 @@ class Trainer(
         return selection.select(
             self._method.perturb,
             variables.trained(self),
-            (f"{self.name}/", f"{self.model.name}/"),
+            selection.prefixes(self),
         )
 
     def _ensure_memory(self):
