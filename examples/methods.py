@@ -123,9 +123,8 @@ def code(value):
     """Returns what to write for an argument, with the modules of parts."""
     if not isinstance(value, keras_sam.Part):
         return repr(value)
-    module = next(
-        m for m in PARTS.values() if type(value) in _parts(m).values()
-    )
+    modules = (*PARTS.values(), keras_sam.selections)
+    module = next(m for m in modules if type(value) in _parts(m).values())
     fields = [
         f"{f.name}={code(getattr(value, f.name))}"
         for f in dataclasses.fields(value)

@@ -160,7 +160,8 @@ def row(name: str, values: Any, rising: bool = False) -> np.ndarray:
 def variables(name: str, value: Any) -> Any:
     """Returns a choice of variables.
 
-    It is None, a regular expression on variable paths, or a predicate.
+    It is None, a regular expression on variable paths, or a predicate of a
+    variable, or of a variable and its layer.
 
     Raises:
         TypeError: If the value is none of these.
@@ -177,7 +178,8 @@ def variables(name: str, value: Any) -> Any:
     elif value is not None and (isinstance(value, type) or not callable(value)):
         raise TypeError(
             f"`{name}` must be None, a regular expression on variable paths, "
-            f"or a predicate of a variable. Received: {value!r}"
+            "or a predicate of a variable, such as "
+            f"`keras_sam.selections.Normalization()`. Received: {value!r}"
         )
     return value
 

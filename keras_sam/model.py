@@ -117,7 +117,8 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         descent_samples: One of `keras_sam.samples`, or any callable like them,
             or None. It chooses the examples for the gradients that the descent
             gets at z_1, ..., z_n. None takes all examples.
-        perturb: None, a regular expression, or a predicate of a Keras variable.
+        perturb: None, a regular expression, one of `keras_sam.selections`, or
+            a predicate of a Keras variable, or of a variable and its `layer`.
             It chooses the trainable variables that move in the climb, and norms
             are over these variables. None chooses all. A regular expression is
             searched for in `variable.path`, below the inner model. All
@@ -183,7 +184,7 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         start: Callable | None = None,
         ascent_samples: Callable | None = None,
         descent_samples: Callable | None = None,
-        perturb: str | Callable[[keras.Variable], bool] | None = None,
+        perturb: str | Callable[..., bool] | None = None,
         sync_perturbations: bool = False,
         track: bool | int = False,
         xla: bool | str = "auto",

@@ -47,6 +47,7 @@ from keras_sam.directions import ZScored
 from keras_sam.samples import Drawn
 from keras_sam.samples import Largest
 from keras_sam.samples import Rising
+from keras_sam.selections import Normalization
 from keras_sam.starts import Momentum
 from keras_sam.starts import Random as RandomStart
 from keras_sam.starts import Stale
@@ -224,9 +225,9 @@ _ROWS: dict[str, Recipe] = {
         rho=0.5,
         direction=Adaptive(eta=0.0, scaled="(kernel|gamma|embeddings)$"),
         note="as in the authors' code",
-        numbers="the authors' README and the defaults of their "
-        "`example_cifar.py`: CIFAR-10, WRN-28-10, label smoothing 0.1. For "
-        "CIFAR-100 rho is 1. The default of their class is eta 0.01",
+        numbers="Authors: rho 0.5, eta 0 for WRN-28-10 on CIFAR-10, rho 1 "
+        "on CIFAR-100 (SamsungLabs/ASAM, README.md, "
+        "example_cifar.py). The default of their class is eta 0.01.",
     ),
     "usam": _recipe(
         "USAM",
@@ -258,10 +259,12 @@ _ROWS: dict[str, Recipe] = {
         rho=0.35,
         direction=LossEquated(rho_max=999.0),
         note="rho is a rise of the loss, and may be a schedule",
-        numbers="the authors' README: CIFAR-100, ResNet-18. Their `lesam.py` "
-        "lowers sigma, here rho, to 0 along a cosine from epoch 160 of 200 on; "
-        "its own defaults are sigma 0.5 and rho_max 0.5. The tables of the "
-        "paper were not read",
+        numbers="Authors: sigma, which is rho 0.35 here, without a bound "
+        "but for rho_max 999, for ResNet-18 on CIFAR-100 "
+        "(smithgun2005/LE-SAM-ICML2026, README.md). Their file lowers sigma "
+        "to 0 along a cosine in the last 40 of 200 epochs; its own "
+        "defaults are 0.5 and 0.5. The tables of the paper were not "
+        "read.",
     ),
     "layerwise": _recipe(
         "Layer-wise SAM",
@@ -279,7 +282,7 @@ _ROWS: dict[str, Recipe] = {
         "2",
         rho=0.01,
         direction=Layerwise(),
-        perturb="kernel",
+        perturb="kernel$",
         note="adversarial inputs are the user's",
         numbers="Authors: rho 0.01, their gamma, on CIFAR-10, CIFAR-100 and, "
         "from epoch 5 on, SVHN (csdongxian/AWP, AT_AWP/train_cifar10.py and "
@@ -303,7 +306,7 @@ _ROWS: dict[str, Recipe] = {
         "2306.04226",
         "2",
         rho=0.5,
-        perturb="gamma|beta",
+        perturb=Normalization(),
         note="normalization layers only",
         numbers="Authors: rho 0.5 is the default of their script, for "
         "WRN-28-10 on CIFAR-100 (mueller-mp/SAM-ON, train.py). Their example "
@@ -346,11 +349,13 @@ _ROWS: dict[str, Recipe] = {
         ),
         note="and 1,024 small ones each `period` epochs; steps_per_epoch is "
         "the data's",
-        numbers="the defaults of the authors' `configs/defaulf_cfg.py`: CIFAR, "
-        "ResNet-18, 390 batches of 128 an epoch. The authors' README has rho "
-        "0.1, sparsity 0.5 and a mask each epoch from 16 examples for CIFAR-10 "
-        "and ResNet-18, and rho 0.7, sparsity 0.5 and a mask each epoch from "
-        "128 examples for ImageNet and ResNet-50",
+        numbers="Authors: rho 0.05, sparsity 0.2, period 5 epochs and 1024 "
+        "examples, here 128 of each of 8 batches, for ResNet-18 on "
+        "CIFAR (Mi-Peng/Sparse-Sharpness-Aware-Minimization, "
+        "configs/defaulf_cfg.py). Their README has rho 0.1, "
+        "sparsity 0.5 and a mask each epoch from 16 examples for "
+        "CIFAR-10, and rho 0.7, sparsity 0.5, 128 examples for "
+        "ResNet-50 on ImageNet.",
     ),
     "ssam_d": _recipe(
         "Sparse SAM, dynamic mask",
@@ -374,9 +379,10 @@ _ROWS: dict[str, Recipe] = {
         rho=0.05,
         direction=ZScored(quantile=0.95),
         note="each kernel moves by rho, as in the authors' code",
-        numbers="the authors' `main.py`, the defaults, which `run.sh` has for "
-        "CIFAR-10, CIFAR-100 and SVHN, with Adam and ResNet, VGG and ViT. The "
-        "tables of the paper were not read",
+        numbers="Authors: rho 0.05, quantile 0.95 for ResNet, VGG and ViT "
+        "on CIFAR-10, CIFAR-100 and SVHN, with Adam "
+        "(YUNBLAK/Sharpness-Aware-Minimization-with-Z-Score-Gradient-Filtering,"
+        " main.py). The tables of the paper were not read.",
     ),
     "friendly": _recipe(
         "Friendly SAM",
@@ -471,9 +477,11 @@ _ROWS: dict[str, Recipe] = {
         direction=Matching(ratio=0.02),
         descent=Penalized(alpha=0.5),
         note="ratio = alpha / rho",
-        numbers="the authors' README and `hparams_registry.py`: PACS, VLCS and "
-        "TerraIncognita, alpha 0.001 and rho 0.05, with Adam and a pretrained "
-        "ResNet-50. For OfficeHome and DomainNet alpha is 0.0005: ratio 0.01",
+        numbers="Authors: rho 0.05 and alpha 0.001, which is ratio 0.02, "
+        "for a pretrained ResNet-50 with Adam on PACS, VLCS and "
+        "TerraIncognita (Wang-pengfei/SAGM, domainbed/hparams_registry.py); "
+        "alpha 0.0005 on OfficeHome and DomainNet. Their 0.5 is the mean of both "
+        "gradients.",
     ),
     "wsam": _recipe(
         "WSAM",
@@ -641,9 +649,10 @@ _ROWS: dict[str, Recipe] = {
         descent=EigenCorrected(alpha=0.2, period=100),
         note="not XSAM; not confirmed in code; and 5 Hessian products each "
         "`period`",
-        numbers="by a reader's notes on the paper, not read there: alpha 0.2 "
-        "and rho 0.05, or 0.1, for CIFAR and Fashion-MNIST. The period and the "
-        "number of products are those of Eigen-SAM's authors",
+        numbers="Ours: rho 0.05, alpha 0.2, as a reader's notes tell of the "
+        "paper for CIFAR and Fashion-MNIST, or 0.1; the paper was "
+        "not read. Period 100 and 5 products are those of "
+        "Eigen-SAM's authors.",
     ),
     "momentum": _recipe(
         "Momentum-SAM",

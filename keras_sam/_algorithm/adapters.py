@@ -55,7 +55,7 @@ class Adapted:
         self.part = part
         self.who = f"{part!r} (`{name}`)"
         self.is_own = type(part).__module__.startswith("keras_sam.")
-        self.asks_for_context = _takes_context(part)
+        self.asks_for_context = takes(part, "context")
         self.remembers = _hook(part, "init", self.role) is not None
         self.takes_slices = vars(type(part)).get("takes_slices", False)
 
@@ -263,9 +263,10 @@ def _hook(part, name, role):
     return getattr(part, name, None)
 
 
-def _takes_context(part):
+def takes(function, name):
+    """Whether a function has a parameter of that name."""
     try:
-        return "context" in inspect.signature(part).parameters
+        return name in inspect.signature(function).parameters
     except ValueError:  # A builtin without a signature.
         return False
 

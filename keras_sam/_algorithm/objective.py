@@ -174,9 +174,8 @@ class Local(Objective):
 
     def which(self, choice):
         evaluator = self._evaluator
-        prefixes = selections.prefixes(evaluator.model)
         return selections.which(
-            "A choice of variables", choice, evaluator.params, prefixes
+            "A choice of variables", choice, evaluator.params, evaluator.model
         )
 
     def averaged(self, tensors):

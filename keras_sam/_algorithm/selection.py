@@ -4,6 +4,9 @@ import re
 
 import keras
 
+from keras_sam import _keras_internals
+from keras_sam._algorithm import adapters
+
 
 class Selection:
     """Says which of all trained variables are perturbed.
@@ -27,14 +30,14 @@ class Selection:
         return values
 
 
-def select(perturb, variables, wrappers):
+def select(perturb, variables, model):
     """Returns the `Selection` of the variables that `perturb` chooses.
 
     Args:
         perturb: None for all, a regular expression on paths, or a predicate of
-            a Keras variable.
+            a Keras variable, or of a variable and its `layer`.
         variables: List of the trained Keras variables.
-        wrappers: List of path prefixes, what `prefixes` returns.
+        model: The wrapper or model that has them.
 
     Raises:
         ValueError: If there are no variables, or `perturb` chooses none.
@@ -43,28 +46,32 @@ def select(perturb, variables, wrappers):
         raise ValueError(
             "`model` must have trainable weights. Received one without any"
         )
-    chosen = which("`perturb`", perturb, variables, wrappers)
+    chosen = which("`perturb`", perturb, variables, model)
     return Selection([i for i, moves in enumerate(chosen) if moves])
 
 
-def which(who, choice, variables, wrappers):
+def which(who, choice, variables, model):
     """Returns a list of bools, whether a choice has each variable.
 
     Args:
         who: String, the choice, for the error.
         choice: As `perturb` of `select`.
         variables: List of the trained Keras variables.
-        wrappers: List of path prefixes, what `prefixes` returns.
+        model: The wrapper or model that has them.
 
     Raises:
         ValueError: If the choice has none of the variables.
     """
+    wrappers = _prefixes(model)
     paths = [_below(variable.path, wrappers) for variable in variables]
-    if callable(choice):
-        chosen = [bool(choice(variable)) for variable in variables]
-    else:
+    if not callable(choice):
         pattern = re.compile(choice or "")
         chosen = [pattern.search(path) is not None for path in paths]
+    elif adapters.takes(choice, "layer"):
+        layers = _layers(model)
+        chosen = [bool(choice(v, layer=layers.get(id(v)))) for v in variables]
+    else:
+        chosen = [bool(choice(variable)) for variable in variables]
     if not any(chosen):
         raise ValueError(
             f"{who} must match a trainable variable. Received: {choice!r}, "
@@ -73,14 +80,21 @@ def which(who, choice, variables, wrappers):
     return chosen
 
 
-def prefixes(model):
+def _layers(model):
+    """Returns the innermost layer of each variable, by the variable's id."""
+    # A layer comes before the layers in it.
+    return {
+        id(variable): layer
+        for layer in _keras_internals.layers(model)
+        for variable in layer.variables
+    }
+
+
+def _prefixes(model):
     """Returns the prefixes of paths to strip for a choice, outermost first.
 
     A model that is built after wrapping has the names of its wrappers in the
     paths of its variables. A model that is loaded from a file has not.
-
-    Args:
-        model: A wrapper, or another `keras.Model`.
     """
     models = model, getattr(model, "model", None)
     return [f"{m.name}/" for m in models if isinstance(m, keras.Model)]

@@ -88,9 +88,8 @@ class Patch(Losses):
     def which(self, choice: Any) -> list[bool]:
         """Returns which variables a choice has, see `parts.Context`."""
         means = self._means
-        prefixes = selection.prefixes(means.model)
         return selection.which(
-            "A choice of variables", choice, means.variables, prefixes
+            "A choice of variables", choice, means.variables, means.model
         )
 
     def _check(self, name: str, tensors: list) -> list:

@@ -50,9 +50,7 @@ def one_step(method: Method) -> Method:
 def selected(method: Method, landscape: Landscape) -> selection.Selection:
     """Returns the `Selection` of the variables that the method perturbs."""
     return selection.select(
-        method.perturb,
-        landscape.variables,
-        selection.prefixes(landscape.model),
+        method.perturb, landscape.variables, landscape.model
     )
 
 

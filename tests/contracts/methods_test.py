@@ -520,7 +520,8 @@ def test_a_case_has_the_parts_of_its_recipe():
         given = set(arguments) - {"rho", "optimizer"}
         assert given == set(recipe.arguments) - {"rho"}
         for key, value in recipe.arguments.items():
-            if isinstance(value, keras_sam.Part):
+            # The network here has no normalization layers to choose.
+            if isinstance(value, keras_sam.Part) and key != "perturb":
                 assert type(arguments[key]) is type(value)
 
 

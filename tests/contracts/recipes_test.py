@@ -45,11 +45,14 @@ def test_what_is_like_no_name(name):
 def numbers(value):
     """Returns the numbers in an argument. 0 is none: it leaves something out.
 
-    Seeds are nobody's, and `steps` is the length of the user's training.
+    Seeds are nobody's. Numbers of steps are lengths of the user's training, and
+    `batches` goes with `examples`.
     """
     if isinstance(value, parts.Part):
         fields = {f.name for f in dataclasses.fields(value)}
-        chosen = sorted(fields - {"seed", "steps"})
+        chosen = sorted(
+            fields - {"seed", "steps", "steps_per_epoch", "batches"}
+        )
         return [n for f in chosen for n in numbers(getattr(value, f))]
     if isinstance(value, (tuple, list)):
         return [number for each in value for number in numbers(each)]

@@ -176,7 +176,7 @@ class Trainer(
         return selection.select(
             self._method.perturb,
             variables.trained(self),
-            selection.prefixes(self),
+            self,
         )
 
     def _ensure_memory(self):
