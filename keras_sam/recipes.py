@@ -480,9 +480,9 @@ _ROWS: dict[str, Recipe] = {
         descent=EigenCorrected(alpha=0.2, period=100),
         note="not XSAM; not confirmed in code; and 5 Hessian products each "
         "`period`",
-        numbers="by a reader's notes on the paper, not read there: alpha 0.2 "
-        "and rho 0.05, or 0.1, for CIFAR and Fashion-MNIST. The period and the "
-        "number of products are those of Eigen-SAM's authors",
+        numbers="alpha 0.2 and rho 0.05 or 0.1 by a reader's public notes on "
+        "the paper, for CIFAR and Fashion-MNIST; the paper itself was not "
+        "read. period and iterations are the numbers of Eigen-SAM's authors",
     ),
     "momentum": _recipe(
         "Momentum-SAM",
