@@ -480,8 +480,8 @@ _ROWS: dict[str, Recipe] = {
         numbers="Authors: rho 0.05 and alpha 0.001, which is ratio 0.02, "
         "for a pretrained ResNet-50 with Adam on PACS, VLCS and "
         "TerraIncognita (Wang-pengfei/SAGM, domainbed/hparams_registry.py); "
-        "alpha 0.0005 on OfficeHome and DomainNet. Their 0.5 is the mean of both "
-        "gradients.",
+        "alpha 0.0005 on OfficeHome and DomainNet. Their 0.5 is the mean of "
+        "both gradients.",
     ),
     "wsam": _recipe(
         "WSAM",

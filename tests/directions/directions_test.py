@@ -141,6 +141,22 @@ def test_adaptive_follows_a_rescaling_of_layers():
     assert_equal(rescaled, expected)
 
 
+@pytest.mark.parametrize(
+    ("scales", "same"),
+    [(True, directions.Adaptive(0.1)), (False, directions.Normalized())],
+)
+def test_adaptive_scales_what_it_is_told(scales, same):
+    _, (g, w) = vectors()
+    asked = []
+    context = types.SimpleNamespace(
+        which=lambda choice: asked.append(choice) or [scales] * 3
+    )
+    step = directions.Adaptive(0.1, scaled="kernel")(g, w, context=context)
+    for a, b in zip(step, same(g, w), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert asked == ["kernel"]
+
+
 def test_matching_without_ratio_is_normalized():
     _, (g, w) = vectors()
     for a, b in zip(
