@@ -106,8 +106,12 @@ def evaluations(sam):
     more = {
         keras_sam.descents.CurvatureRegularized: 1,
         keras_sam.descents.FirstOrderFlatness: 2,
+        keras_sam.descents.Mirrored: 1,
     }
-    return passes + more.get(type(sam.descent), 0) if steps else 0
+    if not steps:
+        return 0
+    climbs = getattr(sam.descent, "climbs", 1)
+    return climbs * (passes + more.get(type(sam.descent), 0))
 
 
 def names(module):

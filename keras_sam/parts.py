@@ -30,6 +30,7 @@ is nearly the name of a hook (`lern`), and a hook of another role.
 import dataclasses
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 from typing import ClassVar
@@ -219,6 +220,16 @@ class Context:
     examples: Any
     ascent_step: int
 
+    def climb(self) -> Iterator:
+        """Returns one more climb from z_0, an iterator like `path`.
+
+        Directions draw other numbers in it than in `path`, so a descent can
+        sample points. Its points cost what those of `path` cost. Each climb
+        starts with the memory of the direction from before the step, and only
+        `path` changes this memory. Only a descent can call this.
+        """
+        raise NotImplementedError
+
     def loss(self, params: list) -> Any:
         """Returns the loss at params, at the cost of a forward pass."""
         raise NotImplementedError
@@ -281,7 +292,8 @@ class Context:
 
         The draws have methods `uniform(shape)` and `normal(shape, dtype)`. They
         depend on the class of the part, on its seed, on the optimizer's
-        iterations and on `ascent_step`. All replicas draw the same numbers.
+        iterations, on `ascent_step` and on the climb, see `climb`. All replicas
+        draw the same numbers.
         """
         raise NotImplementedError
 

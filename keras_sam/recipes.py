@@ -21,6 +21,7 @@ from keras_sam.descents import CurvatureRegularized
 from keras_sam.descents import Decoupled
 from keras_sam.descents import FirstOrderFlatness
 from keras_sam.descents import Mean
+from keras_sam.descents import Mirrored
 from keras_sam.descents import Penalized
 from keras_sam.descents import Renormalized
 from keras_sam.descents import SearchedSlerp
@@ -276,6 +277,21 @@ _ROWS: dict[str, Recipe] = {
         rho=0.01,
         direction=Random(),
         descent=Penalized(alpha=0.5),
+    ),
+    "nso": _recipe(
+        "Noise stability optimization",
+        "2306.08553",
+        "3",
+        rho=0.01,
+        direction=Random(scaled=False),
+        descent=Mirrored(),
+        note="rho is the standard deviation; 2 k + 1 with k `climbs`",
+        numbers="the authors' repository VirtuosoResearch/"
+        "Noise-stability-optimization: README.md (sigma 0.01, k 1, the weight "
+        "of the gradient at w 0), and the scripts in exps_on_image_datasets/"
+        "scripts/run_resnet (ResNet-34 fine-tuned: sigma 0.01 for CIFAR-10, "
+        "CIFAR-100 and others, 0.008 for Aircraft, 0.012 for Birds and Indoor, "
+        "k 1 to 4)",
     ),
     "gnp": _recipe(
         "Gradient norm penalty",

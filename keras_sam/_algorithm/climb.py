@@ -50,6 +50,9 @@ class Path:
         weights: List of tensors, w.
         memory: The memory of the direction.
         gradient_at_end: Bool, whether the last point needs a gradient.
+        number: Int, the number of the climb within the train step.
+        finite: List that gets a scalar bool for each gradient, or None for a
+            new one.
 
     Attributes:
         memory: The memory of the direction after the steps so far.
@@ -57,9 +60,19 @@ class Path:
     """
 
     def __init__(
-        self, method, at, clean, weights, memory, gradient_at_end=True
+        self,
+        method,
+        at,
+        clean,
+        weights,
+        memory,
+        gradient_at_end=True,
+        number=0,
+        finite=None,
     ):
-        self.memory, self.last, self._finite = memory, None, at.finite(clean)
+        self.memory, self.last = memory, None
+        self._finite = at.finite(clean) if finite is None else finite
+        self._first_memory, self._number, self._climbs = memory, number, 1
         self._method, self._at, self._clean = method, at, clean
         self._weights, self._gradient_at_end = weights, gradient_at_end
         self._rho = at.value(method.rho)  # Once, if it is a schedule.
@@ -77,6 +90,25 @@ class Path:
             point = self._reached(self._next(point, taken), taken)
             yield point
 
+    def again(self):
+        """Returns another `Path` from z_0, whose directions draw other numbers.
+
+        It starts with the memory that this path has started with, and leaves
+        none. `finite` of this path counts its gradients, too.
+        """
+        other = Path(
+            self._method,
+            self._at,
+            self._clean,
+            self._weights,
+            self._first_memory,
+            self._gradient_at_end,
+            self._climbs,
+            self._finite,
+        )
+        self._climbs += 1
+        return other
+
     @property
     def finite(self):
         """A list of one scalar bool: whether all gradients so far are finite.
@@ -93,7 +125,7 @@ class Path:
         selection, asked = self._at.selection, {}
         if self._method.direction.asks_for_context:
             moved = Restricted(self._at, point.params)
-            asked = {"context": StepContext(moved, taken)}
+            asked = {"context": StepContext(moved, taken, self._number)}
         grads = selection.pick(self._slope(point))
         z = selection.pick(point.params)
         z, self.memory = self._ascent(grads, z, self.memory, **asked)

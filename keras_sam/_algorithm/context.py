@@ -18,13 +18,25 @@ class StepContext(parts.Context):
         objective: `objective.Objective`, a function of the `params` that a
             part passes.
         ascent_step: Int, the number of steps of the climb already taken.
+        climb: Int, the number of the climb within the train step.
+        another: Function that returns one more climb, or None if the part is
+            no descent.
     """
 
-    def __init__(self, objective, ascent_step=0):
+    def __init__(self, objective, ascent_step=0, climb=0, another=None):
         self._objective = objective
+        self._climb, self._another = climb, another
         self.iterations = objective.iterations
         self.examples = objective.examples
         self.ascent_step = ascent_step
+
+    def climb(self):
+        if self._another is None:
+            raise ValueError(
+                "`context.climb` must be called by a descent, outside of the "
+                "function for `context.when`. Received a call of another part"
+            )
+        return iter(self._another())
 
     def loss(self, params):
         at = self._objective
@@ -51,7 +63,7 @@ class StepContext(parts.Context):
 
     def when(self, due, function, otherwise):
         at = self._objective
-        alone = StepContext(objectives.Alone(at), self.ascent_step)
+        alone = StepContext(objectives.Alone(at), self.ascent_step, self._climb)
         if at.due is not True:
             due = ops.logical_and(due, at.due)
         return at.shared(
@@ -64,6 +76,7 @@ class StepContext(parts.Context):
             part.seed,
             self.iterations,
             self.ascent_step,
+            self._climb,
         )
 
     def value(self, number):

@@ -65,8 +65,9 @@ def step(method, at, weights, memory):
 def climbed(method, at, clean, weights, memory):
     """Returns the `Update` of a step that climbs: `descent(g_0, ..., g_n)`."""
     path = Path(method, at, clean, weights, memory.direction)
+    context = StepContext(at, another=path.again)
     (grads, correction), descent_memory = method.descent(
-        clean, iter(path), memory.descent, StepContext(at)
+        clean, iter(path), memory.descent, context
     )
     memory = memory._replace(
         direction=path.memory,

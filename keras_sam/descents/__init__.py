@@ -19,7 +19,7 @@ context, or be saved with the model. Below, g_i is the gradient at z_i.
   `SurrogateGap`
 - turn from the way climbed to the last gradient: `SearchedSlerp`, `Slerp`
 - evaluate more gradients, off the climb: `CurvatureRegularized`,
-  `FirstOrderFlatness`
+  `FirstOrderFlatness`, `Mirrored`
 """
 
 from keras_sam.descents._combinations import Accumulated
@@ -32,6 +32,7 @@ from keras_sam.descents._combinations import SurrogateGap
 from keras_sam.descents._combinations import Weighted
 from keras_sam.descents._extra_gradients import CurvatureRegularized
 from keras_sam.descents._extra_gradients import FirstOrderFlatness
+from keras_sam.descents._extra_gradients import Mirrored
 from keras_sam.descents._great_circle import SearchedSlerp
 from keras_sam.descents._great_circle import Slerp
 
@@ -42,6 +43,7 @@ __all__ = [
     "FirstOrderFlatness",
     "Last",
     "Mean",
+    "Mirrored",
     "Penalized",
     "Renormalized",
     "SearchedSlerp",

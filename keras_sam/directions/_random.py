@@ -15,11 +15,12 @@ from keras_sam.parts import Direction
 @exported
 @dataclasses.dataclass(frozen=True)
 class Random(Direction):
-    """Noise whose standard deviation is the length of the filter, `||w_f||`.
+    """Noise whose standard deviation is the length of the filter, or 1.
 
     A filter is the part of a kernel that makes one output, such as a column of
     the kernel of `Dense`. A bias, or another tensor without filters, counts as
-    one filter. See `Context.filters`.
+    one filter. See `Context.filters`. With `scaled=False` the standard
+    deviation of all noise is 1, so it is rho once the climb has stepped.
 
     This direction ignores the gradient: `starts.Random` does the same at half
     the cost. With `descents.Penalized` it is the mixed form of the method.
@@ -27,19 +28,27 @@ class Random(Direction):
     Args:
         seed: Int, at least 0. Each of the optimizer's iterations draws other
             noise, the same on all replicas.
+        scaled: Bool, whether the standard deviation is the length of the
+            filter, `||w_f||`.
 
     Reference: random weight perturbation (RWP), arXiv:2404.00357, as in the
-    authors' code, where the mixed form takes its two gradients on two batches.
+    authors' code, where the mixed form takes its two gradients on two batches;
+    without a scale, noise stability optimization (NSO), arXiv:2306.08553.
     """
 
     seed: int = 0
+    scaled: bool = True
 
     def __post_init__(self) -> None:
         _validation.integer("seed", self.seed, 0)
+        _validation.choice("scaled", self.scaled, (True, False))
 
     def __call__(self, grads: list, params: list, *, context: Context) -> list:
         del grads
-        return _filters.noise(params, context.draws(self), context.filters())
+        draws = context.draws(self)
+        if not self.scaled:
+            return [draws.normal(w.shape, w.dtype) for w in params]
+        return _filters.noise(params, draws, context.filters())
 
 
 @exported

@@ -31,7 +31,7 @@ PARTS = {
     descents: {
         *("Last", "Mean", "Weighted", "Accumulated", "Penalized", "Decoupled"),
         *("SurrogateGap", "Renormalized", "CurvatureRegularized", "Slerp"),
-        *("SearchedSlerp", "FirstOrderFlatness"),
+        *("SearchedSlerp", "FirstOrderFlatness", "Mirrored"),
     },
     directions: {
         *("Normalized", "Unnormalized", "Unified", "Adaptive", "Layerwise"),

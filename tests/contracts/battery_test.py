@@ -68,6 +68,7 @@ FACTORS = {
         descents.SurrogateGap(),
         descents.Renormalized(),
         descents.FirstOrderFlatness(),
+        descents.Mirrored(climbs=2),
         descents.SearchedSlerp(period=2),
         descents.Slerp(0.7),
         descents.CurvatureRegularized(),

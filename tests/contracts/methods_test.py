@@ -22,6 +22,7 @@ from tests.support import oracle
 from tests.support import oracle_costs as costs
 from tests.support import oracle_descents as combined
 from tests.support import oracle_methods as methods
+from tests.support import oracle_noise as noisy
 from tests.support import testing
 
 STEPS = 7
@@ -53,13 +54,13 @@ def batches():
 # A train step that XLA compiles draws others.
 
 
-def drawn(mode, part, draw):
+def drawn(mode, part, draw, climb=0):
     """Returns what a part draws in each step, a list of arrays."""
 
     @tf.function(jit_compile=mode == "xla")
     def of_step(t):
         name = keras.saving.get_registered_name(type(part))
-        return draw(draws.Draws(name, part.seed, t, 0))
+        return draw(draws.Draws(name, part.seed, t, 0, climb))
 
     return [
         tf.nest.map_structure(lambda a: a.numpy(), of_step(tf.constant(t)))
@@ -67,12 +68,19 @@ def drawn(mode, part, draw):
     ]
 
 
-def noise(mode, part):
+def noise(mode, part, climb=0):
     return drawn(
         mode,
         part,
         lambda draws: [draws.normal(w.shape, "float64") for w in weights()],
+        climb,
     )
+
+
+def sampled(mode, part, climbs):
+    """Returns for each step the noise of all climbs, a list of lists."""
+    of_climbs = [noise(mode, part, climb) for climb in range(climbs)]
+    return list(zip(*of_climbs, strict=True))
 
 
 def uniform(mode, part, shape):
@@ -140,6 +148,11 @@ def mixed_random_perturbation(mode, *arguments):
     return methods.mixed_random_perturbation(
         *arguments, RHO, noise(mode, directions.Random(seed=6)), mix=0.7
     )
+
+
+def noise_stability(mode, *arguments):
+    xi = sampled(mode, directions.Random(seed=7), 2)
+    return noisy.noise_stability(*arguments, RHO, xi)
 
 
 def eigen(*arguments):
@@ -286,6 +299,13 @@ CASES = {
         },
         mixed_random_perturbation,
     ),
+    "nso": (
+        {
+            "direction": directions.Random(seed=7, scaled=False),
+            "descent": descents.Mirrored(climbs=2),
+        },
+        noise_stability,
+    ),
     "gnp": (
         {"descent": descents.Penalized(0.6)},
         part(combined.gradient_norm_penalty, rho=RHO, alpha=0.6),
@@ -389,7 +409,10 @@ CASES = {
         ),
     ),
 }
-RANDOM = ("r_sam", "rwp", "rwp_mixed", "ss_sam", "ssam_d", "sub_batch", "esam")
+RANDOM = (
+    *("r_sam", "rwp", "rwp_mixed", "ss_sam", "ssam_d", "sub_batch", "esam"),
+    "nso",
+)
 # Keras computes schedules in float32.
 TOLERANCES = {"unified, scheduled": 1e-7, "gsam, radius": 1e-7}
 

@@ -1,0 +1,51 @@
+"""The oracle has known properties of the methods that sample points."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from tests.support import oracle_methods as methods
+from tests.support import oracle_noise as noisy
+from tests.support import oracle_testing as testing
+
+LR = testing.LR
+
+
+def draws(steps=3, points=2):
+    return [testing.draws(points, seed=seed) for seed in range(steps)]
+
+
+def test_nso_without_noise_is_sgd():
+    w, batches = testing.problem()
+    sgd = methods.sgd(w, batches, LR)
+    testing.same(noisy.noise_stability(w, batches, LR, 0.0, draws()), sgd)
+
+
+def test_nso_is_a_gradient():
+    """Of the mean loss over the points, with the noise held."""
+    w, [(x, y)] = testing.problem(1)
+    batch, vector = methods.Batch(x, y, w), methods.flat(w)
+    (noise,) = draws(1)
+    points = [s * 0.1 * methods.flat(n) for n in noise for s in (1, -1)]
+
+    def objective(v):
+        return np.mean([batch.loss(v + e) for e in points])
+
+    d = testing.descent(noisy.noise_stability, w, (x, y), 0.1, [noise])
+    for v in np.random.RandomState(2).normal(size=(3, d.size)):
+        rise = objective(vector + 1e-5 * v) - objective(vector - 1e-5 * v)
+        assert d @ v == pytest.approx(rise / 2e-5, abs=1e-8)
+
+
+def test_nso_does_not_mind_the_sign_of_the_noise():
+    w, batches = testing.problem(1)
+    (noise,) = draws(1, 1)
+    other = [[-a for a in noise[0]]]
+    a = noisy.noise_stability(w, batches, LR, 0.1, [noise])
+    b = noisy.noise_stability(w, batches, LR, 0.1, [other])
+    testing.same(a, b)
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__]))
