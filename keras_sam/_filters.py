@@ -146,6 +146,10 @@ def lengths(tensor: Any, axes: _Axes) -> Any:
         axes: Tuple of ints, the axes that number the filters. Without any, the
             whole tensor is one filter.
     """
+    return ops.sqrt(totals(vectors.wide(tensor) ** 2, axes))
+
+
+def totals(tensor: Any, axes: _Axes) -> Any:
+    """Returns the sum over each filter, with arguments as of `lengths`."""
     others = [i for i in range(len(tensor.shape)) if i not in axes]
-    squares = vectors.wide(tensor) ** 2
-    return ops.sqrt(ops.sum(squares, others, keepdims=True))
+    return ops.sum(tensor, others, keepdims=True)

@@ -44,6 +44,7 @@ from keras_sam.directions import VarianceSuppressed
 from keras_sam.samples import Drawn
 from keras_sam.samples import Largest
 from keras_sam.samples import Rising
+from keras_sam.starts import AdaptiveRandom
 from keras_sam.starts import Momentum
 from keras_sam.starts import Random as RandomStart
 from keras_sam.starts import Stale
@@ -277,6 +278,20 @@ _ROWS: dict[str, Recipe] = {
         rho=0.01,
         direction=Random(),
         descent=Penalized(alpha=0.5),
+    ),
+    "arwp": _recipe(
+        "Adaptive random weight perturbation",
+        "2404.00357",
+        "1",
+        rho=0.01,
+        ascent_steps=0,
+        start=AdaptiveRandom(eta=0.1, decay=0.99),
+        note="rho of the authors grows along a cosine",
+        numbers="the authors' repository nblt/mARWP: eta and decay in "
+        "scripts/run_rwp.sh (CIFAR-100, as it stands VGG16-BN), where the "
+        "noise is 0.001 times 1 + 10 (1 - cos(pi t / T)) / 2, up to 0.011; "
+        "rho 0.01 is the default of the class ARWP in utils.py, with eta 1 "
+        "and decay 0.9",
     ),
     "nso": _recipe(
         "Noise stability optimization",

@@ -40,7 +40,7 @@ PARTS = {
     },
     radii: {"LinearInLearningRate"},
     samples: {"Largest", "Rising", "Drawn"},
-    starts: {"Momentum", "Stale", "Random"},
+    starts: {"Momentum", "Stale", "Random", "AdaptiveRandom"},
 }
 CLASSES = [
     pytest.param(getattr(module, name), id=f"{module.__name__}.{name}")

@@ -81,7 +81,13 @@ FACTORS = {
         cadences.Threshold(9),
         cadences.Reuse(2),
     ),
-    "start": (None, starts.Momentum(), starts.Stale(), starts.Random()),
+    "start": (
+        None,
+        starts.Momentum(),
+        starts.Stale(),
+        starts.Random(),
+        starts.AdaptiveRandom(),
+    ),
     "ascent_samples": (None, samples.Largest(), samples.Drawn()),
     "descent_samples": (
         None,

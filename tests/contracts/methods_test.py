@@ -150,6 +150,17 @@ def mixed_random_perturbation(mode, *arguments):
     )
 
 
+def adaptive_random_perturbation(mode, *arguments, sigma=RHO):
+    xi = noise(mode, starts.AdaptiveRandom(seed=8))
+    return noisy.adaptive_random_perturbation(*arguments, sigma, xi, 5.0, 0.6)
+
+
+def growing_random_perturbation(mode, *arguments):
+    return adaptive_random_perturbation(
+        mode, *arguments, sigma=noisy.growing(0.05, 10, STEPS)
+    )
+
+
 def noise_stability(mode, *arguments):
     xi = sampled(mode, directions.Random(seed=7), 2)
     return noisy.noise_stability(*arguments, RHO, xi)
@@ -299,6 +310,20 @@ CASES = {
         },
         mixed_random_perturbation,
     ),
+    "arwp": (
+        {"start": starts.AdaptiveRandom(5.0, 0.6, 8), "ascent_steps": 0},
+        adaptive_random_perturbation,
+    ),
+    "arwp, growing": (
+        {
+            "start": starts.AdaptiveRandom(5.0, 0.6, 8),
+            "ascent_steps": 0,
+            "rho": lambda: keras.optimizers.schedules.CosineDecay(
+                0.05, STEPS, alpha=11.0
+            ),
+        },
+        growing_random_perturbation,
+    ),
     "nso": (
         {
             "direction": directions.Random(seed=7, scaled=False),
@@ -411,10 +436,14 @@ CASES = {
 }
 RANDOM = (
     *("r_sam", "rwp", "rwp_mixed", "ss_sam", "ssam_d", "sub_batch", "esam"),
-    "nso",
+    *("arwp", "arwp, growing", "nso"),
 )
 # Keras computes schedules in float32.
-TOLERANCES = {"unified, scheduled": 1e-7, "gsam, radius": 1e-7}
+TOLERANCES = {
+    "unified, scheduled": 1e-7,
+    "gsam, radius": 1e-7,
+    "arwp, growing": 1e-6,
+}
 
 
 def library(mode, rho=RHO, optimizer=None, **arguments):

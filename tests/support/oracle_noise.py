@@ -26,3 +26,39 @@ def noise_stability(w, batches, lr, sigma, noise):
         return total / (2 * len(noise[t]))
 
     return methods.descend(w, batches, lr, direction)
+
+
+def adaptive_random_perturbation(
+    w, batches, lr, sigma, noise, eta=0.1, decay=0.99
+):
+    """ARWP, arXiv:2404.00357: d = g(w + e), F <- decay F + d^2.
+
+    e has the standard deviation sigma ||w_f|| / sqrt(1 + eta F_f), F_f the sum
+    of F over the filter f; in an array of one axis each weight has its own F,
+    but the length of all. F = 0 at first. Confirmed in nblt/mARWP `utils.py`
+    (std 0.01, eta 1, beta, here decay, 0.9; `scripts/run_rwp.sh`: eta 0.1,
+    beta 0.99, std as `growing` has it).
+    """
+    squares = 0 * methods.flat(w)
+
+    def direction(t, w, batch):
+        nonlocal squares
+        e = methods.filter_noise(methods.at(sigma, t), noise[t], w, batch)
+        shrink = batch.each(information, squares)
+        d = batch.gradient(w + e / np.sqrt(1 + eta * shrink))
+        squares = decay * squares + d**2
+        return d
+
+    return methods.descend(w, batches, lr, direction)
+
+
+def information(squares):
+    if squares.ndim == 1:
+        return squares
+    axes = tuple(range(squares.ndim - 1))
+    return np.sum(squares, axis=axes, keepdims=True) + 0 * squares
+
+
+def growing(std, inc, steps):
+    """CosineInc of nblt/mARWP `train_rwp_cos.py`; the script has 0.001, 10."""
+    return lambda t: std * (inc * (0.5 - 0.5 * np.cos(np.pi * t / steps)) + 1)

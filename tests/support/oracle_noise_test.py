@@ -47,5 +47,40 @@ def test_nso_does_not_mind_the_sign_of_the_noise():
     testing.same(a, b)
 
 
+def test_arwp_is_rwp_at_first():
+    w, batches = testing.problem()
+    noise = testing.draws()
+    arwp = noisy.adaptive_random_perturbation
+    rwp = methods.random_perturbation(w, batches, LR, 0.1, noise)
+    testing.same(arwp(w, batches, LR, 0.1, noise, eta=0.0), rwp)
+    found = arwp(w, batches, LR, 0.1, noise, eta=5.0)
+    testing.same(found[:1], rwp[:1])
+    difference = methods.flat(found[1]) - methods.flat(rwp[1])
+    assert methods.norm(difference) > 1e-4
+
+
+def test_arwp_shrinks_where_gradients_were_long(monkeypatch):
+    visited = testing.record(monkeypatch)
+    w, batches = testing.problem(2)
+    noise = testing.draws(2)
+    after = noisy.adaptive_random_perturbation(
+        w, batches, LR, 0.1, noise, eta=5.0, decay=0.5
+    )
+    batch = methods.Batch(*batches[1], w)
+    here = methods.flat(after[0])
+    e = visited[1] - here
+    full = methods.filter_noise(0.1, noise[1], here, batch)
+    g = methods.Batch(*batches[0], w).gradient(visited[0])
+    ratios = batch.arrays((full / e) ** 2)
+    for a, ratio in zip(batch.arrays(g), ratios, strict=True):
+        total = (a**2).sum(axis=0) if a.ndim > 1 else a**2
+        np.testing.assert_allclose(ratio, 1 + 5.0 * total + 0 * ratio)
+
+
+def test_noise_that_grows():
+    std = noisy.growing(0.001, 10, 8)
+    assert [std(0), std(4), std(8)] == pytest.approx([0.001, 0.006, 0.011])
+
+
 if __name__ == "__main__":
     sys.exit(pytest.main([__file__]))

@@ -66,6 +66,7 @@ STATEFUL = {
     "reuse": {"cadence": cadences.Reuse(2)},
     "momentum": {"start": starts.Momentum(), "ascent_steps": 0},
     "stale": {"start": starts.Stale()},
+    "fisher noise": {"start": starts.AdaptiveRandom(2.0, 0.5)},
 }
 
 # Arguments of `compile` for each way in which Keras can run a step.
