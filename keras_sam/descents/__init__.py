@@ -18,6 +18,7 @@ context, or be saved with the model. Below, g_i is the gradient at z_i.
 - combine the clean gradient and the last: `Decoupled`, `Penalized`,
   `SurrogateGap`
 - turn from the way climbed to the last gradient: `SearchedSlerp`, `Slerp`
+- weigh the ends of several climbs: `Tilted`
 - evaluate more gradients, off the climb: `CurvatureRegularized`,
   `FirstOrderFlatness`, `Mirrored`
 """
@@ -35,6 +36,7 @@ from keras_sam.descents._extra_gradients import FirstOrderFlatness
 from keras_sam.descents._extra_gradients import Mirrored
 from keras_sam.descents._great_circle import SearchedSlerp
 from keras_sam.descents._great_circle import Slerp
+from keras_sam.descents._sampled import Tilted
 
 __all__ = [
     "Accumulated",
@@ -49,5 +51,6 @@ __all__ = [
     "SearchedSlerp",
     "Slerp",
     "SurrogateGap",
+    "Tilted",
     "Weighted",
 ]

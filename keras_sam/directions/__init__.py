@@ -14,7 +14,8 @@ keep a memory, ask for context, or be saved with the model.
 - rescale the gradient: `Normalized` (SAM's), `Unnormalized`, `Unified`
 - measure lengths in another metric: `Adaptive`, `Fisher`, `Layerwise`
 - remember an average of gradients: `Friendly`, `VarianceSuppressed`
-- draw noise, or the variables that move: `Random`, `Smoothed`, `Subset`
+- draw noise, or the variables that move: `NoiseFirst`, `Random`, `Smoothed`,
+  `Subset`
 - move only the weights of a mask: `Sparse`, with `FisherMask` or `DynamicMask`
 - lean towards the top eigenvector of the Hessian: `Eigen`
 """
@@ -31,6 +32,7 @@ from keras_sam.directions._gradient import Unnormalized
 from keras_sam.directions._masked import DynamicMask
 from keras_sam.directions._masked import FisherMask
 from keras_sam.directions._masked import Sparse
+from keras_sam.directions._random import NoiseFirst
 from keras_sam.directions._random import Random
 from keras_sam.directions._random import Smoothed
 from keras_sam.directions._random import Subset
@@ -43,6 +45,7 @@ __all__ = [
     "FisherMask",
     "Friendly",
     "Layerwise",
+    "NoiseFirst",
     "Normalized",
     "Random",
     "Smoothed",

@@ -92,6 +92,40 @@ class Smoothed(Direction):
 
 @exported
 @dataclasses.dataclass(frozen=True)
+class NoiseFirst(Direction):
+    """`length x / ||x||` in the first step of a climb, then `g / ||g||`.
+
+    x is normal in all directions, so the first step leads to a random point of
+    a sphere around w. The other steps climb from there.
+
+    Args:
+        length: Float, above 0: the length of the first step in units of the
+            other ones. With `radius="full"` it is the distance over rho.
+        seed: Int, at least 0. Each of the optimizer's iterations draws other
+            noise, the same on all replicas.
+
+    Reference: the samples of tilted SAM (TSAM), arXiv:2410.22656, as in the
+    authors' code (litian96/TSAM, `tsam.py`). There noise that is shorter than
+    the radius stays as it is, which at the scale 1 it hardly ever is.
+    """
+
+    length: float = 20.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _validation.positive("length", self.length)
+        _validation.integer("seed", self.seed, 0)
+
+    def __call__(self, grads: list, params: list, *, context: Context) -> list:
+        if context.ascent_step > 0:
+            return vectors.unit(grads)
+        draws = context.draws(self)
+        noise = [draws.normal(w.shape, w.dtype) for w in params]
+        return vectors.scale(self.length, vectors.unit(noise))
+
+
+@exported
+@dataclasses.dataclass(frozen=True)
 class Subset(Direction):
     """`g / (p ||g||)` on a random subset of the variables.
 

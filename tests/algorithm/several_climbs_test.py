@@ -77,6 +77,51 @@ def test_mirrored_is_a_curvature_regularized(mode):
     assert_equal(expected.get_weights(), found.get_weights(), 1e-6)
 
 
+@pytest.mark.parametrize("mode", testing.MODES)
+def test_tilted_with_one_climb_is_the_last_gradient(mode):
+    expected = trained(mode, ascent_steps=2)
+    found = trained(mode, ascent_steps=2, descent=descents.Tilted(9.0, 1))
+    assert_equal(expected.get_weights(), found.get_weights())
+
+
+def test_tilted_without_a_tilt_is_the_mean():
+    arguments = {"direction": directions.Random(scaled=False)}
+    expected = trained(descent=Twice(), **arguments)
+    found = trained(descent=descents.Tilted(0.0, 2), **arguments)
+    assert_equal(expected.get_weights(), found.get_weights(), 1e-6)
+
+
+def test_a_large_tilt_does_not_overflow():
+    """`exp(1e9)` does. The highest climb then counts alone."""
+    arguments = {"direction": directions.Random(scaled=False)}
+    ends = Twice()
+    trained(descent=ends, steps=1, **arguments)
+    found = trained(descent=descents.Tilted(1e9, 2), steps=1, **arguments)
+    assert all(np.isfinite(w).all() for w in found.get_weights())
+    keras.utils.set_random_seed(1)
+    net = testing.dense_net()
+    net.compile(keras.optimizers.SGD(0.5), testing.cross_entropy())
+    before, data = net.get_weights(), testing.data(8, seed=0)
+    losses = []
+    for end in ends.ends[0]:
+        net.set_weights([p.numpy() for p in end])
+        losses.append(net.evaluate(*data, verbose=0))
+    net.set_weights([p.numpy() for p in ends.ends[0][np.argmax(losses)]])
+    moved = net.get_weights()
+    net.train_on_batch(*data)
+    step = [b - a for a, b in zip(moved, net.get_weights(), strict=True)]
+    expected = [w + s for w, s in zip(before, step, strict=True)]
+    assert_equal(expected, found.get_weights(), 1e-6)
+
+
+def test_tilted_needs_one_loss():
+    sam = keras_sam.SAM(testing.dense_net(), descent=descents.Tilted(1.0, 1))
+    loss = keras.losses.SparseCategoricalCrossentropy(True, reduction=None)
+    sam.compile("sgd", loss, run_eagerly=True)
+    with pytest.raises(ValueError, match="`Tilted` compares .*shape"):
+        sam.train_on_batch(*testing.data(8))
+
+
 @pytest.mark.parametrize("place", ["splits", "replicas", "synced"])
 def test_noise_is_the_same_everywhere(place):
     """So parts of a batch, and replicas, add up to the step of the batch."""

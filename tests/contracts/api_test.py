@@ -31,12 +31,19 @@ PARTS = {
     descents: {
         *("Last", "Mean", "Weighted", "Accumulated", "Penalized", "Decoupled"),
         *("SurrogateGap", "Renormalized", "CurvatureRegularized", "Slerp"),
-        *("SearchedSlerp", "FirstOrderFlatness", "Mirrored"),
+        *("SearchedSlerp", "FirstOrderFlatness", "Mirrored", "Tilted"),
     },
     directions: {
         *("Normalized", "Unnormalized", "Unified", "Adaptive", "Layerwise"),
         *("Fisher", "Friendly", "VarianceSuppressed", "Eigen", "Random"),
-        *("Smoothed", "Subset", "Sparse", "FisherMask", "DynamicMask"),
+        *(
+            "NoiseFirst",
+            "Smoothed",
+            "Subset",
+            "Sparse",
+            "FisherMask",
+            "DynamicMask",
+        ),
     },
     radii: {"LinearInLearningRate"},
     samples: {"Largest", "Rising", "Drawn"},

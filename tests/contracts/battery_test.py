@@ -51,6 +51,7 @@ FACTORS = {
         directions.VarianceSuppressed(),
         directions.Eigen(period=2, iterations=2),
         directions.Random(),
+        directions.NoiseFirst(),
         directions.Smoothed(),
         directions.Subset(),
         directions.Sparse(directions.FisherMask(3), period=2),
@@ -69,6 +70,7 @@ FACTORS = {
         descents.Renormalized(),
         descents.FirstOrderFlatness(),
         descents.Mirrored(climbs=2),
+        descents.Tilted(climbs=2),
         descents.SearchedSlerp(period=2),
         descents.Slerp(0.7),
         descents.CurvatureRegularized(),
@@ -350,6 +352,11 @@ TYPES = [
         "start": starts.Random(),
         "ascent_samples": samples.Drawn(),
         "descent_samples": samples.Rising(),
+    },
+    {
+        "direction": directions.NoiseFirst(),
+        "descent": descents.Tilted(climbs=2),
+        "start": starts.AdaptiveRandom(),
     },
 ]
 

@@ -161,6 +161,11 @@ def growing_random_perturbation(mode, *arguments):
     )
 
 
+def tilted(mode, *arguments):
+    xi = sampled(mode, directions.NoiseFirst(seed=9), 3)
+    return noisy.tilted_sam(*arguments, RHO, xi, 20.0, distance=2 * RHO)
+
+
 def noise_stability(mode, *arguments):
     xi = sampled(mode, directions.Random(seed=7), 2)
     return noisy.noise_stability(*arguments, RHO, xi)
@@ -331,6 +336,15 @@ CASES = {
         },
         noise_stability,
     ),
+    "tsam": (
+        {
+            "ascent_steps": 2,
+            "radius": "full",
+            "direction": directions.NoiseFirst(2.0, seed=9),
+            "descent": descents.Tilted(20.0, climbs=3),
+        },
+        tilted,
+    ),
     "gnp": (
         {"descent": descents.Penalized(0.6)},
         part(combined.gradient_norm_penalty, rho=RHO, alpha=0.6),
@@ -436,7 +450,7 @@ CASES = {
 }
 RANDOM = (
     *("r_sam", "rwp", "rwp_mixed", "ss_sam", "ssam_d", "sub_batch", "esam"),
-    *("arwp", "arwp, growing", "nso"),
+    *("arwp", "arwp, growing", "nso", "tsam"),
 )
 # Keras computes schedules in float32.
 TOLERANCES = {

@@ -52,6 +52,26 @@ def adaptive_random_perturbation(
     return methods.descend(w, batches, lr, direction)
 
 
+def tilted_sam(w, batches, lr, rho, noise, tilt, distance):
+    """TSAM, arXiv:2410.22656: d = sum_j p_j g(z_j), p_j ~ exp(tilt L(z_j)).
+
+    z_j = v_j + rho ghat(v_j), and v_j is a random point at the distance from w.
+    The p_j add up to 1. Confirmed in litian96/TSAM `tsam.py`
+    (`first_step2` to `tilted_aggregation`) and `image/train_tsam.py` with the
+    sampling "random1" (rho 0.05, distance 1, tilt 1, three points).
+    """
+
+    def direction(t, w, batch):
+        points = []
+        for draw in noise[t]:
+            v = w + distance * methods.unit(methods.flat(draw))
+            points.append(v + rho * methods.unit(batch.gradient(v)))
+        p = np.exp([tilt * batch.loss(z) for z in points])
+        return sum(a * batch.gradient(z) for a, z in zip(p / sum(p), points))
+
+    return methods.descend(w, batches, lr, direction)
+
+
 def information(squares):
     if squares.ndim == 1:
         return squares

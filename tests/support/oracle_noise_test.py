@@ -77,6 +77,47 @@ def test_arwp_shrinks_where_gradients_were_long(monkeypatch):
         np.testing.assert_allclose(ratio, 1 + 5.0 * total + 0 * ratio)
 
 
+def test_tsam_is_sam_from_random_points():
+    w, [(x, y)] = testing.problem(1)
+    batch, vector = methods.Batch(x, y, w), methods.flat(w)
+    (noise,) = draws(1, 1)
+    start = vector + 0.5 * methods.unit(methods.flat(noise[0]))
+    sam = testing.descent(methods.sam, batch.arrays(start), (x, y), 0.3)
+    tsam = noisy.tilted_sam
+    for tilt in (0.0, 5.0):
+        d = testing.descent(tsam, w, (x, y), 0.3, [noise], tilt, 0.5)
+        np.testing.assert_allclose(d, sam, atol=1e-12)
+
+
+def test_tsam_is_a_gradient(monkeypatch):
+    """Of the tilted loss, with the points held."""
+    visited = testing.record(monkeypatch)
+    w, [(x, y)] = testing.problem(1)
+    batch, vector = methods.Batch(x, y, w), methods.flat(w)
+    d = testing.descent(noisy.tilted_sam, w, (x, y), 0.3, draws(1, 3), 7.0, 0.5)
+    ends = [z - vector for z in visited[-3:]]
+
+    def objective(v):
+        return (
+            np.log(np.mean(np.exp([7 * batch.loss(v + e) for e in ends]))) / 7
+        )
+
+    for v in np.random.RandomState(2).normal(size=(3, d.size)):
+        rise = objective(vector + 1e-5 * v) - objective(vector - 1e-5 * v)
+        assert d @ v == pytest.approx(rise / 2e-5, abs=1e-7)
+
+
+def test_tsam_with_a_large_tilt_is_the_worst_point(monkeypatch):
+    visited = testing.record(monkeypatch)
+    w, [(x, y)] = testing.problem(1)
+    batch = methods.Batch(x, y, w)
+    d = testing.descent(
+        noisy.tilted_sam, w, (x, y), 0.3, draws(1, 3), 200.0, 2.0
+    )
+    worst = max(visited[-3:], key=batch.loss)
+    np.testing.assert_allclose(d, batch.gradient(worst), atol=1e-10)
+
+
 def test_noise_that_grows():
     std = noisy.growing(0.001, 10, 8)
     assert [std(0), std(4), std(8)] == pytest.approx([0.001, 0.006, 0.011])
