@@ -20,6 +20,7 @@ from keras_sam.descents import Accumulated
 from keras_sam.descents import CurvatureRegularized
 from keras_sam.descents import Decoupled
 from keras_sam.descents import FirstOrderFlatness
+from keras_sam.descents import Functional
 from keras_sam.descents import Mean
 from keras_sam.descents import Mirrored
 from keras_sam.descents import Penalized
@@ -359,6 +360,16 @@ _ROWS: dict[str, Recipe] = {
     ),
     "stable": _recipe(
         "StableSAM", "2401.07250", "2", rho=0.05, descent=Renormalized()
+    ),
+    "functional": _recipe(
+        "Functional SAM",
+        "2502.02407",
+        "2",
+        rho=0.05,
+        descent=Functional(),
+        note="not confirmed in code",
+        numbers="rho is the default of the wrapper: the values of the paper "
+        "(C4 language models, ViTs) were not read, and no code was found",
     ),
     "cr_sam": _recipe(
         "CR-SAM",

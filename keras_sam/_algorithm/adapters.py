@@ -143,6 +143,7 @@ class AdaptedDescent(Adapted):
     def __init__(self, name, part):
         super().__init__(name, part)
         self.decoupled = getattr(part, "decoupled", False)
+        self.skips_end = getattr(part, "skips_end", False)
 
     def __call__(self, clean, path, memory, context):
         """Returns (`Descended`, memory)."""

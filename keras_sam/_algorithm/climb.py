@@ -9,6 +9,7 @@ from keras_sam import vectors
 from keras_sam._algorithm.context import StepContext
 from keras_sam._algorithm.objective import Restricted
 from keras_sam._backend import control_flow
+from keras_sam._types import Point
 
 
 class StepLength(NamedTuple):
@@ -50,6 +51,7 @@ class Path:
         weights: List of tensors, w.
         memory: The memory of the direction.
         gradient_at_end: Bool, whether the last point needs a gradient.
+        evaluates_end: Bool, whether the last point needs more than its params.
         number: Int, the number of the climb within the train step.
         finite: List that gets a scalar bool for each gradient, or None for a
             new one.
@@ -67,6 +69,7 @@ class Path:
         weights,
         memory,
         gradient_at_end=True,
+        evaluates_end=True,
         number=0,
         finite=None,
     ):
@@ -75,6 +78,7 @@ class Path:
         self._first_memory, self._number, self._climbs = memory, number, 1
         self._method, self._at, self._clean = method, at, clean
         self._weights, self._gradient_at_end = weights, gradient_at_end
+        self._evaluates_end = evaluates_end
         self._rho = at.value(method.rho)  # Once, if it is a schedule.
         self._ascent = self._ascend
         direction = method.direction
@@ -103,6 +107,7 @@ class Path:
             self._weights,
             self._first_memory,
             self._gradient_at_end,
+            self._evaluates_end,
             self._climbs,
             self._finite,
         )
@@ -134,7 +139,11 @@ class Path:
     def _reached(self, params, taken):
         """Evaluates a point, shares it with other replicas, and notes it."""
         method = self._method
-        gradient = self._gradient_at_end or taken + 1 < method.ascent_steps
+        at_end = taken + 1 == method.ascent_steps
+        if at_end and not self._evaluates_end:
+            self.last = Point(params, None, [], None, [], [])
+            return self.last
+        gradient = self._gradient_at_end or not at_end
         point = self._evaluate(params, method.descent_samples, gradient)
         self.last = self._at.shared_point(point)
         self._finite += self._at.finite(self.last)

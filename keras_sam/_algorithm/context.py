@@ -43,9 +43,17 @@ class StepContext(parts.Context):
         loss = at.evaluate(params, gradient=False).loss
         return at.shared([objectives.scalar(loss, _COMPARES)])[0]
 
-    def gradient(self, params):
-        at = self._objective
-        return at.shared(at.evaluate(params).grads)
+    def gradient(self, params, output_gradients=None):
+        at, batch = self._objective, None
+        if output_gradients is not None:
+            batch = at.linearized(output_gradients)
+        return at.shared(at.evaluate(params, batch=batch).grads)
+
+    def outputs(self, params):
+        return self._objective.outputs(params)
+
+    def output_gradients(self, params, outputs):
+        return self._objective.output_gradients(params, outputs)
 
     def hessian_vector_product(self, params, vector):
         at = self._objective

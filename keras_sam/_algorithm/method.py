@@ -91,6 +91,11 @@ class Method:
             return "num_batch_splits"
         return "track" if self.track else None
 
+    @property
+    def evaluates_end(self):
+        """Whether a train step evaluates the end of the climb."""
+        return not self.descent.skips_end or bool(self.track)
+
     def shares_gradient(self, first):
         """Whether a step of the climb takes the gradient that others see.
 

@@ -64,7 +64,14 @@ def step(method, at, weights, memory):
 
 def climbed(method, at, clean, weights, memory):
     """Returns the `Update` of a step that climbs: `descent(g_0, ..., g_n)`."""
-    path = Path(method, at, clean, weights, memory.direction)
+    path = Path(
+        method,
+        at,
+        clean,
+        weights,
+        memory.direction,
+        evaluates_end=method.evaluates_end,
+    )
     context = StepContext(at, another=path.again)
     (grads, correction), descent_memory = method.descent(
         clean, iter(path), memory.descent, context

@@ -19,6 +19,7 @@ context, or be saved with the model. Below, g_i is the gradient at z_i.
   `SurrogateGap`
 - turn from the way climbed to the last gradient: `SearchedSlerp`, `Slerp`
 - weigh the ends of several climbs: `Tilted`
+- take the outputs at the end of the climb, not the loss: `Functional`
 - evaluate more gradients, off the climb: `CurvatureRegularized`,
   `FirstOrderFlatness`, `Mirrored`
 """
@@ -34,6 +35,7 @@ from keras_sam.descents._combinations import Weighted
 from keras_sam.descents._extra_gradients import CurvatureRegularized
 from keras_sam.descents._extra_gradients import FirstOrderFlatness
 from keras_sam.descents._extra_gradients import Mirrored
+from keras_sam.descents._functional import Functional
 from keras_sam.descents._great_circle import SearchedSlerp
 from keras_sam.descents._great_circle import Slerp
 from keras_sam.descents._sampled import Tilted
@@ -43,6 +45,7 @@ __all__ = [
     "CurvatureRegularized",
     "Decoupled",
     "FirstOrderFlatness",
+    "Functional",
     "Last",
     "Mean",
     "Mirrored",

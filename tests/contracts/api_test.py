@@ -31,7 +31,13 @@ PARTS = {
     descents: {
         *("Last", "Mean", "Weighted", "Accumulated", "Penalized", "Decoupled"),
         *("SurrogateGap", "Renormalized", "CurvatureRegularized", "Slerp"),
-        *("SearchedSlerp", "FirstOrderFlatness", "Mirrored", "Tilted"),
+        *(
+            "SearchedSlerp",
+            "FirstOrderFlatness",
+            "Functional",
+            "Mirrored",
+            "Tilted",
+        ),
     },
     directions: {
         *("Normalized", "Unnormalized", "Unified", "Adaptive", "Layerwise"),

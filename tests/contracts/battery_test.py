@@ -71,6 +71,7 @@ FACTORS = {
         descents.FirstOrderFlatness(),
         descents.Mirrored(climbs=2),
         descents.Tilted(climbs=2),
+        descents.Functional(),
         descents.SearchedSlerp(period=2),
         descents.Slerp(0.7),
         descents.CurvatureRegularized(),
@@ -113,6 +114,12 @@ REFUSED = (
         "descent",
         "perturb",
         lambda a, b: type(a) is descents.FirstOrderFlatness and b is not None,
+    ),
+    # `Functional` has outputs of all examples.
+    (
+        "descent",
+        "descent_samples",
+        lambda a, b: type(a) is descents.Functional and b is not None,
     ),
 )
 
@@ -358,6 +365,7 @@ TYPES = [
         "descent": descents.Tilted(climbs=2),
         "start": starts.AdaptiveRandom(),
     },
+    {"descent": descents.Functional(), "start": starts.Stale()},
 ]
 
 
@@ -419,6 +427,13 @@ def policy_of(name):
         (
             {"descent": descents.FirstOrderFlatness(), "perturb": "kernel"},
             "`perturb` must be None",
+        ),
+        (
+            {
+                "descent": descents.Functional(),
+                "descent_samples": samples.Largest(),
+            },
+            "`descent_samples` must be None",
         ),
     ],
 )

@@ -23,6 +23,7 @@ from tests.support import oracle_costs as costs
 from tests.support import oracle_descents as combined
 from tests.support import oracle_methods as methods
 from tests.support import oracle_noise as noisy
+from tests.support import oracle_outputs as of_outputs
 from tests.support import testing
 
 STEPS = 7
@@ -377,6 +378,10 @@ CASES = {
     "stable": (
         {"descent": descents.Renormalized()},
         part(combined.stable_sam, rho=RHO),
+    ),
+    "functional": (
+        {"descent": descents.Functional()},
+        part(of_outputs.functional_sam, rho=RHO),
     ),
     "cr_sam": (
         {"descent": descents.CurvatureRegularized(0.3, 0.2)},

@@ -187,16 +187,18 @@ def replicated_step(model, x, y):
     strategy = model.distribute_strategy
     replicas = strategy.num_replicas_in_sync
 
-    def part(array, replica):
+    def part(arrays, replica):
         index = replica.replica_id_in_sync_group
-        return tf.constant(np.split(array, replicas)[index])
+        return tf.nest.map_structure(
+            lambda array: tf.constant(np.split(array, replicas)[index]), arrays
+        )
 
     with strategy.scope():
         data = tuple(
             strategy.experimental_distribute_values_from_function(
-                functools.partial(part, array)
+                functools.partial(part, arrays)
             )
-            for array in (x, y)
+            for arrays in (x, y)
         )
         model.make_train_function()
         return model.train_function(iter([data]))
