@@ -103,6 +103,8 @@ def evaluations(sam):
         passes += steps * share(sam.ascent_samples)
     if isinstance(sam.direction, keras_sam.directions.Smoothed):
         passes += steps
+    if isinstance(sam.direction, keras_sam.directions.LowerBound):
+        passes += 2 * steps
     more = {
         keras_sam.descents.CurvatureRegularized: 1,
         keras_sam.descents.FirstOrderFlatness: 2,

@@ -272,18 +272,24 @@ class Context:
         """
         raise NotImplementedError
 
-    def output_gradients(self, params: list, outputs: Any) -> Any:
+    def output_gradients(
+        self,
+        params: list,
+        outputs: Any,
+        loss: Callable[[Any, Any], Any] | None = None,
+    ) -> Any:
         """Returns the gradient of the loss with respect to the outputs.
 
         It calls the loss, but not the model. A descent has the outputs at z_0
-        as `clean.y_pred`. With `gradient` it moves only some of the factors of
-        the chain rule: Functional SAM has J at z_n and c at w. A method with
-        another loss for the climb, as BiSAM (arXiv:2407.12993), passes the
-        derivative of that loss by `outputs(params)` to `gradient` instead.
+        as `clean.y_pred`. With `gradient` the two factors of the chain rule may
+        be those of different points (`descents.Functional`), or of a different
+        loss (`directions.LowerBound`).
 
         Args:
             params: List of tensors.
             outputs: The outputs of the model at params, any structure.
+            loss: Function of the targets and the outputs that returns a scalar
+                tensor, to take the place of the loss of the model; or None.
 
         Returns:
             Structure of `outputs`: a tensor of at least float32, or None for an
@@ -291,7 +297,8 @@ class Context:
             are those of the examples of this replica.
 
         Raises:
-            ValueError: If an output is ragged or sparse.
+            ValueError: If an output is ragged or sparse, or if `loss` returns
+                no scalar.
         """
         raise NotImplementedError
 

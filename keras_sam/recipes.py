@@ -36,6 +36,7 @@ from keras_sam.directions import Fisher
 from keras_sam.directions import FisherMask
 from keras_sam.directions import Friendly
 from keras_sam.directions import Layerwise
+from keras_sam.directions import LowerBound
 from keras_sam.directions import NoiseFirst
 from keras_sam.directions import Random
 from keras_sam.directions import Smoothed
@@ -370,6 +371,17 @@ _ROWS: dict[str, Recipe] = {
         note="not confirmed in code",
         numbers="rho is the default of the wrapper: the values of the paper "
         "(C4 language models, ViTs) were not read, and no code was found",
+    ),
+    "bisam": _recipe(
+        "BiSAM",
+        "2407.12993",
+        "3",
+        rho=0.05,
+        direction=LowerBound(mu=1.0),
+        note="and a forward pass; for classes; alpha=0.1 is BiSAM (tanh)",
+        numbers="defaults of the authors' LIONS-EPFL/BiSAM args.py, and the "
+        "example in README.md (BiSAM (-log), rho 0.05 and mu 1, ResNet-56 on "
+        "CIFAR-10); the values for each network of the paper were not read",
     ),
     "cr_sam": _recipe(
         "CR-SAM",

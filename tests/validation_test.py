@@ -73,6 +73,8 @@ def test_parts_are_frozen(kind):
         (directions.VarianceSuppressed, "theta", (0.0, 1.1)),
         (directions.Random, "seed", (-1,)),
         (directions.Random, "scaled", ("filter", None)),
+        (directions.LowerBound, "mu", (0.0, NAN)),
+        (directions.LowerBound, "alpha", (0.0, -1.0)),
         (directions.NoiseFirst, "length", (0.0, NAN)),
         (directions.NoiseFirst, "seed", (-1,)),
         (directions.Smoothed, "sigma", (-0.1,)),

@@ -52,8 +52,8 @@ class StepContext(parts.Context):
     def outputs(self, params):
         return self._objective.outputs(params)
 
-    def output_gradients(self, params, outputs):
-        return self._objective.output_gradients(params, outputs)
+    def output_gradients(self, params, outputs, loss=None):
+        return self._objective.output_gradients(params, outputs, loss)
 
     def hessian_vector_product(self, params, vector):
         at = self._objective

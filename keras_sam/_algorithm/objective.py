@@ -85,8 +85,8 @@ class Objective:
         """Returns the outputs of the model at params, of this replica."""
         raise NotImplementedError(_NO_OUTPUTS)
 
-    def output_gradients(self, params, outputs):
-        """Returns the gradient of the loss with respect to outputs."""
+    def output_gradients(self, params, outputs, loss=None):
+        """Returns the gradient of a loss with respect to outputs."""
         raise NotImplementedError(_NO_OUTPUTS)
 
     def linearized(self, gradients):
@@ -186,9 +186,9 @@ class Local(Objective):
     def outputs(self, params):
         return self.evaluate(params, gradient=False).y_pred
 
-    def output_gradients(self, params, outputs):
+    def output_gradients(self, params, outputs, loss=None):
         return output_gradients.of_loss(
-            self._evaluator, params, outputs, self._batch
+            self._evaluator, params, outputs, self._batch, loss
         )
 
     def linearized(self, gradients):
@@ -259,8 +259,8 @@ class _Relayed(Objective):
     def outputs(self, params):
         return self._of.outputs(params)
 
-    def output_gradients(self, params, outputs):
-        return self._of.output_gradients(params, outputs)
+    def output_gradients(self, params, outputs, loss=None):
+        return self._of.output_gradients(params, outputs, loss)
 
     def linearized(self, gradients):
         return self._of.linearized(gradients)
@@ -347,8 +347,8 @@ class Restricted(_Relayed):
     def outputs(self, params):
         return super().outputs(self._put(params))
 
-    def output_gradients(self, params, outputs):
-        return super().output_gradients(self._put(params), outputs)
+    def output_gradients(self, params, outputs, loss=None):
+        return super().output_gradients(self._put(params), outputs, loss)
 
     def filters(self):
         return self.selection.pick(super().filters())

@@ -18,6 +18,7 @@ keep a memory, ask for context, or be saved with the model.
   `Subset`
 - move only the weights of a mask: `Sparse`, with `FisherMask` or `DynamicMask`
 - lean towards the top eigenvector of the Hessian: `Eigen`
+- climb on another loss: `LowerBound`
 """
 
 from keras_sam.directions._averaged import Friendly
@@ -32,6 +33,7 @@ from keras_sam.directions._gradient import Unnormalized
 from keras_sam.directions._masked import DynamicMask
 from keras_sam.directions._masked import FisherMask
 from keras_sam.directions._masked import Sparse
+from keras_sam.directions._other_loss import LowerBound
 from keras_sam.directions._random import NoiseFirst
 from keras_sam.directions._random import Random
 from keras_sam.directions._random import Smoothed
@@ -45,6 +47,7 @@ __all__ = [
     "FisherMask",
     "Friendly",
     "Layerwise",
+    "LowerBound",
     "NoiseFirst",
     "Normalized",
     "Random",

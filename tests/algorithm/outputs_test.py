@@ -12,6 +12,7 @@ from keras import ops
 import keras_sam
 from keras_sam import cadences
 from keras_sam import descents
+from keras_sam import directions
 from keras_sam import landscape
 from keras_sam import parts
 from keras_sam import vectors
@@ -436,6 +437,57 @@ def test_a_landscape_has_no_outputs():
         NotImplementedError, match="A landscape must be climbed"
     ):
         landscape.sharpness(at, 0.1, ascent_steps=1, direction=Trusting())
+
+
+def bounded(y, compiled=None, **arguments):
+    keras.utils.set_random_seed(1)
+    sam = keras_sam.SAM(
+        testing.dense_net(), direction=directions.LowerBound(), **arguments
+    )
+    sam.compile("sgd", compiled or testing.cross_entropy(), run_eagerly=True)
+    sam.train_on_batch(testing.data(SIZE)[0], y)
+    return sam.get_weights()
+
+
+def test_labels_in_any_form_have_one_bound():
+    _, y = testing.data(SIZE)
+    one_hot = keras.losses.CategoricalCrossentropy(from_logits=True)
+    expected = bounded(y)
+    assert_close(expected, bounded(y[:, None].astype("float32")), 1e-7)
+    assert_close(expected, bounded(np.eye(3)[y], one_hot), 1e-7)
+
+
+def test_the_bound_of_parts_is_that_of_the_batch():
+    """The mean is over the examples: so two replicas are one device."""
+
+    def step(**given):
+        keras.utils.set_random_seed(1)
+        sam = keras_sam.SAM(
+            testing.dense_net(), direction=directions.LowerBound(), **given
+        )
+        sam.compile("sgd", testing.cross_entropy())
+        sam.optimizer.build(sam.trainable_variables)
+        testing.replicated_step(sam, *testing.data(SIZE))
+        return sam.get_weights()
+
+    with testing.two_replicas().scope():
+        two = step(sync_perturbations=True)
+    assert_close(two, step(), 1e-6)
+
+
+def test_other_outputs_have_no_bound():
+    with pytest.raises(ValueError, match="`LowerBound` needs a model with one"):
+        bounded(np.zeros((SIZE, 2)), lambda y, p: ops.mean(p**2, -1))
+
+
+def test_a_loss_of_ones_own_must_be_a_scalar():
+    def ask(clean, path, context):
+        return context.output_gradients(
+            clean.params, clean.y_pred, lambda y_true, y_pred: y_pred
+        )
+
+    with pytest.raises(ValueError, match="`loss` must return one number"):
+        asked(ask)
 
 
 # The end of the climb.

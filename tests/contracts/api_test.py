@@ -43,6 +43,7 @@ PARTS = {
         *("Normalized", "Unnormalized", "Unified", "Adaptive", "Layerwise"),
         *("Fisher", "Friendly", "VarianceSuppressed", "Eigen", "Random"),
         *(
+            "LowerBound",
             "NoiseFirst",
             "Smoothed",
             "Subset",

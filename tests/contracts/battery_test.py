@@ -52,6 +52,7 @@ FACTORS = {
         directions.Eigen(period=2, iterations=2),
         directions.Random(),
         directions.NoiseFirst(),
+        directions.LowerBound(),
         directions.Smoothed(),
         directions.Subset(),
         directions.Sparse(directions.FisherMask(3), period=2),
@@ -365,7 +366,11 @@ TYPES = [
         "descent": descents.Tilted(climbs=2),
         "start": starts.AdaptiveRandom(),
     },
-    {"descent": descents.Functional(), "start": starts.Stale()},
+    {
+        "direction": directions.LowerBound(),
+        "descent": descents.Functional(),
+        "start": starts.Stale(),
+    },
 ]
 
 

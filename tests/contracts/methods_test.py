@@ -383,6 +383,14 @@ CASES = {
         {"descent": descents.Functional()},
         part(of_outputs.functional_sam, rho=RHO),
     ),
+    "bisam": (
+        {"direction": directions.LowerBound(mu=2.0)},
+        part(of_outputs.bisam, rho=RHO, mu=2.0),
+    ),
+    "bisam, tanh": (
+        {"direction": directions.LowerBound(mu=3.0, alpha=0.5)},
+        part(of_outputs.bisam, rho=RHO, mu=3.0, alpha=0.5),
+    ),
     "cr_sam": (
         {"descent": descents.CurvatureRegularized(0.3, 0.2)},
         part(combined.cr_sam, rho=RHO, gamma=0.3, beta=0.2),

@@ -44,5 +44,41 @@ def test_functional_sam_is_a_gradient_of_outputs():
     assert methods.norm(d - sam) > 1e-3
 
 
+@pytest.mark.parametrize("alpha", [None, 0.7])
+def test_bisam_climbs_most_on_its_bound(monkeypatch, alpha):
+    visited = testing.record(monkeypatch)
+    w, [(x, y)] = testing.problem(1)
+    batch = methods.Batch(x, y, w)
+    of_outputs.bisam(w, [(x, y)], LR, 1e-4, 2.0, alpha)
+    e = visited[0] - methods.flat(w)
+    assert methods.norm(e) == pytest.approx(1e-4)
+
+    def bound(move):
+        arrays = batch.arrays(methods.flat(w) + move)
+        return of_outputs.lower_bound(
+            of_outputs.outputs(arrays, x)[1], y, 2.0, alpha
+        )
+
+    for other in np.random.RandomState(2).normal(size=(20, e.size)):
+        assert bound(1e-4 * methods.unit(other)) < bound(e)
+    sideways = np.random.RandomState(3).normal(size=e.size)
+    sideways -= (sideways @ methods.unit(e)) * methods.unit(e)
+    sideways *= 1e-4 / methods.norm(sideways)
+    # The bound does not change to first order.
+    assert abs(bound(sideways) - bound(-sideways)) < 1e-3 * bound(e) * 1e-4
+
+
+@pytest.mark.parametrize("alpha", [None, 3.0])
+def test_the_bound_is_below_the_errors(alpha):
+    """For a large mu: log of a sum is then the largest."""
+    random = np.random.RandomState(0)
+    logits, y = random.normal(size=(200, 3)), random.randint(0, 3, 200)
+    errors = np.mean(logits.argmax(axis=1) != y)
+    largest = of_outputs.heights(logits, y, alpha)[0].max(axis=1)
+    assert np.all(largest <= (logits.argmax(axis=1) != y) + 1e-12)
+    bound = of_outputs.lower_bound(logits, y, 50.0, alpha)
+    assert np.mean(largest) <= bound <= errors + np.log(3) / 50
+
+
 if __name__ == "__main__":
     sys.exit(pytest.main([__file__]))
