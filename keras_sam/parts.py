@@ -126,6 +126,17 @@ class Direction(_Remembering):
     # inherit the method: its own `__call__` may not rescale by that factor.
     factor: ClassVar[Callable[..., Any] | None] = None
 
+    def learn(self, grads: list, memory: Any) -> Any:
+        """Returns the memory after a climb.
+
+        Args:
+            grads: List of tensors, the gradient at the end of the climb, for
+                the perturbed variables only. If a step climbs several times,
+                it is that of the first climb.
+            memory: The memory that the last call has returned.
+        """
+        return memory
+
 
 class Descent(_Remembering):
     """What the gradients become: `descent(clean, path) -> grads`.

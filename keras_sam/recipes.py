@@ -30,6 +30,7 @@ from keras_sam.descents import SurrogateGap
 from keras_sam.descents import Tilted
 from keras_sam.descents import Weighted
 from keras_sam.directions import Adaptive
+from keras_sam.directions import AdaptiveRandom
 from keras_sam.directions import DynamicMask
 from keras_sam.directions import Eigen
 from keras_sam.directions import Fisher
@@ -48,7 +49,7 @@ from keras_sam.directions import VarianceSuppressed
 from keras_sam.samples import Drawn
 from keras_sam.samples import Largest
 from keras_sam.samples import Rising
-from keras_sam.starts import AdaptiveRandom
+from keras_sam.starts import AdaptiveRandom as AdaptiveRandomStart
 from keras_sam.starts import Momentum
 from keras_sam.starts import Random as RandomStart
 from keras_sam.starts import Stale
@@ -289,13 +290,24 @@ _ROWS: dict[str, Recipe] = {
         "1",
         rho=0.01,
         ascent_steps=0,
-        start=AdaptiveRandom(eta=0.1, decay=0.99),
+        start=AdaptiveRandomStart(eta=0.1, decay=0.99),
         note="rho of the authors grows along a cosine",
         numbers="the authors' repository nblt/mARWP: eta and decay in "
         "scripts/run_rwp.sh (CIFAR-100, as it stands VGG16-BN), where the "
         "noise is 0.001 times 1 + 10 (1 - cos(pi t / T)) / 2, up to 0.011; "
         "rho 0.01 is the default of the class ARWP in utils.py, with eta 1 "
         "and decay 0.9",
+    ),
+    "arwp_mixed": _recipe(
+        "the same, mixed",
+        "2404.00357",
+        "2",
+        rho=0.015,
+        direction=AdaptiveRandom(eta=0.1, decay=0.99),
+        descent=Penalized(alpha=0.5),
+        numbers="scripts/run_mrwp.sh of the authors' repository nblt/mARWP "
+        "(CIFAR-100, as it stands ResNet-18: sigma 0.015, lambda 0.5, eta 0.1, "
+        "beta 0.99)",
     ),
     "nso": _recipe(
         "Noise stability optimization",

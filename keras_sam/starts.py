@@ -20,8 +20,6 @@ the model.
 import dataclasses
 from typing import Any
 
-from keras import ops
-
 from keras_sam import _filters
 from keras_sam import _validation
 from keras_sam import parts
@@ -114,11 +112,10 @@ class AdaptiveRandom(parts.Start):
     """Noise of standard deviation `||w_f|| / sqrt(1 + eta F_f)` on filter f.
 
     `F <- decay F + g^2`, g the gradient descended with, is a running diagonal
-    of the Fisher information. It is 0 before the first train step, whose noise
-    is that of `Random`. `F_f` is the sum of F over the filter f. `Random` says
-    what a filter is. In a bias, or another tensor without filters, each weight
-    has its own F. Several replicas, and the parts of a batch, each take the
-    squares of their own gradient, and F is the mean.
+    of the Fisher information, at first 0. `F_f` is the sum of F over the filter
+    f. `Random` says what a filter is. In a bias, or another tensor without
+    filters, each weight has its own F. Several replicas, and the parts of a
+    batch, each take the squares of their own gradient, and F is the mean.
 
     With `rho=keras.optimizers.schedules.CosineDecay(0.001, steps, alpha=11.0)`
     the noise grows from 0.001 to 0.011 along half a cosine, as in the script of
@@ -150,19 +147,10 @@ class AdaptiveRandom(parts.Start):
     def __call__(
         self, params: list, memory: Any, *, context: parts.Context
     ) -> tuple[list, Any]:
-        filters = context.filters()
-        noise = _filters.noise(params, context.draws(self), filters)
-        step = [
-            x * ops.rsqrt(1 + self.eta * _fisher(squares, axes))
-            for x, squares, axes in zip(noise, memory, filters, strict=True)
-        ]
-        return step, memory
+        draws, filters = context.draws(self), context.filters()
+        noise = _filters.noise(params, draws, filters)
+        return _filters.weighed(noise, self.eta, memory, filters), memory
 
     def learn(self, grads: list, memory: Any) -> Any:
         squares = [g * g for g in grads]
         return vectors.add(vectors.scale(self.decay, memory), squares)
-
-
-def _fisher(squares: Any, axes: tuple[int, ...] | None) -> Any:
-    """Returns the information of each filter; of each weight without any."""
-    return squares if axes is None else _filters.totals(squares, axes)

@@ -330,8 +330,11 @@ class Ones:
         lambda w, context: starts.AdaptiveRandom()(
             w, [0 * a for a in w], context=context
         )[0],
+        lambda w, context: directions.AdaptiveRandom()(
+            w, w, [0 * a for a in w], context=context
+        )[0],
     ],
-    ids=["direction", "start", "adaptive"],
+    ids=["direction", "start", "adaptive start", "adaptive direction"],
 )
 def test_noise_has_the_length_of_the_filter_that_makes_an_output(layer, noise):
     make, shape, deviation = NOISE[layer]

@@ -94,7 +94,8 @@ class Method:
     @property
     def evaluates_end(self):
         """Whether a train step evaluates the end of the climb."""
-        return not self.descent.skips_end or bool(self.track)
+        needed = self.direction.learns or bool(self.track)
+        return needed or not self.descent.skips_end
 
     def shares_gradient(self, first):
         """Whether a step of the climb takes the gradient that others see.

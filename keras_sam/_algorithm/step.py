@@ -77,13 +77,21 @@ def climbed(method, at, clean, weights, memory):
         clean, iter(path), memory.descent, context
     )
     memory = memory._replace(
-        direction=path.memory,
+        direction=learnt(method, at, path),
         descent=descent_memory,
         cadence=method.cadence.learn(clean, grads, memory.cadence),
         climbs=tree.map_structure(lambda number: number + 1, memory.climbs),
     )
     measured = measures.measured(method.track, at.iterations, clean, path.last)
     return Update(grads, correction, memory, path.finite, measured)
+
+
+def learnt(method, at, path):
+    """Returns the memory of the direction after a climb."""
+    if path.last is None or not method.direction.learns:
+        return path.memory
+    grads = at.selection.pick(path.last.grads)
+    return method.direction.learn(grads, path.memory)
 
 
 def rested(method, at, clean, memory):

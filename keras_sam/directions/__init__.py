@@ -14,8 +14,8 @@ keep a memory, ask for context, or be saved with the model.
 - rescale the gradient: `Normalized` (SAM's), `Unnormalized`, `Unified`
 - measure lengths in another metric: `Adaptive`, `Fisher`, `Layerwise`
 - remember an average of gradients: `Friendly`, `VarianceSuppressed`
-- draw noise, or the variables that move: `NoiseFirst`, `Random`, `Smoothed`,
-  `Subset`
+- draw noise, or the variables that move: `AdaptiveRandom`, `NoiseFirst`,
+  `Random`, `Smoothed`, `Subset`
 - move only the weights of a mask: `Sparse`, with `FisherMask` or `DynamicMask`
 - lean towards the top eigenvector of the Hessian: `Eigen`
 - climb on another loss: `LowerBound`
@@ -34,6 +34,7 @@ from keras_sam.directions._masked import DynamicMask
 from keras_sam.directions._masked import FisherMask
 from keras_sam.directions._masked import Sparse
 from keras_sam.directions._other_loss import LowerBound
+from keras_sam.directions._random import AdaptiveRandom
 from keras_sam.directions._random import NoiseFirst
 from keras_sam.directions._random import Random
 from keras_sam.directions._random import Smoothed
@@ -41,6 +42,7 @@ from keras_sam.directions._random import Subset
 
 __all__ = [
     "Adaptive",
+    "AdaptiveRandom",
     "DynamicMask",
     "Eigen",
     "Fisher",

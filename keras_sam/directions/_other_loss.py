@@ -77,6 +77,7 @@ def _one_hot(targets: Any, logits: Any) -> Any:
     if (
         len(shape) != 2
         or shape[1] == 1
+        or not given
         or given[1:] not in ((), (1,), shape[1:])
     ):
         raise ValueError(

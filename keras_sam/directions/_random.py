@@ -1,6 +1,7 @@
 """Random directions: noise on filters, and random subsets of variables."""
 
 import dataclasses
+from typing import Any
 
 from keras import ops
 
@@ -49,6 +50,53 @@ class Random(Direction):
         if not self.scaled:
             return [draws.normal(w.shape, w.dtype) for w in params]
         return _filters.noise(params, draws, context.filters())
+
+
+@exported
+@dataclasses.dataclass(frozen=True)
+class AdaptiveRandom(Direction):
+    """Noise of standard deviation `||w_f|| / sqrt(1 + eta F_f)` on filter f.
+
+    `F <- decay F + g^2`, g the gradient at the end of the climb, is a running
+    diagonal of the Fisher information. `starts.AdaptiveRandom` says how it
+    enters, and does the same at half the cost. With `descents.Penalized` this
+    direction is the mixed form of the method.
+
+    Args:
+        eta: Float, at least 0. 0 is `Random`, up to the draws.
+        decay: Float in [0, 1).
+        seed: Int, at least 0. Each of the optimizer's iterations draws other
+            noise, the same on all replicas.
+
+    Reference: mixed adaptive random weight perturbation (m-ARWP),
+    arXiv:2404.00357; rule as in the authors' code (nblt/mARWP,
+    `train_marwp.py`), where the mixed form takes its two gradients on two
+    batches; defaults as in the script there (`scripts/run_mrwp.sh`).
+    """
+
+    eta: float = 0.1
+    decay: float = 0.99
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _validation.number("eta", self.eta, 0.0)
+        _validation.fraction("decay", self.decay)
+        _validation.integer("seed", self.seed, 0)
+
+    def init(self, params: list) -> Any:
+        return vectors.scale(0.0, params)
+
+    def __call__(
+        self, grads: list, params: list, memory: Any, *, context: Context
+    ) -> tuple[list, Any]:
+        del grads
+        draws, filters = context.draws(self), context.filters()
+        noise = _filters.noise(params, draws, filters)
+        return _filters.weighed(noise, self.eta, memory, filters), memory
+
+    def learn(self, grads: list, memory: Any) -> Any:
+        squares = [g * g for g in grads]
+        return vectors.add(vectors.scale(self.decay, memory), squares)
 
 
 @exported

@@ -507,18 +507,26 @@ class Unevaluated(parts.Descent):
         return clean.grads
 
 
-@pytest.mark.parametrize("track", [False, True])
-def test_an_end_that_is_not_evaluated(track):
+@pytest.mark.parametrize(
+    ("given", "evaluated"),
+    [
+        ({}, False),
+        ({"track": True}, True),
+        # It learns from the gradient at the end.
+        ({"direction": directions.AdaptiveRandom()}, True),
+    ],
+)
+def test_an_end_that_is_not_evaluated(given, evaluated):
     descent = Unevaluated()
     sam = keras_sam.SAM(
-        testing.dense_net(), ascent_steps=2, descent=descent, track=track
+        testing.dense_net(), ascent_steps=2, descent=descent, **given
     )
     sam.compile("sgd", testing.cross_entropy(), run_eagerly=True)
     sam.train_on_batch(*testing.data(SIZE))
     for middle, end in (descent.points, descent.again):
         assert len(middle.grads) == len(end.params) == 4
-        assert (end.loss is None) == (not track)
-        assert len(end.grads) == (4 if track else 0)
+        assert (end.loss is None) == (not evaluated)
+        assert len(end.grads) == (4 if evaluated else 0)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ FACTORS = {
         directions.Eigen(period=2, iterations=2),
         directions.Random(),
         directions.NoiseFirst(),
+        directions.AdaptiveRandom(),
         directions.LowerBound(),
         directions.Smoothed(),
         directions.Subset(),

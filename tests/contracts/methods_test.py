@@ -156,6 +156,13 @@ def adaptive_random_perturbation(mode, *arguments, sigma=RHO):
     return noisy.adaptive_random_perturbation(*arguments, sigma, xi, 5.0, 0.6)
 
 
+def mixed_adaptive(mode, *arguments):
+    xi = noise(mode, directions.AdaptiveRandom(seed=3))
+    return noisy.adaptive_random_perturbation(
+        *arguments, RHO, xi, 5.0, 0.6, mix=0.7
+    )
+
+
 def growing_random_perturbation(mode, *arguments):
     return adaptive_random_perturbation(
         mode, *arguments, sigma=noisy.growing(0.05, 10, STEPS)
@@ -320,6 +327,13 @@ CASES = {
         {"start": starts.AdaptiveRandom(5.0, 0.6, 8), "ascent_steps": 0},
         adaptive_random_perturbation,
     ),
+    "arwp_mixed": (
+        {
+            "direction": directions.AdaptiveRandom(5.0, 0.6, 3),
+            "descent": descents.Penalized(0.7),
+        },
+        mixed_adaptive,
+    ),
     "arwp, growing": (
         {
             "start": starts.AdaptiveRandom(5.0, 0.6, 8),
@@ -463,7 +477,7 @@ CASES = {
 }
 RANDOM = (
     *("r_sam", "rwp", "rwp_mixed", "ss_sam", "ssam_d", "sub_batch", "esam"),
-    *("arwp", "arwp, growing", "nso", "tsam"),
+    *("arwp", "arwp_mixed", "arwp, growing", "nso", "tsam"),
 )
 # Keras computes schedules in float32.
 TOLERANCES = {

@@ -29,15 +29,19 @@ def noise_stability(w, batches, lr, sigma, noise):
 
 
 def adaptive_random_perturbation(
-    w, batches, lr, sigma, noise, eta=0.1, decay=0.99
+    w, batches, lr, sigma, noise, eta=0.1, decay=0.99, mix=1.0
 ):
-    """ARWP, arXiv:2404.00357: d = g(w + e), F <- decay F + d^2.
+    """ARWP, arXiv:2404.00357: d = g(w + e), F <- decay F + g(w + e)^2.
+
+    m-ARWP has d = mix g(w + e) + (1 - mix) g(w), and the same F.
 
     e has the standard deviation sigma ||w_f|| / sqrt(1 + eta F_f), F_f the sum
     of F over the filter f; in an array of one axis each weight has its own F,
     but the length of all. F = 0 at first. Confirmed in nblt/mARWP `utils.py`
     (std 0.01, eta 1, beta, here decay, 0.9; `scripts/run_rwp.sh`: eta 0.1,
-    beta 0.99, std as `growing` has it).
+    beta 0.99, std as `growing` has it), and m-ARWP in `train_marwp.py`
+    (`scripts/run_mrwp.sh`: sigma 0.015, lambda, here mix, 0.5), where g(w) is
+    of the batch before.
     """
     squares = 0 * methods.flat(w)
 
@@ -45,9 +49,9 @@ def adaptive_random_perturbation(
         nonlocal squares
         e = methods.filter_noise(methods.at(sigma, t), noise[t], w, batch)
         shrink = batch.each(information, squares)
-        d = batch.gradient(w + e / np.sqrt(1 + eta * shrink))
-        squares = decay * squares + d**2
-        return d
+        g = batch.gradient(w + e / np.sqrt(1 + eta * shrink))
+        squares = decay * squares + g**2
+        return g if mix == 1 else mix * g + (1 - mix) * batch.gradient(w)
 
     return methods.descend(w, batches, lr, direction)
 

@@ -59,6 +59,16 @@ def test_arwp_is_rwp_at_first():
     assert methods.norm(difference) > 1e-4
 
 
+def test_m_arwp_is_m_rwp_without_eta():
+    w, batches = testing.problem()
+    noise = testing.draws()
+    found = noisy.adaptive_random_perturbation(
+        w, batches, LR, 0.1, noise, eta=0.0, mix=0.3
+    )
+    mixed = methods.mixed_random_perturbation
+    testing.same(found, mixed(w, batches, LR, 0.1, noise, mix=0.3))
+
+
 def test_arwp_shrinks_where_gradients_were_long(monkeypatch):
     visited = testing.record(monkeypatch)
     w, batches = testing.problem(2)

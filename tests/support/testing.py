@@ -67,6 +67,10 @@ STATEFUL = {
     "momentum": {"start": starts.Momentum(), "ascent_steps": 0},
     "stale": {"start": starts.Stale()},
     "fisher noise": {"start": starts.AdaptiveRandom(2.0, 0.5)},
+    "mixed noise": {
+        "direction": directions.AdaptiveRandom(2.0, 0.5),
+        "descent": descents.Penalized(0.5),
+    },
 }
 
 # Arguments of `compile` for each way in which Keras can run a step.
