@@ -107,11 +107,17 @@ def evaluations(sam):
         passes += steps * share(sam.ascent_samples)
     if isinstance(sam.direction, keras_sam.directions.Smoothed):
         passes += steps
+    if isinstance(sam.direction, keras_sam.directions.LowerBound):
+        passes += 2 * steps
     more = {
         keras_sam.descents.CurvatureRegularized: 1,
         keras_sam.descents.FirstOrderFlatness: 2,
+        keras_sam.descents.Mirrored: 1,
     }
-    return passes + more.get(type(sam.descent), 0) if steps else 0
+    if not steps:
+        return 0
+    climbs = getattr(sam.descent, "climbs", 1)
+    return climbs * (passes + more.get(type(sam.descent), 0))
 
 
 def names(module):

@@ -136,6 +136,28 @@ def noise(params: list, draws: Any, axes: list[_Axes | None]) -> list:
     ]
 
 
+def weighed(
+    noise: list, eta: float, squares: list, axes: list[_Axes | None]
+) -> list:
+    """Returns noise over `sqrt(1 + eta F_f)`, F_f the total of squares.
+
+    Args:
+        noise: List of tensors.
+        eta: Float.
+        squares: List of tensors, a running sum of squared gradients.
+        axes: List, what `axes` returns. F_f is the sum over the filter. In a
+            tensor without filters each weight has its own.
+    """
+
+    def total(square: Any, of: _Axes | None) -> Any:
+        return square if of is None else totals(square, of)
+
+    return [
+        x * ops.rsqrt(1 + eta * total(square, of))
+        for x, square, of in zip(noise, squares, axes, strict=True)
+    ]
+
+
 def lengths(tensor: Any, axes: _Axes) -> Any:
     """Returns the Euclidean length of each filter.
 
@@ -146,6 +168,10 @@ def lengths(tensor: Any, axes: _Axes) -> Any:
         axes: Tuple of ints, the axes that number the filters. Without any, the
             whole tensor is one filter.
     """
+    return ops.sqrt(totals(vectors.wide(tensor) ** 2, axes))
+
+
+def totals(tensor: Any, axes: _Axes) -> Any:
+    """Returns the sum over each filter, with arguments as of `lengths`."""
     others = [i for i in range(len(tensor.shape)) if i not in axes]
-    squares = vectors.wide(tensor) ** 2
-    return ops.sqrt(ops.sum(squares, others, keepdims=True))
+    return ops.sum(tensor, others, keepdims=True)

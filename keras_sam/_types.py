@@ -13,12 +13,15 @@ class Batch(NamedTuple):
         sample_weight: Weights of the examples, any structure.
         scales: List of a factor for each compiled loss, a scalar tensor or
             None for 1; or None if all factors are 1. Parts of a batch have it.
+        output_gradients: Gradients with respect to the outputs of the model, in
+            their structure, to take the place of those of the loss; or None.
     """
 
     x: Any
     y: Any = None
     sample_weight: Any = None
     scales: Any = None
+    output_gradients: Any = None
 
 
 class Point(NamedTuple):

@@ -30,6 +30,7 @@ is nearly the name of a hook (`lern`), and a hook of another role.
 import dataclasses
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 from typing import ClassVar
@@ -125,12 +126,24 @@ class Direction(_Remembering):
     # inherit the method: its own `__call__` may not rescale by that factor.
     factor: ClassVar[Callable[..., Any] | None] = None
 
+    def learn(self, grads: list, memory: Any) -> Any:
+        """Returns the memory after a climb.
+
+        Args:
+            grads: List of tensors, the gradient at the end of the climb, for
+                the perturbed variables only. If a step climbs several times,
+                it is that of the first climb.
+            memory: The memory that the last call has returned.
+        """
+        return memory
+
 
 class Descent(_Remembering):
     """What the gradients become: `descent(clean, path) -> grads`.
 
     `clean` is the point z_0, and `path` an iterator over z_1, ..., z_n. A point
-    has `params`, `loss` and `grads`. The climb evaluates a point when the
+    has `params`, `loss` and `grads`, and `y_pred`, the outputs of the model for
+    the examples of this replica. The climb evaluates a point when the
     iterator reaches it, so a descent that folds gradients as they come needs no
     more memory for more steps. `grads` is a list of tensors, for all trained
     variables.
@@ -140,6 +153,10 @@ class Descent(_Remembering):
     # the first list. The weights also move by minus the learning rate times the
     # second list.
     decoupled: ClassVar[bool] = False
+
+    # Whether the descent needs no more of z_n than its `params`. The climb then
+    # does not evaluate z_n: its `loss` is None, and its `grads` are empty.
+    skips_end: ClassVar[bool] = False
 
 
 class Cadence(_Remembering):
@@ -221,12 +238,81 @@ class Context:
     ascent_step: int
     rho: Any
 
+    def climb(self) -> Iterator:
+        """Returns one more climb from z_0, an iterator like `path`.
+
+        Directions draw other numbers in it than in `path`, so a descent can
+        sample points. Its points cost what those of `path` cost. Each climb
+        starts with the memory of the direction from before the step, and only
+        `path` changes this memory. Only a descent can call this.
+        """
+        raise NotImplementedError
+
     def loss(self, params: list) -> Any:
         """Returns the loss at params, at the cost of a forward pass."""
         raise NotImplementedError
 
-    def gradient(self, params: list) -> list:
-        """Returns the gradient at params, a list of tensors."""
+    def gradient(self, params: list, output_gradients: Any = None) -> list:
+        """Returns the gradient at params, a list of tensors.
+
+        With `output_gradients`, the gradient `J^T c + R`. J is the Jacobian of
+        the outputs at params, and c takes the place of the derivative of the
+        loss by the outputs. R is the gradient of what does not go through the
+        outputs: regularizers, losses that layers add, and what an override of
+        `compute_loss` computes from the weights. The cost is the same.
+
+        Args:
+            params: List of tensors.
+            output_gradients: Structure of the outputs, as `output_gradients`
+                returns it: tensors of the shapes of the outputs, or None where
+                there is nothing to add. Each replica passes its own.
+
+        Raises:
+            ValueError: If `output_gradients` has another structure, or if an
+                output is ragged or sparse.
+        """
+        raise NotImplementedError
+
+    def outputs(self, params: list) -> Any:
+        """Returns the outputs at params, at the cost of a forward pass.
+
+        They are those of training mode, with the dropout masks of the clean
+        pass, for the examples of this replica. Each replica gets its own, also
+        with `sync_perturbations`. So a part that makes a number of them must
+        average it with `average`. TRAM (arXiv:2310.03646) makes a radius of the
+        divergence between outputs at two points: a direction that evaluates
+        both here, and multiplies its step by it.
+        """
+        raise NotImplementedError
+
+    def output_gradients(
+        self,
+        params: list,
+        outputs: Any,
+        loss: Callable[[Any, Any], Any] | None = None,
+    ) -> Any:
+        """Returns the gradient of the loss with respect to the outputs.
+
+        It calls the loss, but not the model. A descent has the outputs at z_0
+        as `clean.y_pred`. With `gradient` the two factors of the chain rule may
+        be those of different points (`descents.Functional`), or of a different
+        loss (`directions.LowerBound`).
+
+        Args:
+            params: List of tensors.
+            outputs: The outputs of the model at params, any structure.
+            loss: Function of the targets and the outputs that returns a scalar
+                tensor, to take the place of the loss of the model; or None.
+
+        Returns:
+            Structure of `outputs`: a tensor of at least float32, or None for an
+            output that is not float, or that the loss does not depend on. They
+            are those of the examples of this replica.
+
+        Raises:
+            ValueError: If an output is ragged or sparse, or if `loss` returns
+                no scalar.
+        """
         raise NotImplementedError
 
     def hessian_vector_product(self, params: list, vector: list) -> list:
@@ -296,7 +382,8 @@ class Context:
 
         The draws have methods `uniform(shape)` and `normal(shape, dtype)`. They
         depend on the class of the part, on its seed, on the optimizer's
-        iterations and on `ascent_step`. All replicas draw the same numbers.
+        iterations, on `ascent_step` and on the climb, see `climb`. All replicas
+        draw the same numbers.
         """
         raise NotImplementedError
 

@@ -21,13 +21,17 @@ from keras_sam.descents import CurvatureRegularized
 from keras_sam.descents import Decoupled
 from keras_sam.descents import EigenCorrected
 from keras_sam.descents import FirstOrderFlatness
+from keras_sam.descents import Functional
 from keras_sam.descents import Mean
+from keras_sam.descents import Mirrored
 from keras_sam.descents import Penalized
 from keras_sam.descents import Renormalized
 from keras_sam.descents import SearchedSlerp
 from keras_sam.descents import SurrogateGap
+from keras_sam.descents import Tilted
 from keras_sam.descents import Weighted
 from keras_sam.directions import Adaptive
+from keras_sam.directions import AdaptiveRandom
 from keras_sam.directions import DynamicMask
 from keras_sam.directions import Eigen
 from keras_sam.directions import Fisher
@@ -35,7 +39,9 @@ from keras_sam.directions import FisherMask
 from keras_sam.directions import Friendly
 from keras_sam.directions import Layerwise
 from keras_sam.directions import LossEquated
+from keras_sam.directions import LowerBound
 from keras_sam.directions import Matching
+from keras_sam.directions import NoiseFirst
 from keras_sam.directions import Random
 from keras_sam.directions import Smoothed
 from keras_sam.directions import Sparse
@@ -48,6 +54,7 @@ from keras_sam.samples import Drawn
 from keras_sam.samples import Largest
 from keras_sam.samples import Rising
 from keras_sam.selections import Normalization
+from keras_sam.starts import AdaptiveRandom as AdaptiveRandomStart
 from keras_sam.starts import Momentum
 from keras_sam.starts import Random as RandomStart
 from keras_sam.starts import Stale
@@ -440,6 +447,62 @@ _ROWS: dict[str, Recipe] = {
         "has 0.01 there and 0.005 for ResNet-18 on ImageNet (nblt/RWP, "
         "recipes/run_rwp_ddp.sh, recipes/run_rwp_imagenet.sh).",
     ),
+    "arwp": _recipe(
+        "Adaptive random weight perturbation",
+        "2404.00357",
+        "1",
+        rho=0.01,
+        ascent_steps=0,
+        start=AdaptiveRandomStart(eta=0.1, decay=0.99),
+        note="rho of the authors grows along a cosine",
+        numbers="the authors' repository nblt/mARWP: eta and decay in "
+        "scripts/run_rwp.sh (CIFAR-100, as it stands VGG16-BN), where the "
+        "noise is 0.001 times 1 + 10 (1 - cos(pi t / T)) / 2, up to 0.011; "
+        "rho 0.01 is the default of the class ARWP in utils.py, with eta 1 "
+        "and decay 0.9",
+    ),
+    "arwp_mixed": _recipe(
+        "the same, mixed",
+        "2404.00357",
+        "2",
+        rho=0.015,
+        direction=AdaptiveRandom(eta=0.1, decay=0.99),
+        descent=Penalized(alpha=0.5),
+        numbers="scripts/run_mrwp.sh of the authors' repository nblt/mARWP "
+        "(CIFAR-100, as it stands ResNet-18: sigma 0.015, lambda 0.5, eta 0.1, "
+        "beta 0.99)",
+    ),
+    "nso": _recipe(
+        "Noise stability optimization",
+        "2306.08553",
+        "3",
+        rho=0.01,
+        direction=Random(scaled=False),
+        descent=Mirrored(),
+        note="rho is the standard deviation; 2 k + 1 with k `climbs`",
+        numbers="the authors' repository VirtuosoResearch/"
+        "Noise-stability-optimization: README.md (sigma 0.01, k 1, the weight "
+        "of the gradient at w 0), and the scripts in exps_on_image_datasets/"
+        "scripts/run_resnet (ResNet-34 fine-tuned: sigma 0.01 for CIFAR-10, "
+        "CIFAR-100 and others, 0.008 for Aircraft, 0.012 for Birds and Indoor, "
+        "k 1 to 4)",
+    ),
+    "tsam": _recipe(
+        "Tilted SAM",
+        "2410.22656",
+        "1 + 3 n",
+        rho=0.05,
+        ascent_steps=2,
+        radius="full",
+        direction=NoiseFirst(length=20.0),
+        descent=Tilted(tilt=1.0, climbs=3),
+        note="3 random points at distance 1, then a step of SAM from each",
+        numbers="defaults of the authors' litian96/TSAM image/train_tsam.py "
+        "(for CIFAR-10: rho 0.05, radius 1, tilt 1, 3 samples); its scripts "
+        "search rho 0.1, tilt 0, 1, 5, 20, 100 and 400, 3 or 5 samples, and 40 "
+        "samples at radius 10 and 100 for a ViT on DTD. The values that the "
+        "paper settled on were not read",
+    ),
     "gnp": _recipe(
         "Gradient norm penalty",
         "2202.03599",
@@ -516,6 +579,27 @@ _ROWS: dict[str, Recipe] = {
         "data (cltan023/stablesam2024, sam.py, usam.py). The example climbs "
         "as USAM does, here with direction=Unnormalized() (README.md). The "
         "paper's numbers were not read.",
+    ),
+    "functional": _recipe(
+        "Functional SAM",
+        "2502.02407",
+        "2",
+        rho=0.05,
+        descent=Functional(),
+        note="not confirmed in code",
+        numbers="rho is the default of the wrapper: the values of the paper "
+        "(C4 language models, ViTs) were not read, and no code was found",
+    ),
+    "bisam": _recipe(
+        "BiSAM",
+        "2407.12993",
+        "3",
+        rho=0.05,
+        direction=LowerBound(mu=1.0),
+        note="and a forward pass; for classes; alpha=0.1 is BiSAM (tanh)",
+        numbers="defaults of the authors' LIONS-EPFL/BiSAM args.py, and the "
+        "example in README.md (BiSAM (-log), rho 0.05 and mu 1, ResNet-56 on "
+        "CIFAR-10); the values for each network of the paper were not read",
     ),
     "cr_sam": _recipe(
         "CR-SAM",

@@ -14,7 +14,7 @@ the model.
     sam = keras_sam.SAM(model, rho=0.01, ascent_steps=0, start=smaller)
 
 - step along earlier gradients: `Momentum`, `Stale`
-- step at random: `Random`
+- step at random: `Random`, `AdaptiveRandom`
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ from keras_sam import parts
 from keras_sam import vectors
 from keras_sam._registration import exported
 
-__all__ = ["Momentum", "Random", "Stale"]
+__all__ = ["AdaptiveRandom", "Momentum", "Random", "Stale"]
 
 
 @exported
@@ -104,3 +104,53 @@ class Random(parts.Start):
 
     def __call__(self, params: list, *, context: parts.Context) -> list:
         return _filters.noise(params, context.draws(self), context.filters())
+
+
+@exported
+@dataclasses.dataclass(frozen=True)
+class AdaptiveRandom(parts.Start):
+    """Noise of standard deviation `||w_f|| / sqrt(1 + eta F_f)` on filter f.
+
+    `F <- decay F + g^2`, g the gradient descended with, is a running diagonal
+    of the Fisher information, at first 0. `F_f` is the sum of F over the filter
+    f. `Random` says what a filter is. In a bias, or another tensor without
+    filters, each weight has its own F. Several replicas, and the parts of a
+    batch, each take the squares of their own gradient, and F is the mean.
+
+    With `rho=keras.optimizers.schedules.CosineDecay(0.001, steps, alpha=11.0)`
+    the noise grows from 0.001 to 0.011 along half a cosine, as in the script of
+    the authors. F is not invariant to the scale of the loss.
+
+    Args:
+        eta: Float, at least 0. 0 is `Random`, up to the draws.
+        decay: Float in [0, 1).
+        seed: Int, at least 0. Each of the optimizer's iterations draws other
+            noise, the same on all replicas.
+
+    Reference: adaptive random weight perturbation (ARWP), arXiv:2404.00357;
+    rule as in the authors' code (nblt/mARWP, `utils.py`), defaults as in the
+    script there (`scripts/run_rwp.sh`). The class there has eta 1, decay 0.9.
+    """
+
+    eta: float = 0.1
+    decay: float = 0.99
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _validation.number("eta", self.eta, 0.0)
+        _validation.fraction("decay", self.decay)
+        _validation.integer("seed", self.seed, 0)
+
+    def init(self, params: list) -> Any:
+        return vectors.scale(0.0, params)
+
+    def __call__(
+        self, params: list, memory: Any, *, context: parts.Context
+    ) -> tuple[list, Any]:
+        draws, filters = context.draws(self), context.filters()
+        noise = _filters.noise(params, draws, filters)
+        return _filters.weighed(noise, self.eta, memory, filters), memory
+
+    def learn(self, grads: list, memory: Any) -> Any:
+        squares = [g * g for g in grads]
+        return vectors.add(vectors.scale(self.decay, memory), squares)

@@ -327,8 +327,14 @@ class Ones:
     [
         lambda w, context: directions.Random()(w, w, context=context),
         lambda w, context: starts.Random()(w, context=context),
+        lambda w, context: starts.AdaptiveRandom()(
+            w, [0 * a for a in w], context=context
+        )[0],
+        lambda w, context: directions.AdaptiveRandom()(
+            w, w, [0 * a for a in w], context=context
+        )[0],
     ],
-    ids=["direction", "start"],
+    ids=["direction", "start", "adaptive start", "adaptive direction"],
 )
 def test_noise_has_the_length_of_the_filter_that_makes_an_output(layer, noise):
     make, shape, deviation = NOISE[layer]
@@ -347,6 +353,27 @@ def test_noise_has_the_length_of_the_filter_that_makes_an_output(layer, noise):
     for actual, bias in zip(biases, params[1:], strict=True):
         expected = np.full(bias.shape, np.linalg.norm(bias.ravel()))
         np.testing.assert_allclose(actual, expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("layer", NOISE)
+def test_adaptive_noise_shrinks_by_the_sum_over_the_filter(layer):
+    make, shape, deviation = NOISE[layer]
+    inputs = keras.Input(shape)
+    model = keras.Model(inputs, make()(inputs))
+    random = np.random.RandomState(0)
+    # The length of a filter of roots is the root of the sum.
+    roots = [random.normal(size=v.shape) for v in model.trainable_variables]
+    memory = [ops.convert_to_tensor(r**2, "float64") for r in roots]
+    ones = [ops.ones_like(m) for m in memory]
+    start = starts.AdaptiveRandom(eta=3.0)
+    kernel, *biases = start(ones, memory, context=Ones(model))[0]
+    full, *flat = start(ones, [0 * m for m in memory], context=Ones(model))[0]
+    expected = 1 / np.sqrt(1 + 3.0 * deviation(roots[0]) ** 2)
+    np.testing.assert_allclose(kernel / full, expected, rtol=1e-13)
+    # In a bias each weight has its own.
+    for one, two, root in zip(biases, flat, roots[1:], strict=True):
+        expected = 1 / np.sqrt(1 + 3.0 * root**2)
+        np.testing.assert_allclose(one / two, expected, rtol=1e-13)
 
 
 def test_smoothed_evaluates_at_the_noise_of_random():

@@ -98,7 +98,11 @@ class Adapted:
 
 
 class AdaptedDirection(Adapted):
-    """Calls a direction, or multiplies by its factor."""
+    """Calls a direction, or multiplies by its factor.
+
+    Attributes:
+        learns: Bool, whether the memory depends on the end of the climb.
+    """
 
     role = parts.Direction
 
@@ -107,6 +111,8 @@ class AdaptedDirection(Adapted):
         # A subclass may redefine `__call__`, so it does not inherit `factor`.
         factor = vars(type(part)).get("factor")
         self._factor = part.factor if callable(factor) else None
+        self._learn = _hook(part, "learn", self.role)
+        self.learns = self._learn is not None
 
     def __call__(self, length, grads, params, memory, context):
         """Returns (the step multiplied by its length, memory)."""
@@ -119,6 +125,13 @@ class AdaptedDirection(Adapted):
         )
         step = returned.tensors(self.who, step, params, "perturbed variable")
         return vectors.scale(length, step), memory
+
+    def learn(self, grads, memory):
+        """Returns the memory after a climb."""
+        if self._learn is None:
+            return memory
+        learnt = self._learn(grads, memory)
+        return returned.memory(f"`learn` of {self.who}", learnt, memory)
 
 
 class Descended(NamedTuple):
@@ -143,6 +156,7 @@ class AdaptedDescent(Adapted):
     def __init__(self, name, part):
         super().__init__(name, part)
         self.decoupled = getattr(part, "decoupled", False)
+        self.skips_end = getattr(part, "skips_end", False)
 
     def __call__(self, clean, path, memory, context):
         """Returns (`Descended`, memory)."""

@@ -9,6 +9,7 @@ from keras_sam import vectors
 from keras_sam._algorithm.context import StepContext
 from keras_sam._algorithm.objective import Restricted
 from keras_sam._backend import control_flow
+from keras_sam._types import Point
 
 
 class StepLength(NamedTuple):
@@ -50,6 +51,10 @@ class Path:
         weights: List of tensors, w.
         memory: The memory of the direction.
         gradient_at_end: Bool, whether the last point needs a gradient.
+        evaluates_end: Bool, whether the last point needs more than its params.
+        number: Int, the number of the climb within the train step.
+        finite: List that gets a scalar bool for each gradient, or None for a
+            new one.
 
     Attributes:
         memory: The memory of the direction after the steps so far.
@@ -57,11 +62,23 @@ class Path:
     """
 
     def __init__(
-        self, method, at, clean, weights, memory, gradient_at_end=True
+        self,
+        method,
+        at,
+        clean,
+        weights,
+        memory,
+        gradient_at_end=True,
+        evaluates_end=True,
+        number=0,
+        finite=None,
     ):
-        self.memory, self.last, self._finite = memory, None, at.finite(clean)
+        self.memory, self.last = memory, None
+        self._finite = at.finite(clean) if finite is None else finite
+        self._first_memory, self._number, self._climbs = memory, number, 1
         self._method, self._at, self._clean = method, at, clean
         self._weights, self._gradient_at_end = weights, gradient_at_end
+        self._evaluates_end = evaluates_end
         self._rho = at.value(method.rho)  # Once, if it is a schedule.
         self._ascent = self._ascend
         direction = method.direction
@@ -76,6 +93,26 @@ class Path:
         for taken in range(self._method.ascent_steps):
             point = self._reached(self._next(point, taken), taken)
             yield point
+
+    def again(self):
+        """Returns another `Path` from z_0, whose directions draw other numbers.
+
+        It starts with the memory that this path has started with, and leaves
+        none. `finite` of this path counts its gradients, too.
+        """
+        other = Path(
+            self._method,
+            self._at,
+            self._clean,
+            self._weights,
+            self._first_memory,
+            self._gradient_at_end,
+            self._evaluates_end,
+            self._climbs,
+            self._finite,
+        )
+        self._climbs += 1
+        return other
 
     @property
     def finite(self):
@@ -93,7 +130,9 @@ class Path:
         selection, asked = self._at.selection, {}
         if self._method.direction.asks_for_context:
             moved = Restricted(self._at, point.params)
-            asked = {"context": StepContext(moved, self._rho, taken)}
+            asked = {
+                "context": StepContext(moved, self._rho, taken, self._number)
+            }
         grads = selection.pick(self._slope(point))
         z = selection.pick(point.params)
         z, self.memory = self._ascent(grads, z, self.memory, **asked)
@@ -102,7 +141,11 @@ class Path:
     def _reached(self, params, taken):
         """Evaluates a point, shares it with other replicas, and notes it."""
         method = self._method
-        gradient = self._gradient_at_end or taken + 1 < method.ascent_steps
+        at_end = taken + 1 == method.ascent_steps
+        if at_end and not self._evaluates_end:
+            self.last = Point(params, None, [], None, [], [])
+            return self.last
+        gradient = self._gradient_at_end or not at_end
         point = self._evaluate(params, method.descent_samples, gradient)
         self.last = self._at.shared_point(point)
         self._finite += self._at.finite(self.last)

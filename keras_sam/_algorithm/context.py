@@ -19,11 +19,15 @@ class StepContext(parts.Context):
             part passes.
         rho: Float, scalar tensor or schedule, the radius.
         ascent_step: Int, the number of steps of the climb already taken.
+        climb: Int, the number of the climb within the train step.
+        another: Function that returns one more climb, or None if the part is
+            no descent.
     """
 
-    def __init__(self, objective, rho, ascent_step=0):
+    def __init__(self, objective, rho, ascent_step=0, climb=0, another=None):
         self._objective = objective
         self._rho = rho
+        self._climb, self._another = climb, another
         self.iterations = objective.iterations
         self.examples = objective.examples
         self.ascent_step = ascent_step
@@ -33,14 +37,30 @@ class StepContext(parts.Context):
         # A schedule costs something only where a part asks.
         return self._objective.value(self._rho)
 
+    def climb(self):
+        if self._another is None:
+            raise ValueError(
+                "`context.climb` must be called by a descent, outside of the "
+                "function for `context.when`. Received a call of another part"
+            )
+        return iter(self._another())
+
     def loss(self, params):
         at = self._objective
         loss = at.evaluate(params, gradient=False).loss
         return at.shared([objectives.scalar(loss, _COMPARES)])[0]
 
-    def gradient(self, params):
-        at = self._objective
-        return at.shared(at.evaluate(params).grads)
+    def gradient(self, params, output_gradients=None):
+        at, batch = self._objective, None
+        if output_gradients is not None:
+            batch = at.linearized(output_gradients)
+        return at.shared(at.evaluate(params, batch=batch).grads)
+
+    def outputs(self, params):
+        return self._objective.outputs(params)
+
+    def output_gradients(self, params, outputs, loss=None):
+        return self._objective.output_gradients(params, outputs, loss)
 
     def hessian_vector_product(self, params, vector):
         at = self._objective
@@ -61,7 +81,9 @@ class StepContext(parts.Context):
 
     def when(self, due, function, otherwise):
         at = self._objective
-        alone = StepContext(objectives.Alone(at), self._rho, self.ascent_step)
+        alone = StepContext(
+            objectives.Alone(at), self._rho, self.ascent_step, self._climb
+        )
         if at.due is not True:
             due = ops.logical_and(due, at.due)
         return at.shared(
@@ -74,6 +96,7 @@ class StepContext(parts.Context):
             part.seed,
             self.iterations,
             self.ascent_step,
+            self._climb,
         )
 
     def value(self, number):

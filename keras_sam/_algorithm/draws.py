@@ -20,11 +20,15 @@ class Draws:
         seed: Int.
         iterations: Scalar int tensor, the number of the train step.
         ascent_step: Int, the number of steps of the climb already taken.
+        climb: Int, the number of the climb within the train step.
     """
 
-    def __init__(self, name, seed, iterations, ascent_step):
+    def __init__(self, name, seed, iterations, ascent_step, climb=0):
         self._key = random.key(seed, iterations)
-        for number in (zlib.crc32(name.encode()) & 0x7FFFFFFF, ascent_step):
+        numbers = [zlib.crc32(name.encode()) & 0x7FFFFFFF, ascent_step]
+        # Without it the first climb draws what it did before there were more.
+        numbers += [climb] if climb else []
+        for number in numbers:
             self._key = random.fold_in(self._key, number)
         self._drawn = 0
 

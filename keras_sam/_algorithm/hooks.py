@@ -13,7 +13,7 @@ _HOOKS = {
     for role in {argument.role for argument in parts.ARGUMENTS.values()}
 }
 # The hooks that are bools. All other hooks are methods.
-_FLAGS = {"decoupled", "takes_slices"}
+_FLAGS = {"decoupled", "skips_end", "takes_slices"}
 # Names of helpers that resemble the name of a hook, but are no misspelling.
 _WORDS = {"best", "factors", "factory", "reset", "test", "unit"}
 # The similarity of `init` and `iint`. Equal names have 1.

@@ -90,6 +90,12 @@ class Method:
             return "num_batch_splits"
         return "track" if self.track else None
 
+    @property
+    def evaluates_end(self):
+        """Whether a train step evaluates the end of the climb."""
+        needed = self.direction.learns or bool(self.track)
+        return needed or not self.descent.skips_end
+
     def shares_gradient(self, first):
         """Whether a step of the climb takes the gradient that others see.
 

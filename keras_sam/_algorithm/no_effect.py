@@ -63,6 +63,7 @@ def reasons(arguments, default):
         *_in_place(arguments),
         *_of_one_step(arguments, given),
         *_of_samples(arguments),
+        *_of_climbs(arguments),
     ]
 
 
@@ -139,6 +140,24 @@ def _of_samples(arguments):
         f"{_listed(names)} no effect with `fraction=1`, which chooses all "
         "examples. Leave out what has none, or choose a smaller fraction. "
         f"Received: {_received(arguments, names)}."
+    ]
+
+
+def _of_climbs(arguments):
+    """Several climbs of a direction without random draws are all alike."""
+    descent, direction = arguments["descent"], arguments["direction"]
+    own = type(direction).__module__.startswith("keras_sam.")
+    draws = any(
+        hasattr(part, "seed")
+        for part in (direction, getattr(direction, "mask", None))
+    )
+    if getattr(descent, "climbs", 1) == 1 or draws or not own:
+        return []
+    return [
+        "`climbs` has no effect with a `direction` that draws no random "
+        "numbers: all climbs are the same. Leave it out, or climb along noise, "
+        "as with `directions.Random()`. Received: "
+        f"{_received(arguments, ['descent', 'direction'])}."
     ]
 
 

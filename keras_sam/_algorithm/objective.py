@@ -20,6 +20,7 @@ from keras_sam._algorithm import selection as selections
 from keras_sam._backend import batches
 from keras_sam._backend import control_flow
 from keras_sam._backend import example_losses
+from keras_sam._backend import output_gradients
 from keras_sam._backend import replicas
 
 
@@ -38,6 +39,12 @@ def scalar(loss, who):
             f"return the mean. Received a loss of shape {tuple(loss.shape)}"
         )
     return loss
+
+
+_NO_OUTPUTS = (
+    "A landscape must be climbed by a direction that does not ask for the "
+    "outputs of the model: it has the loss alone"
+)
 
 
 class Objective:
@@ -74,6 +81,18 @@ class Objective:
     def squared_gradients(self, params, examples):
         """Returns the mean square of the gradients of single examples."""
         raise NotImplementedError
+
+    def outputs(self, params):
+        """Returns the outputs of the model at params, of this replica."""
+        raise NotImplementedError(_NO_OUTPUTS)
+
+    def output_gradients(self, params, outputs, loss=None):
+        """Returns the gradient of a loss with respect to outputs."""
+        raise NotImplementedError(_NO_OUTPUTS)
+
+    def linearized(self, gradients):
+        """Returns a `Batch` whose loss has other gradients of the outputs."""
+        raise NotImplementedError(_NO_OUTPUTS)
 
     def filters(self):
         """Returns the axes of filters, see `parts.Context`."""
@@ -169,6 +188,17 @@ class Local(Objective):
             self._state, self._batch, params, examples
         )
 
+    def outputs(self, params):
+        return self.evaluate(params, gradient=False).y_pred
+
+    def output_gradients(self, params, outputs, loss=None):
+        return output_gradients.of_loss(
+            self._evaluator, params, outputs, self._batch, loss
+        )
+
+    def linearized(self, gradients):
+        return self._batch._replace(output_gradients=gradients)
+
     def filters(self):
         return _filters.axes(self._evaluator.model, self._evaluator.params)
 
@@ -237,6 +267,15 @@ class _Relayed(Objective):
     def squared_gradients(self, params, examples):
         return self._of.squared_gradients(params, examples)
 
+    def outputs(self, params):
+        return self._of.outputs(params)
+
+    def output_gradients(self, params, outputs, loss=None):
+        return self._of.output_gradients(params, outputs, loss)
+
+    def linearized(self, gradients):
+        return self._of.linearized(gradients)
+
     def filters(self):
         return self._of.filters()
 
@@ -281,6 +320,13 @@ class Gated(_Relayed):
         )
         return clean._replace(params=params, loss=loss, grads=grads)
 
+    def outputs(self, params):
+        return control_flow.cond(
+            self.due,
+            lambda: self._of.outputs(params),
+            lambda: self._clean.y_pred,
+        )
+
 
 class Restricted(_Relayed):
     """Another objective, as a function of the perturbed weights only.
@@ -311,6 +357,12 @@ class Restricted(_Relayed):
     def squared_gradients(self, params, examples):
         squares = super().squared_gradients(self._put(params), examples)
         return self.selection.pick(squares)
+
+    def outputs(self, params):
+        return super().outputs(self._put(params))
+
+    def output_gradients(self, params, outputs, loss=None):
+        return super().output_gradients(self._put(params), outputs, loss)
 
     def filters(self):
         return self.selection.pick(super().filters())

@@ -64,18 +64,34 @@ def step(method, at, weights, memory):
 
 def climbed(method, at, clean, weights, memory):
     """Returns the `Update` of a step that climbs: `descent(g_0, ..., g_n)`."""
-    path = Path(method, at, clean, weights, memory.direction)
+    path = Path(
+        method,
+        at,
+        clean,
+        weights,
+        memory.direction,
+        evaluates_end=method.evaluates_end,
+    )
+    context = StepContext(at, method.rho, another=path.again)
     (grads, correction), descent_memory = method.descent(
-        clean, iter(path), memory.descent, StepContext(at, method.rho)
+        clean, iter(path), memory.descent, context
     )
     memory = memory._replace(
-        direction=path.memory,
+        direction=learnt(method, at, path),
         descent=descent_memory,
         cadence=method.cadence.learn(clean, grads, memory.cadence),
         climbs=tree.map_structure(lambda number: number + 1, memory.climbs),
     )
     measured = measures.measured(method.track, at.iterations, clean, path.last)
     return Update(grads, correction, memory, path.finite, measured)
+
+
+def learnt(method, at, path):
+    """Returns the memory of the direction after a climb."""
+    if path.last is None or not method.direction.learns:
+        return path.memory
+    grads = at.selection.pick(path.last.grads)
+    return method.direction.learn(grads, path.memory)
 
 
 def rested(method, at, clean, memory):

@@ -28,6 +28,7 @@ from keras_sam._backend.tensorflow import control_flow as control_flow
 from keras_sam._backend.tensorflow import datasets as datasets
 from keras_sam._backend.tensorflow import evaluator as evaluator
 from keras_sam._backend.tensorflow import example_losses as example_losses
+from keras_sam._backend.tensorflow import output_gradients as output_gradients
 from keras_sam._backend.tensorflow import preparation as preparation
 from keras_sam._backend.tensorflow import random as random
 from keras_sam._backend.tensorflow import replicas as replicas

@@ -19,8 +19,10 @@ context, or be saved with the model. Below, g_i is the gradient at z_i.
   `SurrogateGap`
 - turn from the way climbed to the last gradient: `SearchedSlerp`, `Slerp`
 - turn away from the top eigenvector of the Hessian: `EigenCorrected`
+- weigh the ends of several climbs: `Tilted`
+- take the outputs at the end of the climb, not the loss: `Functional`
 - evaluate more gradients, off the climb: `CurvatureRegularized`,
-  `FirstOrderFlatness`
+  `FirstOrderFlatness`, `Mirrored`
 """
 
 from keras_sam.descents._combinations import Accumulated
@@ -34,8 +36,11 @@ from keras_sam.descents._combinations import Weighted
 from keras_sam.descents._eigenvector import EigenCorrected
 from keras_sam.descents._extra_gradients import CurvatureRegularized
 from keras_sam.descents._extra_gradients import FirstOrderFlatness
+from keras_sam.descents._extra_gradients import Mirrored
+from keras_sam.descents._functional import Functional
 from keras_sam.descents._great_circle import SearchedSlerp
 from keras_sam.descents._great_circle import Slerp
+from keras_sam.descents._sampled import Tilted
 
 __all__ = [
     "Accumulated",
@@ -43,12 +48,15 @@ __all__ = [
     "Decoupled",
     "EigenCorrected",
     "FirstOrderFlatness",
+    "Functional",
     "Last",
     "Mean",
+    "Mirrored",
     "Penalized",
     "Renormalized",
     "SearchedSlerp",
     "Slerp",
     "SurrogateGap",
+    "Tilted",
     "Weighted",
 ]

@@ -15,10 +15,12 @@ keep a memory, ask for context, or be saved with the model.
   `Matching`, `LossEquated`
 - measure lengths in another metric: `Adaptive`, `Fisher`, `Layerwise`
 - remember an average of gradients: `Friendly`, `VarianceSuppressed`
-- draw noise, or the variables that move: `Random`, `Smoothed`, `Subset`
+- draw noise, or the variables that move: `AdaptiveRandom`, `NoiseFirst`,
+  `Random`, `Smoothed`, `Subset`
 - move only the weights of a mask: `Sparse`, with `FisherMask` or `DynamicMask`
 - move mostly the weights whose gradients stand out: `ZScored`
 - lean towards the top eigenvector of the Hessian: `Eigen`
+- climb on another loss: `LowerBound`
 """
 
 from keras_sam.directions._averaged import Friendly
@@ -35,13 +37,17 @@ from keras_sam.directions._gradient_length import Matching
 from keras_sam.directions._masked import DynamicMask
 from keras_sam.directions._masked import FisherMask
 from keras_sam.directions._masked import Sparse
+from keras_sam.directions._other_loss import LowerBound
 from keras_sam.directions._outlying import ZScored
+from keras_sam.directions._random import AdaptiveRandom
+from keras_sam.directions._random import NoiseFirst
 from keras_sam.directions._random import Random
 from keras_sam.directions._random import Smoothed
 from keras_sam.directions._random import Subset
 
 __all__ = [
     "Adaptive",
+    "AdaptiveRandom",
     "DynamicMask",
     "Eigen",
     "Fisher",
@@ -50,6 +56,8 @@ __all__ = [
     "Layerwise",
     "LossEquated",
     "Matching",
+    "LowerBound",
+    "NoiseFirst",
     "Normalized",
     "Random",
     "Smoothed",

@@ -1,6 +1,7 @@
 """Random directions: noise on filters, and random subsets of variables."""
 
 import dataclasses
+from typing import Any
 
 from keras import ops
 
@@ -15,11 +16,12 @@ from keras_sam.parts import Direction
 @exported
 @dataclasses.dataclass(frozen=True)
 class Random(Direction):
-    """Noise whose standard deviation is the length of the filter, `||w_f||`.
+    """Noise whose standard deviation is the length of the filter, or 1.
 
     A filter is the part of a kernel that makes one output, such as a column of
     the kernel of `Dense`. A bias, or another tensor without filters, counts as
-    one filter. See `Context.filters`.
+    one filter. See `Context.filters`. With `scaled=False` the standard
+    deviation of all noise is 1, so it is rho once the climb has stepped.
 
     This direction ignores the gradient: `starts.Random` does the same at half
     the cost. With `descents.Penalized` it is the mixed form of the method.
@@ -27,19 +29,74 @@ class Random(Direction):
     Args:
         seed: Int, at least 0. Each of the optimizer's iterations draws other
             noise, the same on all replicas.
+        scaled: Bool, whether the standard deviation is the length of the
+            filter, `||w_f||`.
 
     Reference: random weight perturbation (RWP), arXiv:2404.00357, as in the
-    authors' code, where the mixed form takes its two gradients on two batches.
+    authors' code, where the mixed form takes its two gradients on two batches;
+    without a scale, noise stability optimization (NSO), arXiv:2306.08553.
     """
 
     seed: int = 0
+    scaled: bool = True
 
     def __post_init__(self) -> None:
         _validation.integer("seed", self.seed, 0)
+        _validation.choice("scaled", self.scaled, (True, False))
 
     def __call__(self, grads: list, params: list, *, context: Context) -> list:
         del grads
-        return _filters.noise(params, context.draws(self), context.filters())
+        draws = context.draws(self)
+        if not self.scaled:
+            return [draws.normal(w.shape, w.dtype) for w in params]
+        return _filters.noise(params, draws, context.filters())
+
+
+@exported
+@dataclasses.dataclass(frozen=True)
+class AdaptiveRandom(Direction):
+    """Noise of standard deviation `||w_f|| / sqrt(1 + eta F_f)` on filter f.
+
+    `F <- decay F + g^2`, g the gradient at the end of the climb, is a running
+    diagonal of the Fisher information. `starts.AdaptiveRandom` says how it
+    enters, and does the same at half the cost. With `descents.Penalized` this
+    direction is the mixed form of the method.
+
+    Args:
+        eta: Float, at least 0. 0 is `Random`, up to the draws.
+        decay: Float in [0, 1).
+        seed: Int, at least 0. Each of the optimizer's iterations draws other
+            noise, the same on all replicas.
+
+    Reference: mixed adaptive random weight perturbation (m-ARWP),
+    arXiv:2404.00357; rule as in the authors' code (nblt/mARWP,
+    `train_marwp.py`), where the mixed form takes its two gradients on two
+    batches; defaults as in the script there (`scripts/run_mrwp.sh`).
+    """
+
+    eta: float = 0.1
+    decay: float = 0.99
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _validation.number("eta", self.eta, 0.0)
+        _validation.fraction("decay", self.decay)
+        _validation.integer("seed", self.seed, 0)
+
+    def init(self, params: list) -> Any:
+        return vectors.scale(0.0, params)
+
+    def __call__(
+        self, grads: list, params: list, memory: Any, *, context: Context
+    ) -> tuple[list, Any]:
+        del grads
+        draws, filters = context.draws(self), context.filters()
+        noise = _filters.noise(params, draws, filters)
+        return _filters.weighed(noise, self.eta, memory, filters), memory
+
+    def learn(self, grads: list, memory: Any) -> Any:
+        squares = [g * g for g in grads]
+        return vectors.add(vectors.scale(self.decay, memory), squares)
 
 
 @exported
@@ -82,6 +139,40 @@ class Smoothed(Direction):
         gradient = context.gradient(vectors.add(params, noise))
         up = vectors.scale(self.weight, gradient)
         return vectors.unit(vectors.add(noise, up))
+
+
+@exported
+@dataclasses.dataclass(frozen=True)
+class NoiseFirst(Direction):
+    """`length x / ||x||` in the first step of a climb, then `g / ||g||`.
+
+    x is normal in all directions, so the first step leads to a random point of
+    a sphere around w. The other steps climb from there.
+
+    Args:
+        length: Float, above 0: the length of the first step in units of the
+            other ones. With `radius="full"` it is the distance over rho.
+        seed: Int, at least 0. Each of the optimizer's iterations draws other
+            noise, the same on all replicas.
+
+    Reference: the samples of tilted SAM (TSAM), arXiv:2410.22656, as in the
+    authors' code (litian96/TSAM, `tsam.py`). There noise that is shorter than
+    the radius stays as it is, which at the scale 1 it hardly ever is.
+    """
+
+    length: float = 20.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _validation.positive("length", self.length)
+        _validation.integer("seed", self.seed, 0)
+
+    def __call__(self, grads: list, params: list, *, context: Context) -> list:
+        if context.ascent_step > 0:
+            return vectors.unit(grads)
+        draws = context.draws(self)
+        noise = [draws.normal(w.shape, w.dtype) for w in params]
+        return vectors.scale(self.length, vectors.unit(noise))
 
 
 @exported

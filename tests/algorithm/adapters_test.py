@@ -68,7 +68,6 @@ def test_a_near_miss(name, role, attribute, value, hook, derived):
     ("name", "role", "attribute", "value", "hooks"),
     [
         ("direction", parts.Direction, "rest", method, "'init'"),
-        ("direction", parts.Direction, "learn", method, "'factor'"),
         ("direction", parts.Direction, "decoupled", True, "'takes_slices'"),
         ("descent", parts.Descent, "learn", method, "'decoupled'"),
         ("start", parts.Start, "rest", method, "'learn'"),
@@ -151,6 +150,7 @@ def test_a_field_with_the_name_of_a_hook():
         ("cadence", parts.Cadence, "learn", method),
         ("start", parts.Start, "learn", method),
         ("direction", parts.Direction, "factor", method),
+        ("direction", parts.Direction, "learn", method),
         ("direction", parts.Direction, "takes_slices", True),
         ("descent", parts.Descent, "decoupled", True),
     ],

@@ -84,6 +84,12 @@ def test_all_examples(name):
     assert f"`{name}` has no effect with `fraction=1`" in text
 
 
+def test_climbs_that_are_all_alike():
+    (text,) = messages(descent=descents.Mirrored(climbs=2))
+    assert "`climbs` has no effect with a `direction` that draws no" in text
+    assert "Received: descent=Mirrored(climbs=2), direction=Normal" in text
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -95,6 +101,13 @@ def test_all_examples(name):
         {"radius": "projected", "direction": directions.Unnormalized()},
         {"radius": "projected", "start": starts.Stale()},
         {"descent": descents.Accumulated(0.5)},
+        {"descent": descents.Mirrored()},
+        {"descent": descents.Mirrored(2), "direction": directions.Subset()},
+        {
+            "descent": descents.Mirrored(2),
+            "direction": directions.Sparse(directions.DynamicMask(9)),
+        },
+        {"descent": descents.Mirrored(2), "direction": testing.Averaged()},
         # These measure, or descend with another gradient, at w itself.
         {"rho": 0.0, "track": True},
         {"rho": 0.0, "descent": descents.Accumulated(0.5)},

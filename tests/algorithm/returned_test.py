@@ -164,6 +164,17 @@ class Learning(parts.Start):
         return summed(grads)
 
 
+class LearningDirection(parts.Direction):
+    def init(self, params):
+        return params
+
+    def __call__(self, grads, params, memory):
+        return grads, memory
+
+    def learn(self, grads, memory):
+        return summed(grads)
+
+
 class LearningCadence(parts.Cadence):
     def init(self, params):
         return params
@@ -176,7 +187,12 @@ class LearningCadence(parts.Cadence):
 
 
 @pytest.mark.parametrize(
-    ("name", "part"), [("start", Learning()), ("cadence", LearningCadence())]
+    ("name", "part"),
+    [
+        ("start", Learning()),
+        ("cadence", LearningCadence()),
+        ("direction", LearningDirection()),
+    ],
 )
 def test_what_is_learnt(name, part):
     refuses(rf"`learn` of .*`{name}`\) must return a memory", **{name: part})

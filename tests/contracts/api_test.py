@@ -32,16 +32,18 @@ PARTS = {
         *("Last", "Mean", "Weighted", "Accumulated", "Penalized", "Decoupled"),
         *("SurrogateGap", "Renormalized", "CurvatureRegularized", "Slerp"),
         *("SearchedSlerp", "FirstOrderFlatness", "EigenCorrected"),
+        *("Functional", "Mirrored", "Tilted"),
     },
     directions: {
         *("Normalized", "Unnormalized", "Unified", "Adaptive", "Layerwise"),
         *("Fisher", "Friendly", "VarianceSuppressed", "Eigen", "Random"),
         *("Smoothed", "Subset", "Sparse", "FisherMask", "DynamicMask"),
         *("Matching", "LossEquated", "ZScored"),
+        *("AdaptiveRandom", "LowerBound", "NoiseFirst"),
     },
     radii: {"LinearInLearningRate"},
     samples: {"Largest", "Rising", "Drawn"},
-    starts: {"Momentum", "Stale", "Random"},
+    starts: {"Momentum", "Stale", "Random", "AdaptiveRandom"},
 }
 CLASSES = [
     pytest.param(getattr(module, name), id=f"{module.__name__}.{name}")

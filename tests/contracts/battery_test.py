@@ -53,6 +53,9 @@ FACTORS = {
         directions.VarianceSuppressed(),
         directions.Eigen(period=2, iterations=2),
         directions.Random(),
+        directions.NoiseFirst(),
+        directions.AdaptiveRandom(),
+        directions.LowerBound(),
         directions.Smoothed(),
         directions.Subset(),
         directions.Sparse(directions.FisherMask(3), period=2),
@@ -71,6 +74,9 @@ FACTORS = {
         descents.SurrogateGap(),
         descents.Renormalized(),
         descents.FirstOrderFlatness(),
+        descents.Mirrored(climbs=2),
+        descents.Tilted(climbs=2),
+        descents.Functional(),
         descents.SearchedSlerp(period=2),
         descents.EigenCorrected(period=2, iterations=2),
         descents.Slerp(0.7),
@@ -84,7 +90,13 @@ FACTORS = {
         cadences.Threshold(9),
         cadences.Reuse(2),
     ),
-    "start": (None, starts.Momentum(), starts.Stale(), starts.Random()),
+    "start": (
+        None,
+        starts.Momentum(),
+        starts.Stale(),
+        starts.Random(),
+        starts.AdaptiveRandom(),
+    ),
     "ascent_samples": (None, samples.Largest(), samples.Drawn()),
     "descent_samples": (
         None,
@@ -108,6 +120,12 @@ REFUSED = (
         "descent",
         "perturb",
         lambda a, b: type(a) is descents.FirstOrderFlatness and b is not None,
+    ),
+    # `Functional` has outputs of all examples.
+    (
+        "descent",
+        "descent_samples",
+        lambda a, b: type(a) is descents.Functional and b is not None,
     ),
 )
 
@@ -348,6 +366,16 @@ TYPES = [
         "ascent_samples": samples.Drawn(),
         "descent_samples": samples.Rising(),
     },
+    {
+        "direction": directions.NoiseFirst(),
+        "descent": descents.Tilted(climbs=2),
+        "start": starts.AdaptiveRandom(),
+    },
+    {
+        "direction": directions.LowerBound(),
+        "descent": descents.Functional(),
+        "start": starts.Stale(),
+    },
 ]
 
 
@@ -409,6 +437,13 @@ def policy_of(name):
         (
             {"descent": descents.FirstOrderFlatness(), "perturb": "kernel"},
             "`perturb` must be None",
+        ),
+        (
+            {
+                "descent": descents.Functional(),
+                "descent_samples": samples.Largest(),
+            },
+            "`descent_samples` must be None",
         ),
     ],
 )

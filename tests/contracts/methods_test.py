@@ -22,6 +22,8 @@ from tests.support import oracle
 from tests.support import oracle_costs as costs
 from tests.support import oracle_descents as combined
 from tests.support import oracle_methods as methods
+from tests.support import oracle_noise as noisy
+from tests.support import oracle_outputs as of_outputs
 from tests.support import testing
 
 STEPS = 7
@@ -53,13 +55,13 @@ def batches():
 # A train step that XLA compiles draws others.
 
 
-def drawn(mode, part, draw):
+def drawn(mode, part, draw, climb=0):
     """Returns what a part draws in each step, a list of arrays."""
 
     @tf.function(jit_compile=mode == "xla")
     def of_step(t):
         name = keras.saving.get_registered_name(type(part))
-        return draw(draws.Draws(name, part.seed, t, 0))
+        return draw(draws.Draws(name, part.seed, t, 0, climb))
 
     return [
         tf.nest.map_structure(lambda a: a.numpy(), of_step(tf.constant(t)))
@@ -67,12 +69,19 @@ def drawn(mode, part, draw):
     ]
 
 
-def noise(mode, part):
+def noise(mode, part, climb=0):
     return drawn(
         mode,
         part,
         lambda draws: [draws.normal(w.shape, "float64") for w in weights()],
+        climb,
     )
+
+
+def sampled(mode, part, climbs):
+    """Returns for each step the noise of all climbs, a list of lists."""
+    of_climbs = [noise(mode, part, climb) for climb in range(climbs)]
+    return list(zip(*of_climbs, strict=True))
 
 
 def uniform(mode, part, shape):
@@ -144,6 +153,34 @@ def mixed_random_perturbation(mode, *arguments):
     return methods.mixed_random_perturbation(
         *arguments, RHO, noise(mode, directions.Random(seed=6)), mix=0.7
     )
+
+
+def adaptive_random_perturbation(mode, *arguments, sigma=RHO):
+    xi = noise(mode, starts.AdaptiveRandom(seed=8))
+    return noisy.adaptive_random_perturbation(*arguments, sigma, xi, 5.0, 0.6)
+
+
+def mixed_adaptive(mode, *arguments):
+    xi = noise(mode, directions.AdaptiveRandom(seed=3))
+    return noisy.adaptive_random_perturbation(
+        *arguments, RHO, xi, 5.0, 0.6, mix=0.7
+    )
+
+
+def growing_random_perturbation(mode, *arguments):
+    return adaptive_random_perturbation(
+        mode, *arguments, sigma=noisy.growing(0.05, 10, STEPS)
+    )
+
+
+def tilted(mode, *arguments):
+    xi = sampled(mode, directions.NoiseFirst(seed=9), 3)
+    return noisy.tilted_sam(*arguments, RHO, xi, 20.0, distance=2 * RHO)
+
+
+def noise_stability(mode, *arguments):
+    xi = sampled(mode, directions.Random(seed=7), 2)
+    return noisy.noise_stability(*arguments, RHO, xi)
 
 
 def eigen(*arguments):
@@ -356,6 +393,43 @@ CASES = {
         },
         mixed_random_perturbation,
     ),
+    "arwp": (
+        {"start": starts.AdaptiveRandom(5.0, 0.6, 8), "ascent_steps": 0},
+        adaptive_random_perturbation,
+    ),
+    "arwp_mixed": (
+        {
+            "direction": directions.AdaptiveRandom(5.0, 0.6, 3),
+            "descent": descents.Penalized(0.7),
+        },
+        mixed_adaptive,
+    ),
+    "arwp, growing": (
+        {
+            "start": starts.AdaptiveRandom(5.0, 0.6, 8),
+            "ascent_steps": 0,
+            "rho": lambda: keras.optimizers.schedules.CosineDecay(
+                0.05, STEPS, alpha=11.0
+            ),
+        },
+        growing_random_perturbation,
+    ),
+    "nso": (
+        {
+            "direction": directions.Random(seed=7, scaled=False),
+            "descent": descents.Mirrored(climbs=2),
+        },
+        noise_stability,
+    ),
+    "tsam": (
+        {
+            "ascent_steps": 2,
+            "radius": "full",
+            "direction": directions.NoiseFirst(2.0, seed=9),
+            "descent": descents.Tilted(20.0, climbs=3),
+        },
+        tilted,
+    ),
     "gnp": (
         {"descent": descents.Penalized(0.6)},
         part(combined.gradient_norm_penalty, rho=RHO, alpha=0.6),
@@ -395,6 +469,18 @@ CASES = {
     "stable": (
         {"descent": descents.Renormalized()},
         part(combined.stable_sam, rho=RHO),
+    ),
+    "functional": (
+        {"descent": descents.Functional()},
+        part(of_outputs.functional_sam, rho=RHO),
+    ),
+    "bisam": (
+        {"direction": directions.LowerBound(mu=2.0)},
+        part(of_outputs.bisam, rho=RHO, mu=2.0),
+    ),
+    "bisam, tanh": (
+        {"direction": directions.LowerBound(mu=3.0, alpha=0.5)},
+        part(of_outputs.bisam, rho=RHO, mu=3.0, alpha=0.5),
     ),
     "cr_sam": (
         {"descent": descents.CurvatureRegularized(0.3, 0.2)},
@@ -467,12 +553,16 @@ CASES = {
         ),
     ),
 }
-RANDOM = ("r_sam", "rwp", "rwp_mixed", "ss_sam", "ssam_d", "sub_batch", "esam")
+RANDOM = (
+    *("r_sam", "rwp", "rwp_mixed", "ss_sam", "ssam_d", "sub_batch", "esam"),
+    *("arwp", "arwp_mixed", "arwp, growing", "nso", "tsam"),
+)
 # Keras computes schedules in float32.
 TOLERANCES = {
     "unified, scheduled": 1e-7,
     "le_sam, falling": 1e-7,
     "gsam, radius": 1e-7,
+    "arwp, growing": 1e-6,
 }
 
 

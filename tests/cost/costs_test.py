@@ -158,6 +158,7 @@ def test_what_happens_once_a_period(given, cadence):
         ({"ascent_steps": 0, "start": starts.Momentum()}, 1),
         ({"ascent_steps": 0, "start": starts.Stale()}, 1),
         ({"ascent_steps": 0, "start": starts.Random()}, 1),
+        ({"ascent_steps": 0, "start": starts.AdaptiveRandom()}, 1),
         ({"start": starts.Stale(), "ascent_steps": 2}, 3),
         ({"descent": descents.CurvatureRegularized()}, 3),
         ({"descent": descents.FirstOrderFlatness()}, 4),

@@ -69,6 +69,11 @@ STATEFUL = {
     "reuse": {"cadence": cadences.Reuse(2)},
     "momentum": {"start": starts.Momentum(), "ascent_steps": 0},
     "stale": {"start": starts.Stale()},
+    "fisher noise": {"start": starts.AdaptiveRandom(2.0, 0.5)},
+    "mixed noise": {
+        "direction": directions.AdaptiveRandom(2.0, 0.5),
+        "descent": descents.Penalized(0.5),
+    },
 }
 
 # Arguments of `compile` for each way in which Keras can run a step.
@@ -191,16 +196,18 @@ def replicated_step(model, x, y):
     strategy = model.distribute_strategy
     replicas = strategy.num_replicas_in_sync
 
-    def part(array, replica):
+    def part(arrays, replica):
         index = replica.replica_id_in_sync_group
-        return tf.constant(np.split(array, replicas)[index])
+        return tf.nest.map_structure(
+            lambda array: tf.constant(np.split(array, replicas)[index]), arrays
+        )
 
     with strategy.scope():
         data = tuple(
             strategy.experimental_distribute_values_from_function(
-                functools.partial(part, array)
+                functools.partial(part, arrays)
             )
-            for array in (x, y)
+            for arrays in (x, y)
         )
         model.make_train_function()
         return model.train_function(iter([data]))

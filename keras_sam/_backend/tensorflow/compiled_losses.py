@@ -15,6 +15,8 @@ from keras import tree
 
 from keras_sam import _keras_internals
 from keras_sam._backend.tensorflow import batches
+from keras_sam._backend.tensorflow import linearized
+from keras_sam._backend.tensorflow import replicas
 
 ONE = "one"
 SAMPLES, _SPLITS = "A choice of samples", "`num_batch_splits`"
@@ -25,7 +27,9 @@ def compute(model, batch, y_pred, training=True, weights=None):
 
     Args:
         model: `keras.Model`, compiled.
-        batch: `Batch`. Its `scales` multiply the compiled losses.
+        batch: `Batch`. Its `scales` multiply the compiled losses. With
+            `output_gradients` the result has these gradients with respect to
+            the outputs. What does not go through them stays as it is.
         y_pred: The outputs of the model.
         training: Bool.
         weights: Tensor of a factor for each example, or None. They multiply
@@ -42,6 +46,13 @@ def compute(model, batch, y_pred, training=True, weights=None):
             loss = _Weighted(loss, weights)
         return loss if scale is None else _Scaled(loss, scale)
 
+    if batch.output_gradients is not None:
+        rest = batch._replace(output_gradients=None)
+        held = linearized.copies(y_pred, tf.stop_gradient)
+        rest = tf.reduce_sum(compute(model, rest, held, training))
+        terms = linearized.terms(y_pred, batch.output_gradients)
+        # Keras divides losses by the number of replicas.
+        return rest + tf.cast(terms / replicas.count(), rest.dtype)
     if batch.scales is None and weights is None:
         return _loss(model, batch, y_pred, training)
     losses = _losses(model, batch, y_pred)
@@ -74,10 +85,16 @@ def divisors(model, batch, y_pred):
     return [loss.divisor for loss in losses]
 
 
-def aside(model):
-    """Returns a scope in which losses are computed, and metrics stay."""
+def aside(model, given=()):
+    """Returns a scope in which losses are computed, and metrics stay.
+
+    Args:
+        model: `keras.Model`.
+        given: Pairs of a Keras variable and another value for it.
+    """
     # Regularizers read these values.
-    return keras.StatelessScope([(v, v.value) for v in model.variables])
+    values = [(v, v.value) for v in model.variables]
+    return keras.StatelessScope([*values, *given])
 
 
 class _Changed(keras.losses.Loss):
