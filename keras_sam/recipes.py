@@ -13,6 +13,7 @@ from typing import Any
 from typing import NamedTuple
 
 from keras_sam.cadences import Every
+from keras_sam.cadences import LatePhase
 from keras_sam.cadences import Randomly
 from keras_sam.cadences import Reuse
 from keras_sam.cadences import Threshold
@@ -340,6 +341,20 @@ _ROWS: dict[str, Recipe] = {
         "1 + n/k",
         rho=0.05,
         cadence=Every(k=5),
+    ),
+    "late_phase": _recipe(
+        "Late-phase SAM",
+        "2410.10373",
+        "1 + n f",
+        rho=0.05,
+        cadence=LatePhase(steps=10000, fraction=0.3),
+        note="f of the training; steps of the training",
+        numbers="rho and fraction are the defaults of the package temperon "
+        "0.1.1, `temperon/temperon.py`; its README has 0.3 for GPT-2 and "
+        "GLUE, 0.2 and 0.57 for CIFAR-100. The authors of the paper climb in "
+        "the last 10 of 160 epochs, with rho 2: defaults of "
+        "`script/ERM_to_SAM.py`, for VGG-16 on CIFAR-10; in the last 25 of "
+        "200 epochs of WRN-16-8 on CIFAR-10: figure 1",
     ),
     "ss_sam": _recipe(
         "SS-SAM, RST",

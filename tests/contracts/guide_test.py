@@ -131,7 +131,7 @@ def test_chord(guide):
 def test_names_exist():
     """All names of the library in the pages exist."""
     for module, name in re.findall(
-        r"`(directions|descents|cadences|starts|samples|radii)\.([A-Z]\w+)",
+        r"`(directions|descents|cadences|starts|samples|radii|schedules)\.([A-Z]\w+)",
         GUIDE + SCOPE,
     ):
         assert hasattr(getattr(keras_sam, module), name), (module, name)
