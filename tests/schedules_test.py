@@ -125,6 +125,22 @@ def test_a_model_with_both_comes_back(tmp_path):
     assert again.climbs == 2
 
 
+def test_both_under_gradient_accumulation():
+    """Keras counts batches for the rate, and updates as iterations."""
+    late = cadences.LatePhase(4, 0.5)
+    rate = schedules.WarmupStableDecay(0.5, 8, decay_start=2 * late.start)
+    sam = keras_sam.SAM(testing.dense_net(), cadence=late)
+    sgd = keras.optimizers.SGD(rate, gradient_accumulation_steps=2)
+    sam.compile(sgd, testing.cross_entropy(), run_eagerly=True)
+    found = []
+    for _ in range(8):
+        climbs = sam.climbs or 0
+        found.append(float(sgd.learning_rate))
+        sam.train_on_batch(*testing.data())
+        assert (sam.climbs > climbs) == (len(found) > 4)
+    assert found == pytest.approx([0.5] * 5 + [0.375, 0.25, 0.125])
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [

@@ -168,5 +168,17 @@ def test_landscapes():
     assert public - {"filter_normalized", "weights"} <= listed
 
 
+def test_late_phase():
+    """The block has an assertion of its own."""
+    text = (DOCS / "late_phase.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names = {}
+    exec(block, names)
+    late, rate = names["late"], names["rate"]
+    assert late.start == rate.decay_start == 70
+    assert int(names["sam"].optimizer.iterations) == names["steps"] == 100
+    assert float(rate(70)) > float(rate(71))
+
+
 if __name__ == "__main__":
     sys.exit(pytest.main([__file__]))
