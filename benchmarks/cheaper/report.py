@@ -71,13 +71,20 @@ def _score(rows):
     )
 
 
+def finished(rows):
+    """Returns the rows of the seeds that have as many as the first one."""
+    number = collections.Counter(row.seed for row in rows)
+    return [row for row in rows if number[row.seed] == number[0]]
+
+
 def markdown(rows, costs):
     """Returns all tables, and the method that is named, if one is.
 
     Args:
-        rows: List of `store.Row`, all seeds of all methods.
+        rows: List of `store.Row`. A seed that is not finished does not count.
         costs: {method: `costs.Cost`}.
     """
+    rows = finished(rows)
     found = scores(rows)
     seeds = len({row.seed for row in rows})
     parts = [_named(found, seeds)]
@@ -120,20 +127,22 @@ def _table(of_cell, costs):
 
 
 def _cell(interval):
-    text = f"{interval.mean:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
+    numbers = (interval.mean, interval.low, interval.high)
+    # Plus 0.0, so that there is no -0.00.
+    mean, low, high = (f"{round(n, 2) + 0.0:+.2f}" for n in numbers)
+    text = f"{mean} [{low}, {high}]"
     return f"**{text}**" if interval.excludes_zero else text
 
 
 def counts(found):
     """Returns {method: {SGD or SAM: (tasks above, tasks below)}}."""
     result = {}
-    for method in grid.ARMS:
+    for method in next(iter(found.values())):
         of_method = {}
         for other in (grid.SGD, grid.SAM):
             intervals = [
                 of_cell[method].less(of_cell[other])
                 for of_cell in found.values()
-                if method in of_cell
             ]
             of_method[other] = (
                 sum(i.low > 0 for i in intervals),

@@ -109,7 +109,7 @@ class Here:
 
 @pytest.fixture
 def small(monkeypatch):
-    task = grid.Task("mlp", 20, (0.1,), (0.1,))
+    task = grid.Task("mlp", 20, (0.1,), {})
     monkeypatch.setattr(grid, "TASKS", {"digits": task})
     monkeypatch.setattr(grid, "LABEL_NOISES", (0.3,))
     monkeypatch.setattr(pool, "executor", Here)
@@ -241,6 +241,14 @@ def test_no_method_is_named_for_one_task():
     below = rows({"SGD": SAM, "SAM": SGD}, ("digits", 0.0))
     assert report.named(report.scores(all_rows() + below)) is None
     assert "name no method" in report.markdown(one, COSTS)
+
+
+def test_a_seed_that_is_not_finished_does_not_count():
+    whole = all_rows()
+    begun = [row for row in all_rows() if row.seed < 3 or row.method == "SGD"]
+    less = [row for row in whole if row.seed < 3]
+    assert report.markdown(begun, COSTS) == report.markdown(less, COSTS)
+    assert "these 3 seeds name" in report.markdown(begun, COSTS)
 
 
 def test_a_page_without_marks_is_refused(tmp_path):
