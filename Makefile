@@ -2,6 +2,7 @@
 #
 #   make demo          Trains on real digits, compares methods, draws.
 #   make study         Repeats docs/study: an hour; continues where it stopped.
+#   make cheaper       Renews docs/cheaper.md: an hour; continues, too.
 #   make test          Runs the tests.
 #   make check         Two minutes: lint, and the tests nearest to what changed.
 #   make lint          Checks style and types, and BUILD files if there is npm.
@@ -46,14 +47,19 @@ endef
 # A TensorFlow built for TPUs otherwise looks for one on the network.
 export TPU_SKIP_MDS_QUERY = 1
 
-.PHONY: demo study test check lint format build-files catalogue \
-    test-oldest test-newest soak tpu-check conformance ecosystem peers lock wheel clean
+.PHONY: demo study cheaper test check lint format build-files catalogue \
+    test-oldest test-newest soak tpu-check conformance ecosystem peers lock \
+    wheel clean
 
 demo: $(VENV)/.installed
 	$(RUN) examples.compare --output_dir=demo
 
 study: $(VENV)/.installed
 	$(RUN) examples.study --output_dir=study
+
+cheaper: $(VENV)/.installed
+	$(RUN) benchmarks.cheaper --output_dir=docs/cheaper \
+	    --document=docs/cheaper.md
 
 test: $(VENV)/.installed
 	$(RUN) $(PYTEST)

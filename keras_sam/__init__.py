@@ -11,6 +11,7 @@ from keras_sam import parts
 from keras_sam import radii
 from keras_sam import recipes
 from keras_sam import samples
+from keras_sam import schedules
 from keras_sam import selections
 from keras_sam import starts
 from keras_sam import vectors
@@ -36,6 +37,7 @@ __all__ = [
     "radii",
     "recipes",
     "samples",
+    "schedules",
     "selections",
     "starts",
     "vectors",

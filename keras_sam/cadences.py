@@ -14,6 +14,7 @@ saved with the model.
     sam = keras_sam.SAM(model, cadence=early)
 
 - climb in each k-th train step: `Every`, and `Reuse`, which reuses the climb
+- climb in the last part of the training: `LatePhase`
 - climb at random: `Randomly`
 - climb where the gradient is long: `Threshold`
 """
@@ -28,7 +29,7 @@ from keras_sam import parts
 from keras_sam import vectors
 from keras_sam._registration import exported
 
-__all__ = ["Every", "Randomly", "Reuse", "Threshold"]
+__all__ = ["Every", "LatePhase", "Randomly", "Reuse", "Threshold"]
 
 
 @exported
@@ -67,6 +68,46 @@ class Every(parts.Cadence):
         if self.stop is not None:
             due = ops.logical_and(due, context.iterations < self.stop)
         return due
+
+
+@exported
+@dataclasses.dataclass(frozen=True)
+class LatePhase(parts.Cadence):
+    """Each step of the last part of the training.
+
+    The first `start` steps do not climb. All later ones do, those after the end
+    of the training too, and the last step of the training in any case:
+
+        start = min(round((1 - fraction) steps), steps - 1)
+
+    `keras_sam.schedules.WarmupStableDecay` takes `start`, so that the learning
+    rate decays where the climbs are. docs/late_phase.md shows both.
+
+    Args:
+        steps: Int, at least 1, the iterations of the whole training.
+        fraction: Float above 0, at most 1, the share of the steps that climb.
+
+    Reference: arXiv:2410.10373, whose code (zzp1012/SAM-in-Late-Phase,
+    `script/ERM_to_SAM.py`) counts epochs; a fraction of the steps, and how it
+    is rounded, as in the package temperon 0.1.1.
+    """
+
+    steps: int
+    fraction: float = 0.3
+
+    def __post_init__(self) -> None:
+        _validation.integer("steps", self.steps, 1)
+        _validation.number("fraction", self.fraction, 0.0, 1.0)
+        _validation.positive("fraction", self.fraction)
+
+    @property
+    def start(self) -> int:
+        """The first of the optimizer's iterations that climbs."""
+        return min(round((1 - self.fraction) * self.steps), self.steps - 1)
+
+    def __call__(self, clean: Any, *, context: parts.Context) -> Any:
+        del clean
+        return self.start == 0 or context.iterations >= self.start
 
 
 @exported

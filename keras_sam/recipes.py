@@ -13,6 +13,7 @@ from typing import Any
 from typing import NamedTuple
 
 from keras_sam.cadences import Every
+from keras_sam.cadences import LatePhase
 from keras_sam.cadences import Randomly
 from keras_sam.cadences import Reuse
 from keras_sam.cadences import Threshold
@@ -455,11 +456,11 @@ _ROWS: dict[str, Recipe] = {
         ascent_steps=0,
         start=AdaptiveRandomStart(eta=0.1, decay=0.99),
         note="rho of the authors grows along a cosine",
-        numbers="the authors' repository nblt/mARWP: eta and decay in "
-        "scripts/run_rwp.sh (CIFAR-100, as it stands VGG16-BN), where the "
-        "noise is 0.001 times 1 + 10 (1 - cos(pi t / T)) / 2, up to 0.011; "
-        "rho 0.01 is the default of the class ARWP in utils.py, with eta 1 "
-        "and decay 0.9",
+        numbers="Authors: rho 0.01, the default of their class ARWP "
+        "(nblt/mARWP, utils.py), where eta is 1 and decay 0.9. "
+        "Their script has eta 0.1 and decay 0.99 for VGG16-BN on "
+        "CIFAR-100 (scripts/run_rwp.sh), where the noise is 0.001 "
+        "times 1 + 10 (1 - cos(pi t / T)) / 2.",
     ),
     "arwp_mixed": _recipe(
         "the same, mixed",
@@ -468,9 +469,9 @@ _ROWS: dict[str, Recipe] = {
         rho=0.015,
         direction=AdaptiveRandom(eta=0.1, decay=0.99),
         descent=Penalized(alpha=0.5),
-        numbers="scripts/run_mrwp.sh of the authors' repository nblt/mARWP "
-        "(CIFAR-100, as it stands ResNet-18: sigma 0.015, lambda 0.5, eta 0.1, "
-        "beta 0.99)",
+        numbers="Authors: rho 0.015, their sigma, alpha 0.5, eta 0.1 and "
+        "decay 0.99 for ResNet-18 on CIFAR-100 (nblt/mARWP, "
+        "scripts/run_mrwp.sh).",
     ),
     "nso": _recipe(
         "Noise stability optimization",
@@ -480,12 +481,11 @@ _ROWS: dict[str, Recipe] = {
         direction=Random(scaled=False),
         descent=Mirrored(),
         note="rho is the standard deviation; 2 k + 1 with k `climbs`",
-        numbers="the authors' repository VirtuosoResearch/"
-        "Noise-stability-optimization: README.md (sigma 0.01, k 1, the weight "
-        "of the gradient at w 0), and the scripts in exps_on_image_datasets/"
-        "scripts/run_resnet (ResNet-34 fine-tuned: sigma 0.01 for CIFAR-10, "
-        "CIFAR-100 and others, 0.008 for Aircraft, 0.012 for Birds and Indoor, "
-        "k 1 to 4)",
+        numbers="Authors: rho 0.01, their sigma, and 1 pair of points "
+        "(VirtuosoResearch/Noise-stability-optimization, "
+        "README.md). Their scripts for fine-tuned ResNet-34 have "
+        "sigma 0.01 for CIFAR-10, CIFAR-100 and others, 0.008 for "
+        "Aircraft, 0.012 for Birds and Indoor, and 1 to 4 pairs.",
     ),
     "tsam": _recipe(
         "Tilted SAM",
@@ -497,11 +497,13 @@ _ROWS: dict[str, Recipe] = {
         direction=NoiseFirst(length=20.0),
         descent=Tilted(tilt=1.0, climbs=3),
         note="3 random points at distance 1, then a step of SAM from each",
-        numbers="defaults of the authors' litian96/TSAM image/train_tsam.py "
-        "(for CIFAR-10: rho 0.05, radius 1, tilt 1, 3 samples); its scripts "
-        "search rho 0.1, tilt 0, 1, 5, 20, 100 and 400, 3 or 5 samples, and 40 "
-        "samples at radius 10 and 100 for a ViT on DTD. The values that the "
-        "paper settled on were not read",
+        numbers="Authors: rho 0.05, tilt 1 and 3 points at radius 1, here "
+        "length 20 times rho, the defaults for CIFAR-10 "
+        "(litian96/TSAM, image/train_tsam.py). Their scripts "
+        "search rho 0.1, tilt 0, 1, 5, 20, 100 and 400, 3 or 5 "
+        "points, and 40 points at radius 10 and 100 for a ViT on "
+        "DTD. What the paper settled on was not read. 2 steps are "
+        "the random one and that of SAM.",
     ),
     "gnp": _recipe(
         "Gradient norm penalty",
@@ -587,8 +589,9 @@ _ROWS: dict[str, Recipe] = {
         rho=0.05,
         descent=Functional(),
         note="not confirmed in code",
-        numbers="rho is the default of the wrapper: the values of the paper "
-        "(C4 language models, ViTs) were not read, and no code was found",
+        numbers="Ours: rho 0.05, the default of SAM. The numbers of the "
+        "paper, for language models on C4 and ViTs, were not read, "
+        "and no code was found.",
     ),
     "bisam": _recipe(
         "BiSAM",
@@ -597,9 +600,9 @@ _ROWS: dict[str, Recipe] = {
         rho=0.05,
         direction=LowerBound(mu=1.0),
         note="and a forward pass; for classes; alpha=0.1 is BiSAM (tanh)",
-        numbers="defaults of the authors' LIONS-EPFL/BiSAM args.py, and the "
-        "example in README.md (BiSAM (-log), rho 0.05 and mu 1, ResNet-56 on "
-        "CIFAR-10); the values for each network of the paper were not read",
+        numbers="Authors: rho 0.05 and mu 1 for ResNet-56 on CIFAR-10 "
+        "(LIONS-EPFL/BiSAM, README.md, args.py). The numbers of "
+        "the paper for each network were not read.",
     ),
     "cr_sam": _recipe(
         "CR-SAM",
@@ -643,6 +646,21 @@ _ROWS: dict[str, Recipe] = {
         "(mosaicml/composer, composer/algorithms/sam/README.md). It advises "
         "rho in proportion to k, from 0.05 for k = 1. It climbs in the last "
         "step of each k, so start is 9.",
+    ),
+    "late_phase": _recipe(
+        "Late-phase SAM",
+        "2410.10373",
+        "1 + n f",
+        rho=0.05,
+        cadence=LatePhase(steps=10000, fraction=0.3),
+        note="f of the training; steps of the training",
+        numbers="Library: rho 0.05 and fraction 0.3, the defaults of the PyPI "
+        "package temperon 0.1.1 (pypi/temperon, temperon/temperon.py); its "
+        "README has 0.3 for GPT-2 and GLUE, 0.2 and 0.57 for CIFAR-100. The "
+        "authors of the paper climb in the last 10 of 160 epochs, with rho 2, "
+        "by default (zzp1012/SAM-in-Late-Phase, script/ERM_to_SAM.py), for "
+        "VGG-16 on CIFAR-10; in the last 25 of 200 epochs of WRN-16-8 on "
+        "CIFAR-10 (figure 1).",
     ),
     "ss_sam": _recipe(
         "SS-SAM, RST",

@@ -27,6 +27,7 @@ KINDS = [
 ]
 # What has no default, and other values than the defaults.
 GIVEN = {
+    cadences.LatePhase: {"steps": 7, "fraction": 0.4},
     cadences.Threshold: {"steps": 7, "first": 2.0},
     descents.Weighted: {"weights": (0.5, 0.5)},
     descents.FirstOrderFlatness: {"betas": (1.0, 2.0, 3.0)},
@@ -113,6 +114,7 @@ def test_parts_are_frozen(kind):
         (cadences.Every, "k", (0,)),
         (cadences.Every, "start", (-1,)),
         (cadences.Every, "stop", (0,)),
+        (cadences.LatePhase, "steps", (0,)),
         (cadences.Randomly, "probability", (-0.1, 1.1, decay(2.0))),
         (cadences.Threshold, "steps", (0,)),
         (cadences.Reuse, "alpha", (-0.1,)),

@@ -18,6 +18,8 @@ from keras_sam import directions
 from keras_sam import radii
 from keras_sam import recipes
 from keras_sam import samples
+from keras_sam import schedules
+from keras_sam import selections
 from keras_sam import starts
 from tests.support import testing
 
@@ -27,7 +29,7 @@ CALLS = re.findall(
     r"^\| `(\w+)` \|[^|]*\|[^|]*\| `(SAM\(.*?\))` \|", README, re.MULTILINE
 )
 PARTS = {
-    cadences: {"Every", "Randomly", "Threshold", "Reuse"},
+    cadences: {"Every", "LatePhase", "Randomly", "Threshold", "Reuse"},
     descents: {
         *("Last", "Mean", "Weighted", "Accumulated", "Penalized", "Decoupled"),
         *("SurrogateGap", "Renormalized", "CurvatureRegularized", "Slerp"),
@@ -43,6 +45,8 @@ PARTS = {
     },
     radii: {"LinearInLearningRate"},
     samples: {"Largest", "Rising", "Drawn"},
+    schedules: {"WarmupStableDecay"},
+    selections: {"Normalization"},
     starts: {"Momentum", "Stale", "Random", "AdaptiveRandom"},
 }
 CLASSES = [

@@ -86,6 +86,7 @@ FACTORS = {
         cadences.Every(),
         cadences.Every(2),
         cadences.Every(start=1, stop=2),
+        cadences.LatePhase(2),
         cadences.Randomly(),
         cadences.Threshold(9),
         cadences.Reuse(2),

@@ -131,7 +131,7 @@ def test_chord(guide):
 def test_names_exist():
     """All names of the library in the pages exist."""
     for module, name in re.findall(
-        r"`(directions|descents|cadences|starts|samples|radii)\.([A-Z]\w+)",
+        r"`(directions|descents|cadences|starts|samples|radii|schedules)\.([A-Z]\w+)",
         GUIDE + SCOPE,
     ):
         assert hasattr(getattr(keras_sam, module), name), (module, name)
@@ -166,6 +166,18 @@ def test_landscapes():
     }
     # Helpers to make directions of one's own.
     assert public - {"filter_normalized", "weights"} <= listed
+
+
+def test_late_phase():
+    """The block has an assertion of its own."""
+    text = (DOCS / "late_phase.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names = {}
+    exec(block, names)
+    late, rate = names["late"], names["rate"]
+    assert late.start == rate.decay_start == 70
+    assert int(names["sam"].optimizer.iterations) == names["steps"] == 100
+    assert float(rate(70)) > float(rate(71))
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ LEVELS = [
         "directions",
         "radii",
         "samples",
+        "schedules",
         "selections",
         "starts",
     },

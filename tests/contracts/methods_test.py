@@ -502,6 +502,10 @@ CASES = {
         {"cadence": cadences.Every(3)},
         part(costs.interval, rho=RHO, period=3),
     ),
+    "late_phase": (
+        {"cadence": cadences.LatePhase(STEPS, fraction=0.4)},
+        part(costs.late_phase, rho=RHO, number=round(0.4 * STEPS)),
+    ),
     "ss_sam": ({"cadence": COIN}, random_sam),
     "ae_sam": (
         {"cadence": cadences.Threshold(STEPS, decay=0.6)},

@@ -216,6 +216,7 @@ CADENCES = {
     "every": cadences.Every(3),
     "within": cadences.Every(2, start=3, stop=8),
     "reuse": cadences.Reuse(5),
+    "late": cadences.LatePhase(STEPS, fraction=0.3),
     "randomly": cadences.Randomly(0.4, seed=1),
     "threshold": cadences.Threshold(STEPS),
 }
@@ -223,6 +224,7 @@ CADENCES = {
 DUE = {
     "every": [t % 3 == 0 for t in range(STEPS)],
     "within": [t in (3, 5, 7) for t in range(STEPS)],
+    "late": [t >= STEPS - round(0.3 * STEPS) for t in range(STEPS)],
     "reuse": [t % 5 == 0 for t in range(STEPS)],
 }
 PLACES = {
@@ -404,6 +406,7 @@ def assert_equal(first, second, mode):
         (Always(), "eager"),
         (Always(), "graph"),
         (cadences.Reuse(1), "eager"),
+        (cadences.LatePhase(99, fraction=1.0), "eager"),
         (cadences.Randomly(1.0), "eager"),
     ],
 )
@@ -419,6 +422,7 @@ def test_a_cadence_that_always_climbs_changes_nothing(cadence, mode):
     [
         (cadences.Every(start=99), "eager"),
         (cadences.Every(start=99), "graph"),
+        (cadences.LatePhase(99), "eager"),
         (cadences.Randomly(0.0), "eager"),
     ],
 )

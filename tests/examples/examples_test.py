@@ -290,7 +290,7 @@ def test_rho_min_needs(arguments):
 
 _TABLES = {
     "method": ("sam", "asam", "eigen", "wsam"),
-    "cadence": ("Every", "Randomly", "Reuse(k=2)", "Threshold"),
+    "cadence": ("Every", "LatePhase", "Reuse(k=2)", "Threshold"),
     "radius": ("split", "full", "projected", "matched"),
     "xla": options.XLA,
     "strategy": ("none", "mirrored"),  # Others: launch_test.py, tpu_test.py.

@@ -32,6 +32,18 @@ def interval(w, batches, lr, rho, period):
     return climbing_if(w, batches, lr, rho, lambda t, g: t % period == 0)
 
 
+def late_phase(w, batches, lr, rho, number):
+    """arXiv:2410.10373: SGD, then SAM in the last `number` steps.
+
+    Confirmed in zzp1012/SAM-in-Late-Phase `script/ERM_to_SAM.py`, which counts
+    epochs: SAM if start_SAM <= epoch <= end_SAM, and end_SAM is the last one.
+    There SGD and SAM have two optimizers, and so two momenta; SAM's begins at
+    0. Here is no momentum.
+    """
+    first = len(batches) - number
+    return climbing_if(w, batches, lr, rho, lambda t, g: t >= first)
+
+
 def random_sam(w, batches, lr, rho, coins):
     """RST, once SS-SAM, arXiv:2203.09962: SAM if a coin shows 1.
 

@@ -25,6 +25,7 @@ def test_is_sam():
     sam = methods.sam(w, batches, LR, RHO)
     for same_as in (
         costs.interval(w, batches, LR, RHO, 1),
+        costs.late_phase(w, batches, LR, RHO, 3),
         costs.random_sam(w, batches, LR, RHO, [True] * 3),
         costs.ae_sam(w, batches, LR, RHO, 3, first=-1e9, last=-1e9),
         costs.looksam(w, batches, LR, RHO, period=1),
@@ -41,6 +42,7 @@ def test_is_sam():
 def test_is_sgd():
     w, batches = testing.problem()
     sgd = methods.sgd(w, batches, LR)
+    testing.same(costs.late_phase(w, batches, LR, RHO, 0), sgd)
     testing.same(costs.random_sam(w, batches, LR, RHO, [False] * 3), sgd)
     testing.same(costs.ae_sam(w, batches, LR, RHO, 3, first=1e9, last=1e9), sgd)
     testing.same(
@@ -54,6 +56,16 @@ def test_is_sgd():
 
 
 # Some steps climb, the others do not.
+
+
+def test_late_phase():
+    """It is SGD, and then SAM from where SGD has come to."""
+    w, batches = testing.problem(5)
+    actual = costs.late_phase(w, batches, LR, RHO, 2)
+    sgd = methods.sgd(w, batches[:3], LR)
+    testing.same(actual[:3], sgd, 0)
+    sam = methods.sam(sgd[-1], batches[3:], LR, RHO)
+    testing.same(actual[3:], sam, 1e-15)
 
 
 def test_interval():

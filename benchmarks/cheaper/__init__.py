@@ -1,0 +1,1 @@
+"""What methods that promise to save bring in the same time."""
