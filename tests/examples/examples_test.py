@@ -366,7 +366,7 @@ def test_method_is_its_recipe(name, tiny):
         configs.append(without_steps(config, of_sam))
     assert configs[0] == configs[1]
     assert steps[0] == [5 * 2] * len(steps[1])
-    assert bool(steps[0]) == (name in ("ae_sam", "ssam_d"))
+    assert bool(steps[0]) == (name in ("ae_sam", "late_phase", "ssam_d"))
 
 
 def test_flags_override_the_method(tiny):
