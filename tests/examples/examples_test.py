@@ -365,7 +365,7 @@ def test_method_is_its_recipe(name, tiny):
         configs.append(without("steps_per_epoch", config, of_epochs[i]))
     assert configs[0] == configs[1]
     assert steps[0] == [5 * 2] * len(steps[1])
-    assert bool(steps[0]) == (name in ("ae_sam", "ssam_d"))
+    assert bool(steps[0]) == (name in ("ae_sam", "late_phase", "ssam_d"))
     # 1 says that a part does not go by epochs.
     assert of_epochs[0] == [2 if n > 1 else 1 for n in of_epochs[1]]
     assert (2 in of_epochs[0]) == (name == "ssam_f_epochs")
