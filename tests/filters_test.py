@@ -1,10 +1,12 @@
 """Which axes of a kernel number its filters, and noise on the filters."""
 
+import operator
 import sys
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from keras_sam import _filters
@@ -15,6 +17,17 @@ from keras_sam.landscape import filter_normalized
 from tests.support import testing  # noqa: F401  Before anything touches devices.
 
 layers = keras.layers
+TOKENS = "tokens"
+
+
+class Attending(layers.Wrapper):
+    """Attention of a sequence to itself."""
+
+    def build(self, shape):
+        self.layer.build(shape, shape)
+
+    def call(self, x):
+        return self.layer(x, x)
 
 
 def axes(layer, *shape):
@@ -205,6 +218,171 @@ class Own(layers.Layer):
 
 def test_layers_that_are_not_of_keras():
     assert list(axes(Own(), 5).values()) == [(1,), None]
+
+
+# A filter makes one output: nothing else moves with it. For each layer, the name
+# of a kernel, the axes that number its outputs, and other weights to set.
+def identity(layer):
+    kernel = layer.pointwise_kernel
+    kernel.assign(np.eye(kernel.shape[-1]).reshape(kernel.shape))
+
+
+def without_recurrence(layer):
+    layer.cell.recurrent_kernel.assign(
+        np.zeros(layer.cell.recurrent_kernel.shape)
+    )
+
+
+OUTPUTS = {
+    "Dense": (layers.Dense(3), (5,), "kernel", (1,), None),
+    "Conv1D": (layers.Conv1D(4, 3), (6, 2), "kernel", (2,), None),
+    "Conv2D": (layers.Conv2D(4, 3), (5, 5, 2), "kernel", (3,), None),
+    "Conv3D": (layers.Conv3D(3, 2), (3, 3, 3, 2), "kernel", (4,), None),
+    "Conv1DTranspose": (
+        layers.Conv1DTranspose(4, 3),
+        (6, 2),
+        "kernel",
+        (2,),
+        None,
+    ),
+    "Conv2DTranspose": (
+        layers.Conv2DTranspose(4, 3),
+        (4, 4, 2),
+        "kernel",
+        (3,),
+        None,
+    ),
+    "Conv3DTranspose": (
+        layers.Conv3DTranspose(4, 2),
+        (3, 3, 3, 2),
+        "kernel",
+        (4,),
+        None,
+    ),
+    "DepthwiseConv1D": (
+        layers.DepthwiseConv1D(3, depth_multiplier=2),
+        (6, 2),
+        "kernel",
+        (2,),
+        None,
+    ),
+    "DepthwiseConv2D": (
+        layers.DepthwiseConv2D(3, depth_multiplier=2),
+        (5, 5, 2),
+        "kernel",
+        (3,),
+        None,
+    ),
+    "SeparableConv1D, depthwise": (
+        layers.SeparableConv1D(4, 3, depth_multiplier=2),
+        (6, 2),
+        "depthwise_kernel",
+        (2,),
+        identity,
+    ),
+    "SeparableConv2D, depthwise": (
+        layers.SeparableConv2D(4, 3, depth_multiplier=2),
+        (5, 5, 2),
+        "depthwise_kernel",
+        (3,),
+        identity,
+    ),
+    "SeparableConv2D, pointwise": (
+        layers.SeparableConv2D(3, 3),
+        (5, 5, 2),
+        "pointwise_kernel",
+        (3,),
+        None,
+    ),
+    "EinsumDense, heads": (
+        layers.EinsumDense("abc,cde->abde", (None, 2, 3)),
+        (4, 5),
+        "kernel",
+        (2, 3),
+        None,
+    ),
+    "EinsumDense, joined": (
+        layers.EinsumDense("abcd,cde->abe", (None, 3)),
+        (4, 2, 5),
+        "kernel",
+        (2,),
+        None,
+    ),
+    "Embedding": (
+        layers.Embedding(7, 4),
+        TOKENS,
+        "embeddings",
+        (1,),
+        None,
+    ),
+    "SimpleRNN": (
+        layers.SimpleRNN(3),
+        (4, 2),
+        "cell.kernel",
+        (1,),
+        without_recurrence,
+    ),
+    # Four filters, one for each gate, make the output of a unit.
+    "LSTM": (
+        layers.LSTM(3),
+        (4, 2),
+        "cell.kernel",
+        (1,),
+        without_recurrence,
+    ),
+    "GRU": (layers.GRU(3), (4, 2), "cell.kernel", (1,), without_recurrence),
+    "MultiHeadAttention, out": (
+        Attending(layers.MultiHeadAttention(2, 3)),
+        (4, 6),
+        "layer._output_dense.kernel",
+        (2,),
+        None,
+    ),
+    "GroupQueryAttention, out": (
+        Attending(layers.GroupQueryAttention(3, 4, 2)),
+        (4, 6),
+        "layer._output_dense.kernel",
+        (2,),
+        None,
+    ),
+}
+GATES = {"LSTM": 4, "GRU": 3}
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_a_filter_makes_one_output(name):
+    layer, shape, path, numbering, prepare = OUTPUTS[name]
+    inputs = (
+        keras.Input((7,), dtype="int32")
+        if shape is TOKENS
+        else keras.Input(shape)
+    )
+    model = keras.Model(inputs, layer(inputs))
+    random = np.random.RandomState(0)
+    for variable in model.trainable_variables:
+        variable.assign(random.normal(size=variable.shape))
+    if prepare:
+        prepare(layer)
+    x = (
+        np.arange(7)[None]
+        if shape is TOKENS
+        else random.normal(size=(2, *shape))
+    )
+    kernel = operator.attrgetter(path)(layer)
+    with tf.GradientTape() as tape:
+        y = model(x)
+    slopes = tape.jacobian(y, kernel.value).numpy()
+    # Which outputs, of all examples and places, move with which weight.
+    moving = [i for i in range(len(y.shape)) if i not in numbering]
+    moves = (slopes != 0).any(axis=tuple(moving))
+    outputs = np.prod([y.shape[i] for i in numbering])
+    moves = moves.reshape(outputs, *kernel.shape)
+    (axes,) = _filters.axes(model, [kernel])
+    others = tuple(1 + i for i in range(len(kernel.shape)) if i not in axes)
+    by_filter = moves.any(axis=others).reshape(outputs, -1)
+    assert (by_filter.sum(axis=0) == 1).all()
+    # And each output has one filter, so a filter is not a part of another.
+    assert (by_filter.sum(axis=1) == GATES.get(name, 1)).all()
 
 
 def test_directions_have_the_lengths_of_the_filters():
