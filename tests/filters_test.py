@@ -220,8 +220,8 @@ def test_layers_that_are_not_of_keras():
     assert list(axes(Own(), 5).values()) == [(1,), None]
 
 
-# A filter makes one output: nothing else moves with it. For each layer, the name
-# of a kernel, the axes that number its outputs, and other weights to set.
+# A filter makes one output: nothing else moves with it. For each layer, the
+# name of a kernel, the axes that number its outputs, and other weights to set.
 def identity(layer):
     kernel = layer.pointwise_kernel
     kernel.assign(np.eye(kernel.shape[-1]).reshape(kernel.shape))

@@ -6,10 +6,13 @@
 import sys
 import types
 
+import keras
 import pytest
 import tensorflow as tf
 from tensorflow.python.distribute.coordinator import values
 from tensorflow.python.eager import remote as connections
+from tensorflow.python.framework import ops
+from tensorflow.python.ops import nn_impl
 
 from keras_sam._backend.tensorflow import tensorflow_internals
 from tests.support import processes
@@ -162,6 +165,50 @@ def test_wait_is_for_the_end_of_a_function():
 )
 def test_is_worker_failure(error, expected):
     assert tensorflow_internals.is_worker_failure(error) == expected
+
+
+def test_around_moments(monkeypatch):
+    monkeypatch.setattr(nn_impl, "moments", nn_impl.moments)
+    seen = []
+
+    def around(moments, *arguments, **named):
+        seen.append((arguments, named))
+        return moments(*arguments, **named)
+
+    x = tf.constant([[1.0, 3.0]])
+    before = tf.nn.moments(x, [1], keepdims=True)
+    tensorflow_internals.around_moments(around)
+    for one, two in zip(tf.nn.moments(x, [1], keepdims=True), before):
+        assert one.numpy().tolist() == two.numpy().tolist()
+    tf.compat.v2.nn.moments(x, [0])
+    keras.ops.moments(x, [0])
+    assert len(seen) == 3
+    assert all(
+        set(named) <= {"x", "axes", "shift", "name", "keep_dims"}
+        for _, named in seen
+    )
+
+
+@pytest.mark.parametrize("graph", [True, False])
+def test_around_gradient(monkeypatch, graph):
+    registry = ops.gradient_registry._registry
+    monkeypatch.setitem(registry, "Softsign", dict(registry["Softsign"]))
+
+    def around(gradient, operation, upstream):
+        assert operation.inputs[0].shape == upstream.shape
+        return 2 * gradient(operation, upstream)
+
+    def slope():
+        x = tf.constant([1.0, 3.0])
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.nn.softsign(x)
+        return tape.gradient(y, x)
+
+    before = slope()
+    tensorflow_internals.around_gradient("Softsign", around)
+    after = tf.function(slope)() if graph else slope()
+    assert (2 * before).numpy().tolist() == after.numpy().tolist()
 
 
 if __name__ == "__main__":

@@ -125,11 +125,11 @@ _GRADIENTS = {
 
 
 def check(model, assigned, training):
-    """Raises NotImplementedError if the gradient of a pass is none.
+    """Raises NotImplementedError if a pass has no Hessian.
 
-    A layer that stops a gradient, or that assigns a weight which it then uses,
-    has a training gradient that belongs to no function of the weights. There is
-    no Hessian then.
+    Some layers have a training gradient that is not the gradient of a function
+    of the weights: they assign a weight and then use it, or hold statistics of
+    the batch constant.
 
     Args:
         model: `keras.Model`.
@@ -142,7 +142,9 @@ def check(model, assigned, training):
     renormalized = [
         layer.path
         for layer in _keras_internals.layers(model)
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.renorm
+        if isinstance(layer, keras.layers.BatchNormalization)
+        and layer.trainable
+        and getattr(layer, "renorm", False)  # Keras 3.14 has it not.
     ]
     if assigned or renormalized:
         raise NotImplementedError(
