@@ -320,9 +320,9 @@ _ROWS: dict[str, Recipe] = {
         numbers="the authors' repository VirtuosoResearch/"
         "Noise-stability-optimization: README.md (sigma 0.01, k 1, the weight "
         "of the gradient at w 0), and the scripts in exps_on_image_datasets/"
-        "scripts/run_resnet (ResNet-34 fine-tuned: sigma 0.01 for CIFAR-10, "
-        "CIFAR-100 and others, 0.008 for Aircraft, 0.012 for Birds and Indoor, "
-        "k 1 to 4)",
+        "scripts/run_resnet (ResNet-34 fine-tuned: sigma 0.01 for CIFAR-10 and "
+        "CIFAR-100, 0.008 for Aircraft, 0.012 for Birds and Indoor, 0.008 to "
+        "0.014 searched for others; k 1 to 4)",
     ),
     "tsam": _recipe(
         "Tilted SAM",
