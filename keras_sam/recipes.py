@@ -484,7 +484,7 @@ _ROWS: dict[str, Recipe] = {
         numbers="Authors: rho 0.01, their sigma, and 1 pair of points "
         "(VirtuosoResearch/Noise-stability-optimization, "
         "README.md). Their scripts for fine-tuned ResNet-34 have "
-        "sigma 0.01 for CIFAR-10, CIFAR-100 and others, 0.008 for "
+        "sigma 0.01 for CIFAR-10 and CIFAR-100, 0.008 for "
         "Aircraft, 0.012 for Birds and Indoor, and 1 to 4 pairs.",
     ),
     "tsam": _recipe(

@@ -162,6 +162,28 @@ def test_what_happens_once_a_period(given, cadence):
         ({"start": starts.Stale(), "ascent_steps": 2}, 3),
         ({"descent": descents.CurvatureRegularized()}, 3),
         ({"descent": descents.FirstOrderFlatness()}, 4),
+        ({"descent": descents.Mirrored()}, 3),
+        (
+            {
+                "descent": descents.Mirrored(climbs=2),
+                "direction": directions.Random(scaled=False),
+            },
+            5,
+        ),
+        (
+            {
+                "descent": descents.Tilted(climbs=3),
+                "direction": directions.NoiseFirst(),
+                "ascent_steps": 2,
+            },
+            7,
+        ),
+        # The outputs are those of the clean pass.
+        ({"descent": descents.Functional()}, 2),
+        ({"descent": descents.Functional(), "ascent_steps": 2}, 3),
+        # `track` evaluates the end besides.
+        ({"descent": descents.Functional(), "track": True}, 3),
+        ({"direction": directions.LowerBound()}, 4),
         ({"direction": directions.Smoothed()}, 3),
         ({"direction": directions.Smoothed(), "ascent_steps": 2}, 5),
         ({"ascent_samples": samples.Largest(0.5)}, 3),
