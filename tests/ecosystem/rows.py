@@ -3,6 +3,8 @@
 import time
 import traceback
 
+import keras
+
 from tests.ecosystem import checks
 from tests.ecosystem import files
 from tests.ecosystem import measures
@@ -26,6 +28,8 @@ class Row:
 
     def __init__(self, subject):
         start = time.process_time()
+        keras.config.set_floatx(subject.dtype)
+        keras.config.set_dtype_policy(subject.dtype)
         self.name, self._package = subject.name, subject.package
         self.faults, self._said = [], {}
         found = checks.Checks(subject)

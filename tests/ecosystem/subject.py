@@ -57,6 +57,7 @@ class Subject:
             besides the optimizer.
         rate: Float, the learning rate.
         momentum: Float, that of SGD.
+        dtype: String, of weights and computations.
         remark: String, what the table says of the model.
         memory: Bool, whether to save and load a direction with a memory, too.
     """
@@ -68,6 +69,7 @@ class Subject:
     compiling: Callable[[], dict[str, Any]] = dict
     rate: float = 0.05
     momentum: float = 0.9
+    dtype: str = "float32"
     remark: str = ""
     memory: bool = False
     batch_size: int = 4
