@@ -4,6 +4,7 @@
 #   make study         Repeats docs/study: an hour; continues where it stopped.
 #   make cheaper       Renews docs/cheaper.md: an hour; continues, too.
 #   make test          Runs the tests.
+#   make test-all      Runs more combinations, too: what changes many parts.
 #   make check         Two minutes: lint, and the tests nearest to what changed.
 #   make lint          Checks style and types, and BUILD files if there is npm.
 #   make format        Puts style right.
@@ -34,6 +35,7 @@ PEERS = .venv-peers-tf_keras .venv-peers-torch .venv-peers-jax
 RUN = $(VENV)/bin/python -m
 FOLDERS = benchmarks examples keras_sam tests tools
 PYTEST = pytest -n 2 --dist loadfile --no-loadscope-reorder
+NOT_ALL = -m "not also"
 
 define buildifier
 @if command -v npx >/dev/null; then set -x; \
@@ -47,9 +49,9 @@ endef
 # A TensorFlow built for TPUs otherwise looks for one on the network.
 export TPU_SKIP_MDS_QUERY = 1
 
-.PHONY: demo study cheaper test check lint format build-files catalogue \
-    test-oldest test-newest soak tpu-check conformance ecosystem peers lock \
-    wheel clean
+.PHONY: demo study cheaper test test-all check lint format build-files \
+    catalogue test-oldest test-newest soak tpu-check conformance ecosystem \
+    peers lock wheel clean
 
 demo: $(VENV)/.installed
 	$(RUN) examples.compare --output_dir=demo
@@ -62,6 +64,9 @@ cheaper: $(VENV)/.installed
 	    --document=docs/cheaper.md
 
 test: $(VENV)/.installed
+	$(RUN) $(PYTEST) $(NOT_ALL)
+
+test-all: $(VENV)/.installed
 	$(RUN) $(PYTEST)
 
 check: lint

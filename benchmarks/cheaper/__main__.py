@@ -13,7 +13,7 @@ method.
 
 The same command continues an interrupted benchmark. `costs.csv` has the times,
 `shares.csv` how often AE-SAM climbs, `results.csv` a row for each finished run.
-The tables come from these files alone (`--only=report`). `--dry_run` measures
+The tables come from these files alone (`--report`). `--list` measures
 costs where there are none, and lists the steps.
 """
 
@@ -33,7 +33,7 @@ from examples import pool
 from examples.study import runner
 
 FLAGS = flags.FLAGS
-flags.DEFINE_integer("seeds", 10, "Trainings of each method.", lower_bound=2)
+flags.DEFINE_integer("trainings", 10, "Seeds of each method.", lower_bound=2)
 flags.DEFINE_float(
     "budget", 1.0, "Times the time of SAM's training.", lower_bound=0.0
 )
@@ -44,8 +44,8 @@ flags.DEFINE_multi_enum(
     "arm", list(grid.ARMS), list(grid.ARMS), "A method; SGD and SAM are needed."
 )
 flags.DEFINE_string("document", None, "File that gets the tables.")
-flags.DEFINE_enum("only", None, ["report"], "Only the tables.")
-flags.DEFINE_bool("dry_run", False, "List the steps of each method.")
+flags.DEFINE_bool("report", False, "Write the tables, train nothing.")
+flags.DEFINE_bool("list", False, "List the steps of each method.")
 flags.adopt_module_key_flags(options)
 flags.adopt_module_key_flags(pool)
 
@@ -68,10 +68,10 @@ def main(argv):
                 FLAGS.rounds,
                 FLAGS.seconds,
             )
-            if FLAGS.only != "report":
+            if not FLAGS.report:
                 planned = plan(folder, known)
-                if FLAGS.dry_run:
-                    return dry_run(planned)
+                if FLAGS.list:
+                    return show(planned)
                 store.run_all(planned, folder / "results.csv")
         except KeyboardInterrupt:
             print("Interrupted. The same command continues.", flush=True)
@@ -88,10 +88,10 @@ def plan(folder, known):
     """Returns the runs that the command line asks for."""
     shares = store.piloted(folder / "shares.csv", known, FLAGS.data_dir)
     steps = costs.steps(known, shares, FLAGS.budget)
-    return grid.plan(FLAGS.arm, FLAGS.seeds, steps, FLAGS.data_dir)
+    return grid.plan(FLAGS.arm, FLAGS.trainings, steps, FLAGS.data_dir)
 
 
-def dry_run(planned):
+def show(planned):
     """Prints how many steps a training of each method has."""
     first = {(*run.key[:3],): run.steps for run in planned}
     for (dataset, noise, method), steps in first.items():

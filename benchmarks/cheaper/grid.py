@@ -108,7 +108,7 @@ ARMS = {
     SAM: Arm("sam"),
     "late phase": Arm("late_phase"),
     "late phase, rate falls late": Arm("late_phase", late=True),
-    "every 5th step": Arm("interval"),
+    "every 5th step": Arm("interval", changes=(("cadence", "Every(k=5)"),)),
     "LookSAM": Arm("looksam"),
     "SS-SAM": Arm("ss_sam"),
     "AE-SAM": Arm("ae_sam"),

@@ -121,7 +121,7 @@ def run(folder, *arguments):
             [
                 "cheaper",
                 *(f"--output_dir={folder}", f"--data_dir={folder}/data"),
-                *("--arm=SGD", "--arm=SAM", "--arm=AE-SAM", "--seeds=2"),
+                *("--arm=SGD", "--arm=SAM", "--arm=AE-SAM", "--trainings=2"),
                 *("--network=mlp", "--rounds=2", "--seconds=0"),
                 *(f"--document={folder}/page.md", "--budget=0.5", *arguments),
             ]
@@ -160,7 +160,7 @@ def test_it_runs_resumes_and_refuses(small, tmp_path, monkeypatch):
     # Nothing is left to do.
     monkeypatch.setattr(training, "train", None)
     monkeypatch.setattr(costs, "measure", None)
-    assert run(tmp_path) == 0 and run(tmp_path, "--only=report") == 0
+    assert run(tmp_path) == 0 and run(tmp_path, "--report") == 0
     with pytest.raises(ValueError, match="other settings.*Received"):
         run(tmp_path, "--budget=2")
     with pytest.raises(ValueError, match="another --network.*'mlp'"):

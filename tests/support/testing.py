@@ -14,6 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+import pytest  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from keras import ops  # noqa: E402
 
@@ -82,6 +83,26 @@ MODES = {
     "graph": {},
     "xla": {"jit_compile": True},
 }
+
+
+def thinned(values, keep):
+    """Returns parameters of a test, of which `make test` takes some.
+
+    `make test-all` takes all. Leave out only what other tests, or other
+    parameters of the same test, cover in another way.
+
+    Args:
+        values: Iterable of parameters.
+        keep: Function of the index and the parameter: whether `make test` runs
+            it.
+    """
+    return [
+        value if keep(i, value) else pytest.param(value, marks=ALSO)
+        for i, value in enumerate(values)
+    ]
+
+
+ALSO = pytest.mark.also  # `make test-all` runs these, too.
 
 
 # TensorFlow numbers collectives anew for each strategy: two strategies in one

@@ -171,7 +171,9 @@ def test_resume_from_weights(name, tmp_path):
     assert_resumed(whole, resume(sam))
 
 
-@pytest.mark.parametrize("splits", [None, 2])
+@pytest.mark.parametrize(
+    "splits", testing.thinned([None, 2], lambda i, splits: splits is None)
+)
 @pytest.mark.parametrize("name", testing.STATEFUL)
 def test_resume_with_each_part_that_remembers(name, splits, tmp_path):
     arguments = {"rho": 0.3, **testing.STATEFUL[name]}
