@@ -102,17 +102,24 @@ PLACES = {
 }
 
 
+RUNS = [
+    *((place, "graph") for place in PLACES),
+    ("alone", "eager"),
+    ("splits", "eager"),
+    ("alone", "xla"),
+]
+
+
 @pytest.mark.parametrize(
-    ("place", "mode"),
-    [
-        *((place, "graph") for place in PLACES),
-        ("alone", "eager"),
-        ("splits", "eager"),
-        ("alone", "xla"),
-    ],
+    "run",
+    testing.thinned(
+        RUNS, lambda i, run: run[0] not in ("replicas", "synced", "not always")
+    ),
+    ids="-".join,
 )
-def test_functional_is_sam_if_the_loss_is_linear(place, mode):
+def test_functional_is_sam_if_the_loss_is_linear(run):
     """With dropout, batch statistics, regularizers, and an unused output."""
+    place, mode = run
     two = "replicas" in place or "synced" in place
     strategy = testing.two_replicas() if two else tf.distribute.get_strategy()
     found = []

@@ -266,7 +266,10 @@ def strategy(place):
     return testing.two_replicas() if two else NONE
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    "place",
+    testing.thinned(PLACES, lambda i, place: place != "split replicas"),
+)
 @pytest.mark.parametrize("name", CADENCES)
 def test_skipped_steps_cost_one_evaluation(name, place):
     """Each part of a batch for itself; all replicas alike."""

@@ -28,7 +28,9 @@ def trained(layer, shape, mode, **arguments):
     return [w.numpy() for w in model.weights], outputs
 
 
-@pytest.mark.parametrize("mode", testing.MODES)
+@pytest.mark.parametrize(
+    "mode", testing.thinned(testing.MODES, lambda i, mode: mode == "graph")
+)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(
     "arguments", [{}, {"center": False, "scale": False}, {"momentum": 0.5}]
