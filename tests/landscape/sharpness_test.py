@@ -71,7 +71,9 @@ def test_many_projected_steps_find_the_maximum_of_a_quadratic():
             e = np.linalg.solve(nu * np.eye(3) - HESSIAN, g)
             low, high = (nu, high) if np.linalg.norm(e) > rho else (low, nu)
         maxima.append(rise(g, e))
-    result = landscape.sharpness(quadratic(), rho, ascent_steps=60)
+    result = landscape.sharpness(
+        quadratic(), rho, ascent_steps=60, radius="projected"
+    )
     np.testing.assert_allclose(
         result.value, np.average(maxima, weights=SIZES), rtol=1e-6
     )
