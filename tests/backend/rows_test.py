@@ -168,7 +168,8 @@ def test_arguments(name):
     "descent, mode",
     [
         (descents.Last(), "graph"),
-        (descents.Mean(), "xla"),
+        # `test_xla` has one of these nets.
+        pytest.param(descents.Mean(), "xla", marks=testing.ALSO),
     ],
 )
 @pytest.mark.parametrize(

@@ -416,7 +416,11 @@ def test_clipping_without_a_climb_is_that_of_one_device():
             {"global_clipnorm": 0.1, "weight_decay": 0.01},
             {"direction": testing.Averaged()},
         ),
-        ({"clipvalue": 0.01, "use_ema": True}, {"sync_perturbations": True}),
+        pytest.param(
+            {"clipvalue": 0.01, "use_ema": True},
+            {"sync_perturbations": True},
+            marks=testing.ALSO,
+        ),
     ],
 )
 def test_replicas_stay_identical_for_1000_steps(optimizer, arguments):
@@ -464,7 +468,9 @@ NOW_AND_THEN = {
 }
 
 
-@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize(
+    "scaled", testing.thinned([False, True], lambda i, scaled: not scaled)
+)
 @pytest.mark.parametrize("setting", NOW_AND_THEN)
 def test_now_and_then_equals_one_device(setting, scaled):
     def optimizer():
