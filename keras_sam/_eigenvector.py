@@ -43,7 +43,8 @@ def renewed(
     for _ in range(iterations):
         # One product a conditional: `when` averages each over replicas if
         # they are synced, so several replicas iterate as one device would.
-        v = context.when(due, functools.partial(_iterated, params, v), v)
+        product = context.when(due, functools.partial(_product, params, v), v)
+        v = vectors.unit(product)
     # `v` and `-v` are both eigenvectors. Each replica keeps the sign of the
     # previous one, so that they do not cancel in the mean over replicas.
     sign = ops.where(vectors.dot(v, memory["v"]) < 0, -1.0, 1.0)
@@ -56,6 +57,6 @@ def of(memory: dict[str, Any]) -> list:
     return vectors.unit(memory["v"])
 
 
-def _iterated(params: list, v: list, context: Any) -> list:
-    """Returns the next vector of a power iteration."""
-    return vectors.unit(context.hessian_vector_product(params, v))
+def _product(params: list, v: list, context: Any) -> list:
+    """Returns the Hessian times v."""
+    return context.hessian_vector_product(params, v)

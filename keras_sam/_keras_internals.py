@@ -45,6 +45,15 @@ def set_mask(tensor: Any, value: Any) -> None:
         tensor._keras_mask = value
 
 
+def logits(tensor: Any) -> Any:
+    """Returns the logits of a tensor of probabilities, or None.
+
+    Read in Keras 3.14 and 3.15: `_keras_logits`, which softmax and sigmoid
+    attach to their results, for losses to compute with.
+    """
+    return getattr(tensor, "_keras_logits", None)
+
+
 # Layers and models.
 
 

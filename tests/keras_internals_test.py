@@ -131,6 +131,13 @@ def test_mask():
     assert _keras_internals.mask(tokens) is None
 
 
+def test_logits():
+    x = tf.constant([[1.0, 2.0]])
+    found = _keras_internals.logits(keras.activations.softmax(x))
+    np.testing.assert_array_equal(found, x)
+    assert _keras_internals.logits(x) is None
+
+
 def test_set_mask():
     sequence, last = tf.constant([[[1.0], [5.0]]]), keras.layers.LSTM(1)
     whole = last(sequence)

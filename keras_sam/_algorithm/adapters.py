@@ -55,7 +55,7 @@ class Adapted:
         self.part = part
         self.who = f"{part!r} (`{name}`)"
         self.is_own = type(part).__module__.startswith("keras_sam.")
-        self.asks_for_context = takes(part, "context")
+        self.asks_for_context = parameter(part, "context") is not None
         self.remembers = _hook(part, "init", self.role) is not None
         self.takes_slices = vars(type(part)).get("takes_slices", False)
 
@@ -277,12 +277,12 @@ def _hook(part, name, role):
     return getattr(part, name, None)
 
 
-def takes(function, name):
-    """Whether a function has a parameter of that name."""
+def parameter(function, name):
+    """Returns the `inspect.Parameter` of that name of a function, or None."""
     try:
-        return name in inspect.signature(function).parameters
+        return inspect.signature(function).parameters.get(name)
     except ValueError:  # A builtin without a signature.
-        return False
+        return None
 
 
 # The adapter of each role.

@@ -15,6 +15,7 @@ from keras import ops
 from keras import tree
 
 from keras_sam import _filters
+from keras_sam import _keras_internals
 from keras_sam import vectors
 from keras_sam._algorithm import selection as selections
 from keras_sam._backend import batches
@@ -42,8 +43,8 @@ def scalar(loss, who):
 
 
 _NO_OUTPUTS = (
-    "A landscape must be climbed by a direction that does not ask for the "
-    "outputs of the model: it has the loss alone"
+    "A landscape must be climbed by a direction, and descended by a descent, "
+    "that do not ask for the outputs of the model: it has the loss alone"
 )
 
 
@@ -321,11 +322,16 @@ class Gated(_Relayed):
         return clean._replace(params=params, loss=loss, grads=grads)
 
     def outputs(self, params):
-        return control_flow.cond(
-            self.due,
-            lambda: self._of.outputs(params),
-            lambda: self._clean.y_pred,
+        clean = self._clean.y_pred
+        outputs = control_flow.cond(
+            self.due, lambda: self._of.outputs(params), lambda: clean
         )
+        # A conditional returns tensors without their masks.
+        masks = tree.map_structure(_keras_internals.mask, clean)
+        tree.map_structure_up_to(
+            outputs, _keras_internals.set_mask, outputs, masks
+        )
+        return outputs
 
 
 class Restricted(_Relayed):

@@ -67,7 +67,7 @@ def which(who, choice, variables, model):
     if not callable(choice):
         pattern = re.compile(choice or "")
         chosen = [pattern.search(path) is not None for path in paths]
-    elif adapters.takes(choice, "layer"):
+    elif _asks_for_layer(choice):
         layers = _layers(model)
         chosen = [bool(choice(v, layer=layers.get(id(v)))) for v in variables]
     else:
@@ -80,14 +80,21 @@ def which(who, choice, variables, model):
     return chosen
 
 
+def _asks_for_layer(choice):
+    layer = adapters.parameter(choice, "layer")
+    # A default is a value that a user has bound to the name.
+    return layer is not None and layer.default is layer.empty
+
+
 def _layers(model):
-    """Returns the innermost layer of each variable, by the variable's id."""
-    # A layer comes before the layers in it.
-    return {
-        id(variable): layer
-        for layer in _keras_internals.layers(model)
-        for variable in layer.variables
-    }
+    """Returns the layer that has each variable itself, by the variable's id."""
+    owners = {}
+    for layer in _keras_internals.layers(model):
+        inner = (m for m in _keras_internals.layers(layer) if m is not layer)
+        theirs = {id(v) for below in inner for v in below.variables}
+        own = (v for v in layer.variables if id(v) not in theirs)
+        owners |= {id(variable): layer for variable in own}
+    return owners
 
 
 def _prefixes(model):

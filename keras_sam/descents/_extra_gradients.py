@@ -49,12 +49,12 @@ class CurvatureRegularized(Descent):
 @exported
 @dataclasses.dataclass(frozen=True)
 class Mirrored(Descent):
-    """`(g_n + g_-) / 2`, the mean over both sides of w.
+    """`(g_n + g_-) / 2`, the mean over both sides of z_0.
 
-    `g_-` is the gradient at `2 w - z_n`, the mirror image of the end of the
-    climb, and costs one more evaluation. With noise for a direction the mean
-    estimates the gradient of the expected loss: the part of its variance that
-    is of first order in the noise cancels.
+    `g_-` is the gradient at `2 z_0 - z_n`, the mirror image of the end of the
+    climb, on the whole batch, and costs one more evaluation. With noise for a
+    direction the mean estimates the gradient of the expected loss: the part of
+    its variance that is of first order in the noise cancels.
 
     Args:
         climbs: Int, at least 1: k. The result is the mean over k climbs, each

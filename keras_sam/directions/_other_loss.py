@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from keras import ops
@@ -26,8 +27,9 @@ class LowerBound(Direction):
 
     The model must have one output, the logits of each example, without a
     softmax, and the targets must be labels or one-hot vectors. Sample weights
-    do not count. What does not go through the outputs, such as regularizers, is
-    climbed as in SAM. A step costs a forward pass and a gradient.
+    do not count, nor does `ignore_class`: all examples climb. What does not go
+    through the outputs, such as regularizers, is climbed as in SAM. A step
+    costs a forward pass and a gradient.
 
     Args:
         mu: Float, above 0. The larger it is, the more the largest F_j counts.
@@ -49,6 +51,15 @@ class LowerBound(Direction):
         _validation.positive("mu", self.mu)
         if self.alpha is not None:
             _validation.positive("alpha", self.alpha)
+
+    def check(self, arguments: Mapping[str, Any]) -> None:
+        samples = arguments["ascent_samples"]
+        if samples is not None:
+            raise ValueError(
+                "`ascent_samples` must be None with the direction LowerBound, "
+                "which takes the outputs of all examples. "
+                f"Received: {samples!r}"
+            )
 
     def __call__(self, grads: list, params: list, *, context: Context) -> list:
         del grads

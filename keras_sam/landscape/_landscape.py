@@ -11,6 +11,7 @@ from keras import tree
 
 from keras_sam import _filters
 from keras_sam import vectors
+from keras_sam._algorithm import selection
 from keras_sam._backend import batch_means
 from keras_sam._backend import datasets
 from keras_sam._backend import preparation
@@ -182,6 +183,12 @@ class Landscape(Losses):
     def filters(self) -> list[tuple[int, ...] | None]:
         """Returns the axes of filters, see `parts.Context`."""
         return _filters.axes(self.model, self.variables)
+
+    def which(self, choice: Any) -> list[bool]:
+        """Returns which variables a choice has, see `parts.Context`."""
+        return selection.which(
+            "A choice of variables", choice, self.variables, self.model
+        )
 
     def _mean(self, measure: Callable[[Patch], list]) -> list:
         """Returns the mean of tensors over batches, weighted by size."""

@@ -150,12 +150,13 @@ def _statistics(
     """Returns the statistics of the climb on one batch, by name."""
     clean = patch.evaluate(params)
     record = Record(clean)
-    points = record.points(_climbing.climb(method, patch, clean, moving))
+    climb = _climbing.climb(method, patch, clean, moving)
+    points = record.points(climb)
     (grads, correction), _ = method.descent(
         clean,
         points,
         method.descent.init(params),
-        StepContext(patch, method.rho),
+        StepContext(patch, method.rho, another=climb.again),
     )
     for _ in points:  # The descent may leave points.
         pass

@@ -439,6 +439,42 @@ def test_a_radius_from_outputs(place):
     assert_close([distance * u for u in unit], way)
 
 
+@pytest.mark.parametrize("mode", ["eager", "graph"])
+def test_probabilities_are_no_outputs(mode):
+    """Keras's losses take the logits from behind them."""
+    net = keras.Sequential(
+        [keras.Input((6,)), keras.layers.Dense(3, activation="softmax")]
+    )
+    sam = keras_sam.SAM(net, descent=descents.Functional())
+    loss = "sparse_categorical_crossentropy"
+    sam.compile("sgd", loss, **testing.MODES[mode])
+    with pytest.raises(ValueError, match="a model that ends in logits"):
+        sam.train_on_batch(*testing.data(SIZE))
+
+
+@dataclasses.dataclass(frozen=True)
+class Halved(parts.Direction):
+    """Climbs on the first output alone."""
+
+    def __call__(self, grads, params, *, context):
+        slopes = context.output_gradients(params, context.outputs(params))
+        return context.gradient(params, {**slopes, "two": None})
+
+
+@pytest.mark.parametrize("mode", testing.MODES)
+def test_an_output_that_does_not_climb_is_trained(mode):
+    inputs = keras.Input((6,))
+    outputs = {n: keras.layers.Dense(3, name=n)(inputs) for n in ("one", "two")}
+    sam = keras_sam.SAM(keras.Model(inputs, outputs), direction=Halved())
+    loss = dict.fromkeys(outputs, testing.cross_entropy())
+    sam.compile("sgd", loss, **testing.MODES[mode])
+    before = sam.get_weights()
+    x, y = testing.data(SIZE)
+    sam.train_on_batch(x, dict.fromkeys(outputs, y))
+    for old, new in zip(before, sam.get_weights()):
+        assert (old != new).any()
+
+
 def test_a_landscape_has_no_outputs():
     keras.utils.set_random_seed(1)
     net = testing.dense_net()

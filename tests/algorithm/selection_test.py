@@ -3,6 +3,7 @@
 import sys
 
 import keras
+import numpy as np
 import pytest
 from keras import layers
 
@@ -88,6 +89,42 @@ def test_a_predicate_gets_the_innermost_layer():
         for name in ("beta_head", "gamma", "normalization")
         for _ in ("kernel", "bias")
     ]
+
+
+def test_a_name_that_is_bound_is_not_asked_for():
+    model = net()
+    head = model.layers[0]
+
+    def first(variable, layer=head):
+        return any(v is variable for v in layer.variables)
+
+    found = chosen(first, model)
+    assert found == ["beta_head/kernel", "beta_head/bias"]
+
+
+class Twice(keras.Model):
+    """A layer that is an attribute, and in another layer, too."""
+
+    def __init__(self, first):
+        super().__init__()
+        inner = layers.Dense(8)
+        if first:
+            self.dense = inner
+        self.spectral = layers.SpectralNormalization(inner)
+        self.dense = inner
+        self.norm = layers.LayerNormalization()
+
+    def call(self, x):
+        return self.norm(self.spectral(x))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_layer_that_is_reachable_twice(first):
+    model = Twice(first)
+    model(np.zeros((1, 6)))
+    sam = keras_sam.SAM(model, perturb=selections.Normalization())
+    found = [v.path.split("/")[-1] for v in sam.perturbed_variables]
+    assert found == ["gamma", "beta"]
 
 
 def test_layers_within_other_models_count():

@@ -122,7 +122,12 @@ REFUSED = (
         "perturb",
         lambda a, b: type(a) is descents.FirstOrderFlatness and b is not None,
     ),
-    # `Functional` has outputs of all examples.
+    # `LowerBound` and `Functional` take outputs of all examples.
+    (
+        "direction",
+        "ascent_samples",
+        lambda a, b: type(a) is directions.LowerBound and b is not None,
+    ),
     (
         "descent",
         "descent_samples",

@@ -379,6 +379,48 @@ def test_moments_of_a_layer_of_ones_own():
         )
 
 
+def test_a_loss_scale_does_not_lose_small_products():
+    """The product with a unit vector in many directions, in float16."""
+    x, y = testing.data(EXAMPLES, 64)
+    found = []
+    for policy in ("float32", "mixed_float16"):
+        keras.config.set_dtype_policy(policy)
+        try:
+            keras.utils.set_random_seed(1)
+            net = keras.Sequential(
+                [
+                    keras.Input((64,)),
+                    layers.Dense(512, "tanh"),
+                    layers.Dense(512, "tanh"),
+                    layers.Dense(3, dtype="float32"),
+                ]
+            )
+            net.compile("sgd", testing.cross_entropy())
+            at = view(net, True, data=(x, y))
+            weights = [v.numpy() for v in at.variables]
+            vector = directions_like(weights)
+            size = np.sqrt(sum(np.sum(v**2) for v in vector))
+            unit = [(v / size).astype("float32") for v in vector]
+            found.append(product(at, weights, unit))
+        finally:
+            keras.config.set_dtype_policy("float32")
+    assert off(*found[::-1]) < 0.01
+
+
+def test_xla_compiles_products_through_statistics_in_a_conditional():
+    x, y = testing.data(EXAMPLES, 4)
+    moved = []
+    for jit in (False, True):
+        net = network(VECTOR, DENSE, layers.BatchNormalization)
+        sam = keras_sam.SAM(
+            net, direction=keras_sam.directions.Eigen(0.5, 2, 2)
+        )
+        sam.compile("sgd", testing.cross_entropy(), jit_compile=jit)
+        sam.train_on_batch(x, y)
+        moved.append(net.get_weights())
+    assert off(*moved) < 1e-5
+
+
 def test_statistics_of_two_replicas():
     """Synchronized statistics depend on the examples of all replicas."""
     made = make(layers.BatchNormalization, synchronized=True)

@@ -289,6 +289,15 @@ def test_bad_arguments(function, arguments, error, match):
         function(quadratic(), **arguments)
 
 
+def test_a_metric_on_some_variables():
+    """On all data as on their only batch."""
+    net = surfaces.net(batch_size=13)
+    given = {"direction": directions.Adaptive(scaled="kernel$"), "x": [0.0]}
+    whole = landscape.ascent_plane(net, 0.1, y=[0.0], **given)
+    batch = landscape.ascent_plane(net, 0.1, y=[0.0], batch=0, **given)
+    np.testing.assert_allclose(whole.path_losses, batch.path_losses, rtol=1e-9)
+
+
 def test_no_plane_of_a_zero_gradient():
     net = surfaces.quadratic(np.eye(2), [0.0, 0.0], np.zeros((3, 2)))
     with pytest.raises(ValueError, match="gradient is zero"):

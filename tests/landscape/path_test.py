@@ -1,5 +1,6 @@
 """Statistics of a climb, against the oracle's climb and closed forms."""
 
+import dataclasses
 import json
 import sys
 
@@ -124,6 +125,20 @@ def test_decoupled_descent_is_the_sum():
     sum_ = landscape.path(net, 0.3, descent=descents.Decoupled(1.0))
     np.testing.assert_allclose(
         last.descent_ratio, sum_.descent_ratio, rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    "descent", [descents.Tilted(1.0, 2), descents.Mirrored(2)]
+)
+def test_descents_that_climb_again(descent):
+    """The climbs are alike, so one climb is the same."""
+    net = surfaces.net()
+    several = landscape.path(net, 0.1, descent=descent)
+    once = dataclasses.replace(descent, climbs=1)
+    one = landscape.path(net, 0.1, descent=once)
+    np.testing.assert_allclose(
+        several.descent_ratio, one.descent_ratio, rtol=1e-10
     )
 
 

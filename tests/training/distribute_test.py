@@ -364,7 +364,15 @@ def test_empty_replica_does_not_move(make, sync):
 # With sync: one device with the whole batch.
 
 
-@pytest.mark.parametrize("climb", CLIMBS[:12], ids=_name)
+@pytest.mark.parametrize(
+    "climb",
+    [
+        *CLIMBS[:12],
+        {"direction": directions.Eigen(0.4, period=1, iterations=2)},
+        {"descent": descents.EigenCorrected(0.4, period=1, iterations=2)},
+    ],
+    ids=_name,
+)
 def test_synced_replicas_are_one_device(climb):
     wrap = sam(**climb, sync_perturbations=True)
     assert_close(step_on_two(wrap), step_on_one(wrap))

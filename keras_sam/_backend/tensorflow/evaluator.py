@@ -48,6 +48,8 @@ class Evaluator:
         updated: Set of ids of variables: what the last traced pass updates.
         connected: List of bools, one for each of `params`: whether the loss of
             the last traced gradient depends on it.
+        hides_logits: Bool, whether an output of the last traced pass is made of
+            logits that Keras's losses take instead.
         loss_scale: Float, or scalar tensor if the scale is dynamic.
         loss_scaled: Bool, whether the optimizer scales losses and skips steps
             that overflow.
@@ -81,6 +83,7 @@ class Evaluator:
         self.connected = [False] * len(self.params)
         self.model = model
         self._own_gradients = set()
+        self.hides_logits = False
         self._replicas = replicas
         self._training = training
         self._sliced = sliced
@@ -88,15 +91,19 @@ class Evaluator:
         self.loss_scale = model.optimizer.scale_loss(1.0) if training else 1.0
         self.loss_scaled = not isinstance(self.loss_scale, float)
         self._function = _function(self._evaluate, compiled, once)
+        # XLA cannot compile the gradient of a function that is not inlined,
+        # within a conditional, if it reads shapes.
+        self._exact = _function(self._evaluate, compiled, once=True)
 
     def __call__(self, params, state, batch, gradient=True, twice=False):
         """Returns the `Point` of a batch at params and state.
 
         Without `gradient` the point has empty grads and overwrites, and the
         call costs a forward pass. With `twice` the gradient can be
-        differentiated again.
+        differentiated again, and it has the loss scale.
         """
-        loss, grads, y_pred, masks, state, overwrites = self._function(
+        function = self._exact if twice else self._function
+        loss, grads, y_pred, masks, state, overwrites = function(
             params,
             state[: self._listed],
             values.read(self.overwritten),
@@ -111,13 +118,8 @@ class Evaluator:
         tree.map_structure_up_to(
             y_pred, _keras_internals.set_mask, y_pred, masks
         )
-        # The factor between the gradients that Keras uses and the true ones.
-        unit = self.loss_scale / self._replicas
-        if self.loss_scaled or unit != 1.0:
-            grads = [
-                rows.each(lambda g: g / cast_as(unit, g), grad)
-                for grad in grads
-            ]
+        if not twice:  # Products of a small vector could underflow.
+            grads = self._unscaled(grads)
         if self._replicas > 1:
             size = batches.size(batch)
             # A mean over no examples is NaN, and so are its gradients.
@@ -126,6 +128,15 @@ class Evaluator:
                 for t in (loss, *grads)
             ]
         return Point(params, loss, grads, y_pred, state, overwrites)
+
+    def _unscaled(self, grads):
+        """Returns the true gradients for those that Keras uses."""
+        unit = self.loss_scale / self._replicas
+        if not self.loss_scaled and unit == 1.0:
+            return grads
+        return [
+            rows.each(lambda g: g / cast_as(unit, g), grad) for grad in grads
+        ]
 
     def _evaluate(
         self, params, state, overwritten, loss_scale, batch, gradient, twice
@@ -149,12 +160,17 @@ class Evaluator:
                 scaled_loss = loss * cast_as(loss_scale, loss)
         grads, overwrites = [], []
         if gradient:
-            grads, overwrites = self._gradient(
+            grads, overwrites, connected = self._gradient(
                 tape, scaled_loss, scope, params, overwritten
             )
+        if gradient and batch.output_gradients is None:
+            self.connected = connected
         if not self.once and not tf.executing_eagerly():
             assignments.check(tf.compat.v1.get_default_graph(), self.model)
         self._own_gradients = scope.own_gradients
+        self.hides_logits = any(
+            _keras_internals.logits(t) is not None for t in tree.flatten(y_pred)
+        )
         if twice:
             assigned = [v.path for v in self.params if scope.assigned(v)]
             second_derivatives.check(self.model, assigned, self._training)
@@ -182,10 +198,10 @@ class Evaluator:
             )
         raw_variables.check(raw, raw_grads, self.params, self.model)
         grads = [_sum(parts) for parts in grads]
-        self.connected = [grad is not None for grad in grads]
         return (
             _total(grads, params, self._sliced),
             _total(overwrites, overwritten),
+            [grad is not None for grad in grads],
         )
 
     def _raw(self, watched, scope):
@@ -227,7 +243,7 @@ class Evaluator:
             raise second_derivatives.error(
                 error, self._own_gradients
             ) from error
-        return _total(products, params)
+        return self._unscaled(_total(products, params))
 
     def squared_gradients(self, state, batch, params, examples):
         """Returns the mean square of the gradients of single examples."""

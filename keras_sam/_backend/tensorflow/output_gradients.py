@@ -27,9 +27,17 @@ def of_loss(evaluator, params, y_pred, batch, loss=None):
         output that is not float, or that the loss does not depend on.
 
     Raises:
-        ValueError: If an output is ragged or sparse, or `loss` returns no
-            scalar.
+        ValueError: If an output is ragged or sparse, `loss` returns no scalar,
+            or the loss may take the logits of an output in place of the output.
     """
+    if loss is None and evaluator.hides_logits:
+        raise ValueError(
+            "Gradients of outputs need a model that ends in logits. Its loss "
+            "would take the logits before a softmax or sigmoid, which are no "
+            "output. Leave the activation out, and pass `from_logits=True` to "
+            "the loss. Received a model with that activation at its end: "
+            f"{evaluator.model.name!r}"
+        )
     model, scale = evaluator.model, evaluator.loss_scale
     given = zip(evaluator.params, params, strict=True)
     with tf.GradientTape() as tape, compiled_losses.aside(model, given):

@@ -9,6 +9,9 @@ can be differentiated exactly. This module is for the others:
 * The gradients of resized images are constants for TensorFlow, or have no
   derivative. The gradient of softsign has none either.
 * All others without a derivative are an error.
+
+In second derivatives the labels of a cross entropy with logits are constants,
+and so is what a model stops the gradient of.
 """
 
 import functools

@@ -158,6 +158,8 @@ def around_custom_gradients(around: Callable[..., Any]) -> None:
 def around_moments(around: Callable[..., Any]) -> None:
     """Puts a function around `tf.nn.moments`, however it was imported.
 
+    `tf.compat.v1.nn.moments` stays as it is.
+
     Read in TensorFlow 2.18 and 2.21: `moments` of
     `tensorflow.python.ops.nn_impl`, which `tf.nn.moments` calls.
 
