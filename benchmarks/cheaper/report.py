@@ -1,7 +1,7 @@
 """The tables of `benchmarks.cheaper`, as Markdown, and what follows from them.
 
 A method's radius in a seed is the one that is best in the other seeds. The rule
-by which a method is named was fixed before any result.
+that names a method was fixed before any result.
 """
 
 import collections

@@ -86,7 +86,7 @@ MODES = {
 
 
 def thinned(values, keep):
-    """Returns parameters of a test, of which `make test` takes some.
+    """Returns the parameters of a test; `make test` takes some of them.
 
     `make test-all` takes all. Leave out only what other tests, or other
     parameters of the same test, cover in another way.
