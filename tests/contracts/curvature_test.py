@@ -329,6 +329,8 @@ def test_every_layer_with_weights_or_moments_is_here():
         # TensorFlow has them in float32 only, or without gradient.
         *(f"{kind}Pooling3D" for kind in ("Max", "Average")),
         "Normalization",
+        # Of Keras 3.16: it passes gradients straight through its rounding.
+        "TernaryDense",
     }
     kinds = (
         *("Conv", "Pooling", "Normalization", "RNN", "LSTM", "GRU", "Cell"),
