@@ -127,9 +127,7 @@ class AdaptedDirection(Adapted):
         return vectors.scale(length, step), memory
 
     def learn(self, grads, memory):
-        """Returns the memory after a climb."""
-        if self._learn is None:
-            return memory
+        """Returns the memory after a climb, of a direction that learns."""
         learnt = self._learn(grads, memory)
         return returned.memory(f"`learn` of {self.who}", learnt, memory)
 

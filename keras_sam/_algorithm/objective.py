@@ -205,9 +205,7 @@ class Local(Objective):
 
     def which(self, choice):
         evaluator = self._evaluator
-        return selections.which(
-            "A choice of variables", choice, evaluator.params, evaluator.model
-        )
+        return selections.which(choice, evaluator.params, evaluator.model)
 
     def averaged(self, tensors):
         return replicas.mean(tensors)

@@ -46,18 +46,18 @@ def select(perturb, variables, model):
         raise ValueError(
             "`model` must have trainable weights. Received one without any"
         )
-    chosen = which("`perturb`", perturb, variables, model)
+    chosen = which(perturb, variables, model, "`perturb`")
     return Selection([i for i, moves in enumerate(chosen) if moves])
 
 
-def which(who, choice, variables, model):
+def which(choice, variables, model, who="A choice of variables"):
     """Returns a list of bools, whether a choice has each variable.
 
     Args:
-        who: String, the choice, for the error.
         choice: As `perturb` of `select`.
         variables: List of the trained Keras variables.
         model: The wrapper or model that has them.
+        who: String, the choice, for the error.
 
     Raises:
         ValueError: If the choice has none of the variables.

@@ -88,9 +88,7 @@ class Patch(Losses):
     def which(self, choice: Any) -> list[bool]:
         """Returns which variables a choice has, see `parts.Context`."""
         means = self._means
-        return selection.which(
-            "A choice of variables", choice, means.variables, means.model
-        )
+        return selection.which(choice, means.variables, means.model)
 
     def _check(self, name: str, tensors: list) -> list:
         if not vectors.all_finite(tensors):

@@ -186,9 +186,7 @@ class Landscape(Losses):
 
     def which(self, choice: Any) -> list[bool]:
         """Returns which variables a choice has, see `parts.Context`."""
-        return selection.which(
-            "A choice of variables", choice, self.variables, self.model
-        )
+        return selection.which(choice, self.variables, self.model)
 
     def _mean(self, measure: Callable[[Patch], list]) -> list:
         """Returns the mean of tensors over batches, weighted by size."""

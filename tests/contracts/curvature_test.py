@@ -268,6 +268,13 @@ def off(found, expected):
     return np.linalg.norm(flat[0] - flat[1]) / np.linalg.norm(flat[1])
 
 
+def assert_exact(at):
+    weights = [v.numpy() for v in at.variables]
+    vector = directions_like(weights)
+    found = product(at, weights, vector)
+    assert off(found, differences(at, weights, vector)) < 1e-6
+
+
 def view(net, training, **settings):
     x, y = settings.pop("data")
     return landscape.Landscape(
@@ -292,12 +299,7 @@ def test_layer(name):
     with testing.float64():
         net = network(shape, *made, run_eagerly=True)
         at = view(net, name in IN_TRAINING, data=data(shape))
-        weights = [v.numpy() for v in at.variables]
-        vector = directions_like(weights)
-        assert (
-            off(product(at, weights, vector), differences(at, weights, vector))
-            < 1e-6
-        )
+        assert_exact(at)
 
 
 @pytest.mark.parametrize(
@@ -373,12 +375,7 @@ def test_moments_of_a_layer_of_ones_own():
     with testing.float64():
         net = network(VECTOR, DENSE, layer)
         at = view(net, False, data=data(VECTOR))
-        weights = [v.numpy() for v in at.variables]
-        vector = directions_like(weights)
-        assert (
-            off(product(at, weights, vector), differences(at, weights, vector))
-            < 1e-6
-        )
+        assert_exact(at)
 
 
 def test_a_loss_scale_does_not_lose_small_products():

@@ -117,4 +117,5 @@ def _active():
 
 
 def _differentiated_twice():
-    return bool(_scopes()) and _scopes()[-1].twice
+    scope = _active()
+    return scope is not None and scope.twice

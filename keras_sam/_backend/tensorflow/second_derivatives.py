@@ -103,7 +103,7 @@ def _of_resized(name, gradient, operation, upstream):
 
 def _refused(name, gradient, operation, upstream):
     del gradient, operation, upstream
-    raise error(LookupError(name), ())
+    raise _lacking(name)
 
 
 _RESIZED = {
@@ -169,15 +169,18 @@ def error(cause, own_gradients):
         own_gradients: Paths of the weights within checkpoints.
     """
     if isinstance(cause, LookupError):
-        return NotImplementedError(
-            "Hessian products need second derivatives. TensorFlow does not "
-            "have them for an operation that `model` or its loss uses: "
-            f"{cause.args[0] if cause.args else cause}. Replace the layer or "
-            "the loss that uses it"
-        )
+        return _lacking(cause.args[0] if cause.args else cause)
     return NotImplementedError(
         "Hessian products need second derivatives. TensorFlow does not have "
         "them where gradients are checkpointed (`keras.remat`, "
         "`keras.RematScope`, `tf.recompute_grad`). Build the model without "
         f"that. The weights there are {sorted(own_gradients)}"
+    )
+
+
+def _lacking(operation):
+    return NotImplementedError(
+        "Hessian products need second derivatives. TensorFlow does not "
+        "have them for an operation that `model` or its loss uses: "
+        f"{operation}. Replace the layer or the loss that uses it"
     )
