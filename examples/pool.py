@@ -14,6 +14,8 @@ from absl import flags
 
 from examples import train
 
+# Calls of a process.
+_LIFE = 100
 FLAGS = flags.FLAGS
 flags.DEFINE_integer(
     "jobs",
@@ -42,6 +44,29 @@ def executor(jobs):
         mp_context=multiprocessing.get_context("spawn"),
         initializer=functools.partial(_begin, jobs),
     )
+
+
+def in_shifts(jobs, function, given):
+    """Calls a function in processes; yields (key, its future) as calls end.
+
+    Processes do not live long: what TensorFlow traces around a gradient of its
+    own making, such as that of `all_reduce`, it never lets go of. Close the
+    generator to cancel the calls that have not begun.
+
+    Args:
+        jobs: Int, the number of processes.
+        function: A function of one argument.
+        given: List of pairs of a key and an argument.
+    """
+    for first in range(0, len(given), _LIFE * jobs):
+        shift = given[first : first + _LIFE * jobs]
+        with executor(jobs) as processes:
+            try:
+                keys = {processes.submit(function, a): key for key, a in shift}
+                for future in concurrent.futures.as_completed(keys):
+                    yield keys[future], future
+            finally:
+                processes.shutdown(wait=True, cancel_futures=True)
 
 
 def run_one(settings):

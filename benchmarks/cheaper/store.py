@@ -1,6 +1,6 @@
 """The files of `benchmarks.cheaper`, and the runs that they still lack."""
 
-import concurrent.futures
+import contextlib
 import csv
 import dataclasses
 
@@ -14,8 +14,6 @@ from examples import data
 from examples import pool
 from examples import runs
 
-# Runs of a process, since TensorFlow keeps something of each.
-_LIFE = 100
 _PILOT = 1000  # A seed that no run has.
 
 
@@ -186,14 +184,8 @@ def finished(todo):
     for dataset in sorted({run.dataset for run in todo}):
         data.load(dataset, todo[0].data_dir)  # Prepares it once.
     jobs = pool.jobs("none", max(len(todo), 1))
-    for first in range(0, len(todo), _LIFE * jobs):
-        with pool.executor(jobs) as processes:
-            futures = {
-                processes.submit(training.train, run): run
-                for run in todo[first : first + _LIFE * jobs]
-            }
-            try:
-                for future in concurrent.futures.as_completed(futures):
-                    yield futures[future], future.result()
-            finally:
-                processes.shutdown(wait=True, cancel_futures=True)
+    given = [(run, run) for run in todo]
+    shifts = pool.in_shifts(jobs, training.train, given)
+    with contextlib.closing(shifts) as ended:
+        for run, future in ended:
+            yield run, future.result()

@@ -1,6 +1,5 @@
 """Runs the runs that `examples.study` still lacks, and keeps finished runs."""
 
-import concurrent.futures
 import contextlib
 import fcntl
 import json
@@ -10,9 +9,6 @@ from examples import data
 from examples import pool
 from examples import runs
 from examples.study import table
-
-# Runs of a process.
-_LIFE = 100
 
 
 @contextlib.contextmanager
@@ -92,25 +88,12 @@ def finished(todo):
     if not todo:
         return
     jobs = pool.jobs(todo[0].settings.strategy, len(todo))
-    # Processes do not live longer: what TensorFlow traces around a gradient of
-    # its own making, such as that of `all_reduce`, it never lets go of.
-    for first in range(0, len(todo), _LIFE * jobs):
-        yield from _finished(todo[first : first + _LIFE * jobs], jobs)
-
-
-def _finished(todo, jobs):
-    with pool.executor(jobs) as processes:
-        try:
-            futures = {
-                processes.submit(pool.run_one, run.settings): run
-                for run in todo
-            }
-            for future in concurrent.futures.as_completed(futures):
-                error = future.exception()
-                if isinstance(error, (KeyboardInterrupt, SystemExit)):
-                    raise KeyboardInterrupt
-                if error and not isinstance(error, FloatingPointError):
-                    raise error
-                yield futures[future], error or future.result()
-        finally:
-            processes.shutdown(wait=True, cancel_futures=True)
+    given = [(run, run.settings) for run in todo]
+    with contextlib.closing(pool.in_shifts(jobs, pool.run_one, given)) as ended:
+        for run, future in ended:
+            error = future.exception()
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise KeyboardInterrupt
+            if error and not isinstance(error, FloatingPointError):
+                raise error
+            yield run, error or future.result()

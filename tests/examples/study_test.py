@@ -1,5 +1,6 @@
 """Tests of `examples.study`: grid, statistics, resuming, tables, figures."""
 
+import concurrent.futures
 import os
 import pathlib
 import signal
@@ -406,7 +407,7 @@ def made_up(monkeypatch):
             pass
 
     def outcome(settings):
-        future = runner.concurrent.futures.Future()
+        future = concurrent.futures.Future()
         epoch = {"loss": 1.0, "accuracy": 0.5, "val_accuracy": 0.5}
         future.set_result(
             {
@@ -466,7 +467,7 @@ def test_diverged_runs_are_named_once_all_others_ran(made_up, tmp_path):
     def submit(self, _, settings):
         future = made_up.outcome(settings)
         if settings.method == "sam":
-            future = runner.concurrent.futures.Future()
+            future = concurrent.futures.Future()
             future.set_exception(FloatingPointError("The loss is nan."))
         return future
 
