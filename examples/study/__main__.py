@@ -3,14 +3,17 @@ r"""Does multi-step SAM (arXiv:2302.10181) gain from its steps, or from radius?
     python -m examples.study --output_dir=study
     python -m examples.study --output_dir=study-cifar --config=full \
         --strategy=mirrored --mixed_precision=mixed_bfloat16
+    python -m examples.study --output_dir=study-sharper --config=sharper \
+        --known=study/results.csv
 
 Trains SGD, SAM (sharpness-aware minimization) and multi-step SAM with the last
 and the mean gradient, at split and at matched radius. Numbers of steps, radii,
 fractions of wrong labels and seeds vary: grid.py has the grid and the
 comparisons. Every run is a run of train.py. Flags of train.py hold for all
-runs. `--config=small`, the default, is for two cores. `--config=full` is
-CIFAR-10 and CIFAR-100 and needs GPUs; `--dry_run` says how much work it is.
-`--config=smoke` takes a minute.
+runs. `--config=small`, the default, is for two cores. `--config=sharper` has
+fewer arms and more seeds, and takes from `--known` what it need not run again.
+`--config=full` is CIFAR-10 and CIFAR-100 and needs GPUs; `--dry_run` says how
+much work it is. `--config=smoke` takes a minute.
 
 The same command continues an interrupted study. `results.csv` has a row for
 each finished run. Figures and tables come from this file alone
@@ -37,6 +40,9 @@ flags.DEFINE_enum(
     "only", None, ["run", "analyse"], "Only the runs, or only the analysis."
 )
 flags.DEFINE_bool("dry_run", False, "List the runs and their cost.")
+flags.DEFINE_multi_string(
+    "known", [], "A results.csv with runs that need not run again."
+)
 flags.adopt_module_key_flags(options)
 flags.adopt_module_key_flags(pool)
 
@@ -52,7 +58,7 @@ def main(argv):
     if FLAGS.only != "analyse":
         with runner.alone(folder):
             try:
-                runner.run_all(planned, folder)
+                runner.run_all(planned, folder, FLAGS.known)
             except KeyboardInterrupt:
                 print("Interrupted. The same command continues.", flush=True)
                 return 130

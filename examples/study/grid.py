@@ -148,6 +148,16 @@ CONFIGS = {
         ascent_steps=(2, 3, 5),
         seeds=5,
     ),
+    # Three radii around SAM's best of the small study, where labels are wrong.
+    "sharper": Config(
+        (
+            dataclasses.replace(_DIGITS, rhos=(0.4, 0.57, 0.8)),
+            dataclasses.replace(_MNIST1D, rhos=(0.025, 0.05, 0.1)),
+        ),
+        noises=(0.3,),
+        ascent_steps=(3, 5),
+        seeds=20,
+    ),
     "full": Config(
         tuple(
             Task(dataset, model, 50000, (0.025, 0.05, 0.1, 0.2, 0.4), _CIFAR)

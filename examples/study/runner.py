@@ -28,8 +28,14 @@ def alone(folder):
         yield
 
 
-def run_all(planned, folder):
+def run_all(planned, folder, known=()):
     """Runs what is not in `results.csv`, and adds it there.
+
+    Args:
+        planned: List of `grid.Run`.
+        folder: `pathlib.Path` of the study.
+        known: Paths of the results of other studies. Their rows of runs with
+            the same settings are taken over.
 
     Raises:
         ValueError: If the file has rows of another study.
@@ -39,6 +45,7 @@ def run_all(planned, folder):
     found = table.read(path) if path.exists() else []
     rows = {row.key: row for row in found}
     check(planned, rows, path)
+    rows = taken_over(planned, known) | rows
     todo = [run for run in planned if table.key(run) not in rows]
     print(f"{len(rows)} of {len(planned)} runs are in {path}.", flush=True)
     for dataset in sorted({run.dataset for run in todo}):
@@ -81,6 +88,17 @@ def check(planned, rows, path):
                 f"{path} holds a run with other settings. Choose another "
                 f"--output_dir, or delete it. Received: {key}"
             )
+
+
+def taken_over(planned, known):
+    """Returns {key: row} of the planned runs that other studies have run."""
+    wanted = {(table.key(run), run.digest) for run in planned}
+    return {
+        row.key: row
+        for path in known
+        for row in table.read(path)
+        if (row.key, row.settings) in wanted
+    }
 
 
 def finished(todo):

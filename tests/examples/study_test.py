@@ -372,15 +372,22 @@ def test_figures_are_the_same_for_the_same_rows(rows, tmp_path):
 # The study of this repository.
 
 
-def test_the_page_has_the_tables_of_its_results():
-    found = table.read(STUDY / "results.csv")
+@pytest.mark.parametrize(
+    "config, folder, page",
+    [
+        ("small", STUDY, "study.md"),
+        ("sharper", STUDY / "sharper", "study_sharper.md"),
+    ],
+)
+def test_the_page_has_the_tables_of_its_results(config, folder, page):
+    found = table.read(folder / "results.csv")
     assert {row.key for row in found} == {
-        table.key(run) for run in planned("small")
+        table.key(run) for run in planned(config)
     }
-    page = (ROOT / "docs" / "study.md").read_text()
+    text = (ROOT / "docs" / page).read_text()
     for name, lines in report.tables(found).items():
-        assert lines in page, f"docs/study.md needs this table: {name}\n{lines}"
-    text = (STUDY / "differences.csv").read_text()
+        assert lines in text, f"docs/{page} needs this table: {name}\n{lines}"
+    text = (folder / "differences.csv").read_text()
     assert text == report.differences(found)
 
 
@@ -454,6 +461,17 @@ def test_another_study_in_the_folder(made_up, arguments, tmp_path):
     run_study(tmp_path)
     with pytest.raises(ValueError, match="Choose another --output_dir"):
         run_study(tmp_path, *arguments)
+
+
+def test_known_runs_are_taken_over(made_up, tmp_path):
+    run_study(tmp_path / "one")
+    known = f"--known={tmp_path / 'one' / 'results.csv'}"
+    run_study(tmp_path / "two", known)
+    assert len(made_up.started) == 10
+    made_up.started.clear()
+    # Other settings, so another run.
+    run_study(tmp_path / "three", known, "--epochs=2")
+    assert len(made_up.started) == 10
 
 
 def test_two_studies_at_once(made_up, tmp_path):
