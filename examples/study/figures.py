@@ -24,14 +24,20 @@ _APART = {"last": 0.98, "matched": 1.02}
 def draw(rows, folder):
     """Writes every figure, as PNG and as SVG."""
     cells = analysis.cells(rows)
-    for name, canvas in (
-        ("radius", by_radius(cells)),
-        ("cost", by_cost(cells)),
-        ("differences", forest(cells)),
+    drawn = {
+        "radius": by_radius(cells),
+        "cost": by_cost(cells),
+        "differences": forest(cells),
+    }
+    save(drawn, folder)
+
+
+def save(drawn, folder):
+    """Writes figures, {name: figure}: the same files for the same figures."""
+    with matplotlib.rc_context(
+        {"svg.hashsalt": "study", "svg.fonttype": "none"}
     ):
-        with matplotlib.rc_context(
-            {"svg.hashsalt": "study", "svg.fonttype": "none"}
-        ):
+        for name, canvas in drawn.items():
             canvas.savefig(
                 folder / f"{name}.svg", metadata={"Date": None, "Creator": None}
             )

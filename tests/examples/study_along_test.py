@@ -16,6 +16,7 @@ from examples import options
 from examples import train
 from examples.study import along
 from examples.study import along_report
+from examples.study import along_rows
 from examples.study import grid
 from keras_sam import landscape as landscapes
 from tests.support import testing as _  # noqa: F401  Before TensorFlow's devices.
@@ -140,14 +141,16 @@ def made_up():
     ]
     return [
         {
-            **dict(zip(along_report.KEY, (dataset, method, n, seed))),
+            **dict(zip(along_rows.KEY, (dataset, method, n, seed))),
             "epoch": epoch,
+            "radius": radius,
             **{name: 1.0 + random.uniform() for name in names},
         }
         for dataset, epochs in along.EPOCHS.items()
         for method, n in along.ARMS
         for seed in range(3)
         for epoch in epochs
+        for radius in along.CLIMBS[dataset]
     ]
 
 
@@ -158,8 +161,8 @@ def test_tables_and_figures(tmp_path):
     text = (tmp_path / "along.md").read_text()
     for table in tables.values():
         assert table in text
-        # A line each for data set, method and epoch, and the head.
-        assert len(table.splitlines()) in (2 + 2 * 4 * 5, 2 + 2 * 3 * 5)
+        # A line for each place, method, first and last epoch; and the head.
+        assert len(table.splitlines()) in (2 + 3 * 4 * 2, 2 + 3 * 3 * 2)
     ratios = []
     for seed in range(3):
         last, sam = (
@@ -170,7 +173,7 @@ def test_tables_and_figures(tmp_path):
             == ("digits", method, seed, 3)
         )
         ratios.append(math.log(last / sam))
-    found = along_report.ratio(rows, "eigenvalue", "digits", ("last", 5), 3)
+    found = along_rows.ratio(rows, "eigenvalue", "digits, 0.57", ("last", 5), 3)
     assert found.mean == pytest.approx(np.mean(ratios))
     for name in ("climbs", "epochs"):
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000
@@ -188,7 +191,7 @@ def test_the_page_has_the_tables_of_its_rows():
 def test_these_trainings_are_those_of_the_study():
     """To the bit: each ends with the accuracy that the study has for it."""
     with (SHARPER / "along.csv").open(newline="") as file:
-        ends = {along_report.key(row): row for row in csv.DictReader(file)}
+        ends = {along_rows.key(row): row for row in csv.DictReader(file)}
     with (SHARPER / "results.csv").open(newline="") as file:
         study = {
             (row["dataset"], row["method"], row["n"], row["seed"]): row
