@@ -27,9 +27,9 @@ def climbs(rows):
     """The rise of the loss along both climbs: a line a place."""
     cells = along_rows.cells(rows)
     places = list(dict.fromkeys(where for where, *_ in cells))
-    canvas, panels = _panels(
-        places, len(along_rows.epochs(cells, places[0])), 2.1
-    )
+    columns = len(along_rows.epochs(cells, places[0]))
+    # One scale a line, to compare epochs.
+    canvas, panels = _panels(places, columns, 2.1, sharey="row")
     for where, line in zip(places, panels, strict=True):
         numbers = along_rows.epochs(cells, where)
         for epoch, axes in zip(numbers, line, strict=True):
@@ -101,12 +101,12 @@ def _curve(axes, arm, of_arm):
     )
 
 
-def _panels(places, columns, width):
+def _panels(places, columns, width, **shared):
     canvas = figure.Figure(
         figsize=(width * columns, 2.4 * len(places) + 0.7),
         layout="constrained",
     )
-    panels = canvas.subplots(len(places), columns, squeeze=False)
+    panels = canvas.subplots(len(places), columns, squeeze=False, **shared)
     for axes in panels.ravel():
         axes.tick_params(labelsize=7)
     return canvas, panels

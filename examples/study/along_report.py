@@ -57,7 +57,7 @@ def _means(rows, quantities):
             values = list(found[name][where][arm][epoch].values())
             interval = paired.interval(values)
             half = interval.high - interval.mean
-            line.append(f"{interval.mean:.3g} ± {half:.1g}")
+            line.append(f"{_digits(interval.mean, 3)} ± {_digits(half, 2)}")
         lines.append(
             f"| {where} | {analysis.name(arm)} | {epoch} | {' | '.join(line)} |"
         )
@@ -82,6 +82,11 @@ def _against_sam(rows):
 def _head(quantities):
     names = ["data, radius", "trained by", "epoch", *quantities.values()]
     return [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
+
+
+def _digits(number, digits):
+    """Returns a number with so many digits, and never an exponent."""
+    return f"{float(f'{number:.{digits}g}'):g}"
 
 
 def _percent(interval):
