@@ -51,6 +51,7 @@ def plot(results, path, title):
         ("#0072B2", "-"),
         ("#D55E00", "--"),
         ("#009E73", "-."),
+        ("#CC79A7", (0, (5, 1))),
     ]
     canvas = figure.Figure(figsize=(10, 4), layout="constrained")
     by_epoch, by_cost = canvas.subplots(1, 2, sharey=True)

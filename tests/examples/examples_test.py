@@ -25,6 +25,7 @@ from examples import models
 from examples import options
 from examples import runs
 from examples import summary
+from examples.study import grid as study_grid
 from examples import train
 from tests.support import testing
 
@@ -650,6 +651,20 @@ def test_summary():
     assert "60.00 ± 10.00" in summary.table([row])
 
 
+def test_the_demo_is_a_choice_of_the_study():
+    """Network and radius are of the small grid, the seeds of none."""
+    task = study_grid.CONFIGS["small"].tasks[0]
+    assert compare.DEFAULTS["model"] == task.model
+    assert compare.DEFAULTS["rho"] in task.rhos
+    for name in ("label_noise", "steps_per_execution"):
+        assert (
+            compare.DEFAULTS[name] == {**task.flags, "label_noise": 0.3}[name]
+        )
+    assert compare.FIRST_SEED > max(
+        c.seeds for c in study_grid.CONFIGS.values()
+    )
+
+
 def test_compare(data_dir, tmp_path):
     process = subprocess.run(
         **command(
@@ -669,7 +684,7 @@ def test_compare(data_dir, tmp_path):
         rows = list(csv.DictReader(file))
     assert [row["method"] for row in rows] == list(compare.METHODS)
     evaluations = [float(row["gradient_evaluations"]) for row in rows]
-    assert evaluations == [11, 22, 44, 44]
+    assert evaluations == [11, 22, 44, 44, 44]
     assert all(row["method"] in process.stdout for row in rows)
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
