@@ -41,31 +41,40 @@ LEVELS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 
 def chosen(settings):
-    """Returns {method: its runs, by seed}."""
+    """Returns {method: its runs}, of the seeds that both have run here."""
     folder = pathlib.Path(settings.output_dir)
-    planned = grid.plan(grid.CONFIGS["sharper"], settings, (), folder / "runs")
-    return {
-        method: [
-            run
-            for run in planned
-            if (run.dataset, run.method) == (DATASET, method)
+    by_method = {method: {} for method in NAMES}
+    for run in grid.plan(
+        grid.CONFIGS["sharper"], settings, (), folder / "runs"
+    ):
+        if (
+            (run.dataset == DATASET and run.method in NAMES)
             and run.rho in (0.0, RHO)
-            and (pathlib.Path(run.settings.output_dir) / "result.json").exists()
-        ]
-        for method in NAMES
+            and result(run).exists()
+        ):
+            by_method[run.method][run.seed] = run
+    both = sorted(set.intersection(*map(set, by_method.values())))
+    return {
+        method: [of_method[seed] for seed in both]
+        for method, of_method in by_method.items()
     }
+
+
+def result(run):
+    """Returns the path of the file that a finished run has."""
+    return pathlib.Path(run.settings.output_dir) / "result.json"
 
 
 def accuracies(of_method):
     """Returns the test accuracies in percent, an array (seeds, epochs)."""
-    histories = [
-        json.loads(
-            (pathlib.Path(run.settings.output_dir) / "result.json").read_text()
-        )["history"]
-        for run in of_method
-    ]
     return np.array(
-        [[100 * epoch["val_accuracy"] for epoch in h] for h in histories]
+        [
+            [
+                100 * epoch["val_accuracy"]
+                for epoch in json.loads(result(run).read_text())["history"]
+            ]
+            for run in of_method
+        ]
     )
 
 
@@ -79,15 +88,14 @@ class Surface:
 
 def surface(run):
     """Returns the `Surface` around the end of a run."""
-    folder = pathlib.Path(run.settings.output_dir)
     at, _ = measurements.open_landscape(
-        folder / "model.keras",
+        result(run).parent / "model.keras",
         {"split": "train", "examples": EXAMPLES, "batch_size": BATCH_SIZE},
         train.load_data(run.settings),
     )
     losses = landscapes.plane(at, x=SIDE, y=SIDE, seed=0).losses
-    result = json.loads((folder / "result.json").read_text())
-    return Surface(losses - at.loss(at.params), result["test_accuracy"])
+    accuracy = json.loads(result(run).read_text())["test_accuracy"]
+    return Surface(losses - at.loss(at.params), accuracy)
 
 
 def draw(curves, surfaces):

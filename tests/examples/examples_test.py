@@ -25,8 +25,8 @@ from examples import models
 from examples import options
 from examples import runs
 from examples import summary
-from examples.study import grid as study_grid
 from examples import train
+from examples.study import grid as study_grid
 from tests.support import testing
 
 ROOT = pathlib.Path(train.__file__).parents[1]
