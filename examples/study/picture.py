@@ -112,7 +112,7 @@ def draw(curves, surfaces):
     panels[0].set(
         xlabel="epoch",
         ylabel="test accuracy, %",
-        title="30 % wrong training labels",
+        title="digits, 30 % wrong training labels",
     )
     panels[0].legend(loc="lower right")
     for axes, (method, found) in zip(panels[1:], surfaces.items(), strict=True):
