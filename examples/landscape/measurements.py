@@ -155,15 +155,13 @@ def measure(settings, arrays, content, save):
     ) as shown:
         opened = None
         for name, path, stage in todo:
-            known, part = (
-                content[name],
-                functools.partial(_part, shown, works[stage]),
-            )
+            known = content[name]
             if opened != name:
                 at, batches = open_landscape(path, settings, arrays)
                 opened = name
             if "evaluation" not in known:
                 known["evaluation"] = evaluation(at, batches)
+            part = functools.partial(_part, shown, works[stage])
             known[stage] = functions[stage](at, part).to_dict()
             save()
             if not known[stage]["complete"]:

@@ -48,6 +48,13 @@ def run_all(planned, folder, known=()):
     check(planned, rows, path)
     rows = taken_over(planned, known) | rows
     todo = [run for run in planned if table.key(run) not in rows]
+
+    def keep():
+        order = [rows.get(table.key(run)) for run in planned]
+        table.write(path, filter(None, order))
+
+    if len(rows) > len(found):
+        keep()  # There may be nothing to run.
     print(f"{len(rows)} of {len(planned)} runs are in {path}.", flush=True)
     for dataset in sorted({run.dataset for run in todo}):
         data.load(dataset, planned[0].settings.data_dir)  # Prepares it once.
@@ -65,8 +72,7 @@ def run_all(planned, folder, known=()):
                 shown.done(failures[-1], run.evaluations)
                 continue
             rows[table.key(run)] = row = table.row(run, outcome)
-            order = [rows.get(table.key(run)) for run in planned]
-            table.write(path, filter(None, order))
+            keep()
             shown.done(
                 f"{name}: test accuracy {row.test_accuracy:.4f}, "
                 f"{row.seconds:.1f} s",
