@@ -19,7 +19,7 @@
 #   make ecosystem     Trains models of KerasHub and others: docs/ecosystem.md.
 #   make peers         Times steps against other libraries: half an hour.
 #   make lock          Renews requirements_lock.txt, which Bazel installs.
-#   make wheel         Builds the wheel into dist/.
+#   make dist          Builds wheel and source archive into dist/, checks them.
 #   make clean         Deletes what these leave, but for environments and demo/.
 #
 # Another interpreter: make test VENV=.venv-3.12 PYTHON=python3.12
@@ -32,6 +32,7 @@ NIGHTLY = keras-nightly tf-nightly
 TPU = .venv-tpu
 CONFORMANCE = .venv-conformance
 ECOSYSTEM = .venv-ecosystem
+DIST = .venv-dist
 PEERS = .venv-peers-tf_keras .venv-peers-torch .venv-peers-jax
 RUN = $(VENV)/bin/python -m
 FOLDERS = benchmarks examples keras_sam tests tools
@@ -52,7 +53,7 @@ export TPU_SKIP_MDS_QUERY = 1
 
 .PHONY: demo study sharper cheaper test test-all check lint format build-files \
     catalogue test-oldest test-newest soak tpu-check conformance ecosystem \
-    peers lock wheel clean
+    peers lock dist clean
 
 demo: $(VENV)/.installed
 	$(RUN) examples.compare --output_dir=demo
@@ -129,8 +130,11 @@ lock: $(VENV)/.installed
 	    for m in found if m["name"] != "keras-sam"), sep="\n")' \
 	    <$(VENV)/lock.json >requirements_lock.txt
 
-wheel: $(VENV)/.installed
-	$(RUN) pip wheel . --no-deps --wheel-dir dist
+# From an empty folder: twine checks, and a release uploads, all that is there.
+dist: $(DIST)/.installed
+	rm -rf build dist *.egg-info
+	$(DIST)/bin/python -m build --outdir dist .
+	$(DIST)/bin/python -m twine check --strict dist/*
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
@@ -180,6 +184,11 @@ $(ECOSYSTEM)/.installed: pyproject.toml
 	$(ECOSYSTEM)/bin/python -m pip install --editable '.[tensorflow]' \
 	    absl-py keras-hub==0.32.0 keras-rs==0.4.0 keras-tuner==1.4.8 \
 	    scikit-learn==1.9.1 tensorboard==2.21.0
+	touch $@
+
+$(DIST)/.installed: Makefile
+	$(PYTHON) -m venv --clear $(DIST)
+	$(DIST)/bin/python -m pip install build==1.6.1 twine==7.0.0
 	touch $@
 
 # One for each peer, as its users have it.

@@ -16,7 +16,6 @@ import socket
 import time
 
 import tensorflow as tf
-from absl import logging
 from tensorflow.python.distribute import multi_worker_util
 from tensorflow.python.eager import context
 
@@ -165,7 +164,7 @@ def join(kind, seconds, port):
     leader = next(iter(others.values()))
     others.pop(f"{job} {index}")
     if others:
-        logging.info("Waiting for %d workers: %s", len(others), others)
+        print(f"Waiting for {len(others)} workers: {others}", flush=True)
         _limit_waiting(workers, seconds)
     # In case that TensorFlow waits on, when Python cannot run.
     faulthandler.dump_traceback_later(2 * seconds + 60, exit=True)

@@ -18,11 +18,14 @@ import types
 from absl import app
 from absl import flags
 
+import keras_sam
 from examples import data
 from examples import options
 from examples import pool
+from examples import progress
 from examples import runs
 from examples import summary
+from examples import usage
 
 METHODS = {
     "SGD": {"method": "sgd", "rho": None},
@@ -44,8 +47,7 @@ _VARIED = ("seed", "noise_seed", "method", "ascent_steps", "descent")
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("seeds", 6, "Runs of each method.", lower_bound=1)
-flags.adopt_module_key_flags(options)
-flags.adopt_module_key_flags(pool)
+GROUPS = {"Comparison": ("seeds", "jobs"), **options.GROUPS}
 
 
 def plan(settings, seeds):
@@ -75,20 +77,48 @@ def _file_name(method):
 
 def run_all(planned, jobs):
     """Runs the plan; returns {method: [result of each seed]}."""
+    todo = [run for run in planned if not _is_finished(run)]
+    print(
+        f"{len(planned)} runs, {jobs} at a time; "
+        f"{len(planned) - len(todo)} are finished.",
+        flush=True,
+    )
     results = {method: [] for method in METHODS}
-    with pool.executor(jobs) as processes:
+    with (
+        pool.executor(jobs) as processes,
+        progress.Progress(
+            "Run",
+            len(planned),
+            before=len(planned) - len(todo),
+            work=sum(map(_gradients, todo)),
+        ) as shown,
+    ):
         finished = processes.map(
             pool.run_one, [settings for _, _, settings in planned]
         )
-        for (method, seed, _), result in zip(planned, finished, strict=True):
+        for run, result in zip(planned, finished, strict=True):
+            method, seed, _ = run
             results[method].append(result)
-            print(
-                f"{method}, seed {seed}: "
-                f"test accuracy {result['test_accuracy']:.4f}, "
-                f"{result['train_seconds']:.1f} s",
-                flush=True,
-            )
+            if run in todo:
+                shown.done(
+                    f"{method}, seed {seed}: "
+                    f"test accuracy {result['test_accuracy']:.4f}, "
+                    f"{result['train_seconds']:.1f} s",
+                    _gradients(run),
+                )
     return results
+
+
+def _is_finished(run):
+    _, _, settings = run
+    return (pathlib.Path(settings.output_dir) / "result.json").exists()
+
+
+def _gradients(run):
+    """Returns the gradients of a train step."""
+    _, _, settings = run
+    recipe = keras_sam.recipes.RECIPES[settings.method].arguments
+    return 1 + recipe.get("ascent_steps", 1)
 
 
 def report(results, settings):
@@ -126,8 +156,6 @@ def report(results, settings):
 
 
 def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown arguments: {argv[1:]}")
     given = [f"--{name}" for name in _VARIED if FLAGS[name].present]
     if given:
         raise app.UsageError(f"The comparison itself sets {', '.join(given)}.")
@@ -143,4 +171,4 @@ def main(argv):
 if __name__ == "__main__":
     for name, value in DEFAULTS.items():
         FLAGS.set_default(name, value)
-    app.run(main)
+    usage.run(main, GROUPS)

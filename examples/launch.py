@@ -19,8 +19,9 @@ import sys
 import threading
 import time
 
-from absl import app
 from absl import flags
+
+from examples import usage
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("workers", 2, "How many to start.", lower_bound=1)
@@ -34,6 +35,7 @@ flags.DEFINE_float(
     lower_bound=0.0,
 )
 flags.DEFINE_string("module", "examples.train", "What each worker runs.")
+GROUPS = {"Workers": ("workers", "logs", "grace", "module")}
 
 
 def free_addresses(count):
@@ -151,4 +153,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    usage.run(main, GROUPS, others=True)

@@ -51,15 +51,37 @@ PLACES = (
     "tpu",
 )
 
-flags.DEFINE_string("output_dir", None, "Folder of the results.")
+# The flags as `--help` shows them.
+GROUPS = {
+    "Method": (
+        *("method", "list_methods", "rho", "rho_min", "ascent_steps"),
+        *("radius", "direction", "descent", "cadence", "start"),
+        *("ascent_samples", "descent_samples", "num_batch_splits"),
+        *("perturb", "sync_perturbations"),
+    ),
+    "Training": (
+        *("model", "dropout", "epochs", "batch_size", "seed"),
+        *("learning_rate", "lr_schedule", "warmup_epochs", "momentum"),
+        *("nesterov", "weight_decay", "no_weight_decay_on_bn"),
+        *("gradient_clipping", "ema_decay", "label_smoothing"),
+    ),
+    "Data": ("dataset", "data_dir", "augment", "label_noise", "noise_seed"),
+    "Output": ("output_dir", "tensorboard", "checkpoint_steps"),
+    "Devices": (
+        *("strategy", "cluster", "cluster_timeout", "cluster_port", "tpu"),
+        *("mixed_precision", "xla", "steps_per_execution", "deterministic"),
+    ),
+}
+
+flags.DEFINE_string("output_dir", None, "Folder of the results. Required.")
 flags.DEFINE_string(
-    "data_dir", None, "Folder of TFDS; None is its own default."
+    "data_dir", None, "Folder of TFDS. If not given, TFDS chooses."
 )
 flags.DEFINE_bool("tensorboard", True, "Write TensorBoard logs.")
 flags.DEFINE_integer(
     "checkpoint_steps",
     None,
-    "Train steps between backups; None is a backup after each epoch.",
+    "Train steps between backups. If not given, each epoch ends with one.",
     lower_bound=1,
 )
 
@@ -177,8 +199,8 @@ flags.DEFINE_enum(
     "method",
     "sam",
     list(keras_sam.recipes.RECIPES),
-    "A published method: the arguments of SAM that it consists of, each of "
-    "which the flags below override.",
+    "A published method. It sets flags of this group, which you may give, too: "
+    "--list_methods says more.",
 )
 flags.DEFINE_float("rho", None, "Radius of the climb.", lower_bound=0.0)
 flags.DEFINE_float(

@@ -48,15 +48,26 @@ def write_csv(path, columns, rows):
 
 
 def claim(folder, settings):
-    """Makes the folder, or checks that it belongs to the same settings.
+    """Makes the folder one of these settings, once there are results to keep.
+
+    Raises:
+        ValueError: If a run with other settings lives there.
+    """
+    check(folder, settings)
+    path = folder / "settings.json"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(path, settings)
+
+
+def check(folder, settings):
+    """Checks that a folder is free, or one of the same settings.
 
     Raises:
         ValueError: If a run with other settings lives there.
     """
     path = folder / "settings.json"
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(path, settings)
         return
     earlier = json.loads(path.read_text())
     differing = [
@@ -77,7 +88,18 @@ class Backup(keras_sam.BackupAndRestore):
 
     Those of an epoch that was resumed in its middle are of the rest of it. A
     loss that is not finite is an error, before it could be backed up.
+
+    Args:
+        directory: As of the base class.
+        save_freq: As of the base class.
+        claim: A function without arguments that claims the folder of the run.
+            It is called after the first train step: a run that fails before
+            leaves the folder free.
     """
+
+    def __init__(self, directory, save_freq, claim):
+        super().__init__(directory, save_freq)
+        self._claim = claim
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
@@ -94,6 +116,9 @@ class Backup(keras_sam.BackupAndRestore):
                 f"The loss of epoch {self.epoch + 1} is {logs['loss']}. The "
                 f"last backup holds {self.epoch} epochs and {self.step} steps."
             )
+        if self._claim:
+            self._claim()
+            self._claim = None
         super().on_train_batch_end(batch, logs)
 
     def on_test_begin(self, logs=None):

@@ -10,7 +10,6 @@ r"""Trains an image classifier with sharpness-aware minimization (SAM).
 The same command continues an interrupted run. The result equals that of an
 uninterrupted run, to the bit on a CPU; on a GPU add `--deterministic`. For a
 finished run the command prints the result. `--method=sgd` is plain SGD.
-`--help` lists the flags; options.py and methods.py say what their names mean.
 """
 
 import importlib.util
@@ -19,20 +18,23 @@ import pathlib
 
 import keras
 import tensorflow as tf
-from absl import app
 from absl import flags
-from absl import logging
 
 import keras_sam
 from examples import cluster
 from examples import data
+from examples import header
 from examples import methods
 from examples import models
 from examples import options
+from examples import progress
 from examples import runs
+from examples import usage
 from keras_sam import distribute
 
-flags.adopt_module_key_flags(options)
+flags.DEFINE_flag(
+    usage.Action("list_methods", "Show all methods.", methods.listing)
+)
 
 
 def train(settings):
@@ -49,15 +51,16 @@ def train(settings):
     strategy = options.STRATEGIES[settings.strategy](settings)
     distribute.agree(strategy, kept)
 
-    def claim():
-        runs.claim(folder, kept)
+    def look():
+        runs.check(folder, kept)
         result = folder / "result.json"
         return json.loads(result.read_text()) if result.exists() else None
 
     # Of several workers only the first needs to see the folder.
-    result = cluster.on_chief(strategy, claim)
+    result = cluster.on_chief(strategy, look)
     if result is not None:
-        logging.info("%s is finished; nothing to do.", folder)
+        if distribute.is_chief(strategy):
+            print(f"{folder} is finished; nothing to do.", flush=True)
         return result
 
     keras.utils.clear_session()  # Several runs in one process: all alike.
@@ -70,9 +73,15 @@ def train(settings):
     # Not before, since TFDS draws random numbers when it prepares data.
     keras.utils.set_random_seed(settings.seed)
     model = build(settings, arrays, strategy)
+
+    def claim():
+        if distribute.is_chief(strategy):
+            runs.claim(folder, kept)
+
     backup = runs.Backup(
-        folder / "checkpoints", settings.checkpoint_steps or "epoch"
+        folder / "checkpoints", settings.checkpoint_steps or "epoch", claim
     )
+    header.show(settings, model, arrays, backup)
     fit(model, settings, arrays, backup)
     test = model.evaluate(
         data.test_batches(arrays, settings.batch_size),
@@ -194,33 +203,33 @@ def fit(model, settings, arrays, backup):
             )
         logs = pathlib.Path(settings.output_dir) / "tensorboard"
         callbacks.append(keras.callbacks.TensorBoard(logs))
-    if backup.epoch or backup.step:
-        logging.info(
-            "Continuing after epoch %d, step %d.", backup.epoch, backup.step
-        )
+    steps = steps_per_epoch(settings, arrays)
     # Under a strategy `fit` looks at a batch even if no epoch is left.
     first = min(backup.epoch, settings.epochs - 1)
-    model.fit(
-        data.train_batches(
-            arrays,
-            settings.batch_size,
-            settings.seed,
-            range(first, settings.epochs),
-            data.augmentation(settings.dataset, settings.augment),
-        ),
-        initial_epoch=backup.epoch,
-        epochs=settings.epochs,
-        steps_per_epoch=steps_per_epoch(settings, arrays),
-        validation_data=data.test_batches(arrays, settings.batch_size),
-        callbacks=[*callbacks, backup],
-        shuffle=False,  # train_batches has done it.
-        verbose=2 if chief else 0,
-    )
+    with progress.Progress(
+        "Epoch", settings.epochs, before=backup.epoch
+    ) as shown:
+        if chief:
+            callbacks.append(progress.Epochs(shown, steps))
+        model.fit(
+            data.train_batches(
+                arrays,
+                settings.batch_size,
+                settings.seed,
+                range(first, settings.epochs),
+                data.augmentation(settings.dataset, settings.augment),
+            ),
+            initial_epoch=backup.epoch,
+            epochs=settings.epochs,
+            steps_per_epoch=steps,
+            validation_data=data.test_batches(arrays, settings.batch_size),
+            callbacks=[*callbacks, backup],
+            shuffle=False,  # train_batches has done it.
+            verbose=0,
+        )
 
 
 def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown arguments: {argv[1:]}")
     settings = options.settings()
     result = train(settings)
     print(
@@ -233,4 +242,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    usage.run(main, options.GROUPS)

@@ -2,10 +2,12 @@ r"""Measures and draws the loss landscape around one trained network, or two.
 
     python -m examples.train --output_dir=runs/sam
     python -m examples.landscape --output_dir=runs/landscape \
-        --checkpoint=runs/sam/model.keras --checkpoint=runs/sgd/model.keras
+        --checkpoint=SAM:runs/sam/model.keras \
+        --checkpoint=SGD:runs/sgd/model.keras
 
 A checkpoint is a `.keras` file of any image classifier that ends in logits, as
-train.py saves it. --dataset names the data, as in train.py. Everything is
+train.py saves it. Figures and tables call it by the name before the colon, or
+by its path. --dataset names the data, as in train.py. Everything is
 measured in evaluation mode, on the first --examples of --split. The folder gets
 
     landscape.json    every number, by checkpoint
@@ -17,14 +19,18 @@ SAM is sharpness-aware minimization. The radius --rho is Euclidean, over all
 trained weights.
 """
 
-from absl import app
 from absl import flags
 
+from examples import usage
 from examples.landscape import measurements
 
 FLAGS = flags.FLAGS
-flags.DEFINE_multi_string("checkpoint", None, "A .keras file; once or twice.")
-flags.DEFINE_string("output_dir", None, "Folder of the results.")
+flags.DEFINE_multi_string(
+    "checkpoint",
+    None,
+    "A .keras file, or NAME:FILE to call it NAME. Once or twice; required.",
+)
+flags.DEFINE_string("output_dir", None, "Folder of the results. Required.")
 flags.DEFINE_string("dataset", "digits", "As that of train.py.")
 flags.DEFINE_string("data_dir", None, "As that of train.py.")
 flags.DEFINE_enum("split", "train", ["train", "test"], "Which examples.")
@@ -43,21 +49,38 @@ flags.DEFINE_integer(
     "grid", 25, "Points a side of the random plane.", lower_bound=3
 )
 flags.DEFINE_integer("seed", 0, "Of all that is random.", lower_bound=0)
+GROUPS = {
+    "Networks and data": (
+        *("checkpoint", "dataset", "data_dir", "split", "examples"),
+        "batch_size",
+    ),
+    "Measurements": (
+        *("rho", "ascent_steps", "draws", "eigenvalues", "products", "grid"),
+        "seed",
+    ),
+    "Output": ("output_dir",),
+}
+
+
+def _differ(named):
+    """Whether there are two at most, with names and paths of their own."""
+    names, paths = zip(*named, strict=True)
+    return len({*names}) == len({*paths}) == len(paths) <= 2
+
+
 flags.mark_flags_as_required(["checkpoint", "output_dir"])
 flags.register_validator(
     "checkpoint",
-    lambda paths: not paths or len(set(paths)) == len(paths) <= 2,
-    "must be one file, or two",
+    lambda given: not given or _differ(map(measurements.named, given)),
+    "must be one file, or two, with different names",
 )
 flags.register_validator("rho", lambda rho: rho > 0, "must be above 0")
 
 
 def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown arguments: {argv[1:]}")
     settings = {name: FLAGS[name].value for name in measurements.SETTINGS}
     measurements.report_on(settings, FLAGS.output_dir, FLAGS.data_dir)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    usage.run(main, GROUPS)

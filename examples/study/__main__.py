@@ -21,13 +21,12 @@ each finished run. Figures and tables come from this file alone
 """
 
 import pathlib
-import sys
 
 from absl import app
 from absl import flags
 
 from examples import options
-from examples import pool
+from examples import usage
 from examples.study import figures
 from examples.study import grid
 from examples.study import report
@@ -43,13 +42,13 @@ flags.DEFINE_bool("dry_run", False, "List the runs and their cost.")
 flags.DEFINE_multi_string(
     "known", [], "A results.csv with runs that need not run again."
 )
-flags.adopt_module_key_flags(options)
-flags.adopt_module_key_flags(pool)
+GROUPS = {
+    "Study": ("config", "only", "dry_run", "known", "jobs"),
+    **options.GROUPS,
+}
 
 
 def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown arguments: {argv[1:]}")
     settings = options.settings()
     folder = pathlib.Path(settings.output_dir)
     planned = plan(settings)
@@ -107,4 +106,4 @@ def analyse(folder):
 
 
 if __name__ == "__main__":
-    app.run(lambda argv: sys.exit(main(argv)))
+    usage.run(main, GROUPS)

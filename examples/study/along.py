@@ -24,14 +24,15 @@ import pathlib
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import app
 from absl import flags
 
 from examples import data
 from examples import options
 from examples import pool
+from examples import progress
 from examples import runs
 from examples import train
+from examples import usage
 from examples.study import along_report
 from examples.study import along_rows
 from examples.study import grid
@@ -41,8 +42,7 @@ from keras_sam import vectors
 
 FLAGS = flags.FLAGS
 flags.DEFINE_bool("report", False, "Write tables and figures, train nothing.")
-flags.adopt_module_key_flags(options)
-flags.adopt_module_key_flags(pool)
+GROUPS = {"Trainings": ("report", "jobs"), **options.GROUPS}
 
 CONFIG = grid.CONFIGS["sharper"]
 ARMS = (("sgd", 0), ("sam", 1), ("last", 5), ("mean", 5))
@@ -218,16 +218,19 @@ def run_all(planned, file):
         data.load(dataset, todo[0].settings.data_dir)  # Prepares it once.
     jobs = pool.jobs("none", max(len(todo), 1))
     given = [(run, run) for run in todo]
-    with contextlib.closing(pool.in_shifts(jobs, measure, given)) as ended:
+    with (
+        contextlib.closing(pool.in_shifts(jobs, measure, given)) as ended,
+        progress.Progress(
+            "Training", len(planned), before=len(planned) - len(todo)
+        ) as shown,
+    ):
         for run, future in ended:
             rows.extend(future.result())
             runs.write_csv(file, list(rows[0]), rows)
-            print(run.dataset, run.method, run.n, run.seed, flush=True)
+            shown.done(f"{run.dataset} {run.method} {run.n} {run.seed}")
 
 
 def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown arguments: {argv[1:]}")
     settings = options.settings()
     folder = pathlib.Path(settings.output_dir)
     file = folder / "along.csv"
@@ -239,4 +242,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    usage.run(main, GROUPS)

@@ -13,19 +13,17 @@ network is finished, so the same command continues.
 import csv
 import pathlib
 
-from absl import app
-from absl import flags
-
 from examples import options
 from examples import paired
+from examples import progress
 from examples import runs
 from examples import train
+from examples import usage
 from examples.landscape import measurements
 from examples.study import grid
 from keras_sam import landscape as landscapes
 
-FLAGS = flags.FLAGS
-flags.adopt_module_key_flags(options)
+GROUPS = options.GROUPS
 
 NOISE = 0.3
 ARMS = (("sgd", 0), ("sam", 1), ("last", 5), ("mean", 5), ("matched", 5))
@@ -113,9 +111,12 @@ def read(path):
         return list(csv.DictReader(file))
 
 
+def key(run):
+    """Returns what a row of the file says of its run."""
+    return tuple(str(getattr(run, name)) for name in KEY)
+
+
 def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown arguments: {argv[1:]}")
     settings = options.settings()
     folder = pathlib.Path(settings.output_dir)
     planned = grid.plan(
@@ -127,14 +128,17 @@ def main(argv):
     file = folder / "landscapes.csv"
     rows = read(file)
     known = {tuple(row[name] for name in KEY) for row in rows}
-    for run in wanted(planned):
-        key = tuple(str(getattr(run, name)) for name in KEY)
-        if key not in known:
+    networks = wanted(planned)
+    todo = [run for run in networks if key(run) not in known]
+    with progress.Progress(
+        "Network", len(networks), before=len(networks) - len(todo)
+    ) as shown:
+        for run in todo:
             rows.append(measure(run))
             runs.write_csv(file, rows[0], rows)
-            print(" ".join(key), flush=True)
+            shown.done(" ".join(key(run)))
     print(table(read(file)))
 
 
 if __name__ == "__main__":
-    app.run(main)
+    usage.run(main, GROUPS)

@@ -14,7 +14,6 @@ import json
 import pathlib
 
 import numpy as np
-from absl import app
 from absl import flags
 from matplotlib import colors
 from matplotlib import figure
@@ -23,6 +22,7 @@ from examples import options
 from examples import paired
 from examples import runs
 from examples import train
+from examples import usage
 from examples.landscape import measurements
 from examples.study import figures
 from examples.study import grid
@@ -30,7 +30,7 @@ from keras_sam import landscape as landscapes
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("plane_seed", 19, "The seed of the two networks.")
-flags.adopt_module_key_flags(options)
+GROUPS = {"Picture": ("plane_seed",), **options.GROUPS}
 
 DATASET = "digits"
 RHO = 0.57  # The middle radius.
@@ -160,8 +160,6 @@ def _curve(axes, method, accuracies):
 
 
 def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown arguments: {argv[1:]}")
     settings = options.settings()
     folder = pathlib.Path(settings.output_dir)
     of_method = chosen(settings)
@@ -195,4 +193,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    usage.run(main, GROUPS)

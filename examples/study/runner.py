@@ -7,6 +7,7 @@ import pathlib
 
 from examples import data
 from examples import pool
+from examples import progress
 from examples import runs
 from examples.study import table
 
@@ -47,24 +48,36 @@ def run_all(planned, folder, known=()):
     check(planned, rows, path)
     rows = taken_over(planned, known) | rows
     todo = [run for run in planned if table.key(run) not in rows]
+
+    def keep():
+        order = [rows.get(table.key(run)) for run in planned]
+        table.write(path, filter(None, order))
+
+    if len(rows) > len(found):
+        keep()  # There may be nothing to run.
     print(f"{len(rows)} of {len(planned)} runs are in {path}.", flush=True)
     for dataset in sorted({run.dataset for run in todo}):
         data.load(dataset, planned[0].settings.data_dir)  # Prepares it once.
     failures = []
-    for run, outcome in finished(todo):
-        name = pathlib.Path(run.settings.output_dir).name
-        if isinstance(outcome, FloatingPointError):
-            failures.append(f"{name}: {outcome!r}")
-            print(failures[-1], flush=True)
-            continue
-        rows[table.key(run)] = row = table.row(run, outcome)
-        order = [rows.get(table.key(run)) for run in planned]
-        table.write(path, filter(None, order))
-        print(
-            f"{len(rows)}/{len(planned)} {name}: test accuracy "
-            f"{row.test_accuracy:.4f}, {row.seconds:.1f} s",
-            flush=True,
-        )
+    with progress.Progress(
+        "Run",
+        len(planned),
+        before=len(planned) - len(todo),
+        work=sum(run.evaluations for run in todo),
+    ) as shown:
+        for run, outcome in finished(todo):
+            name = pathlib.Path(run.settings.output_dir).name
+            if isinstance(outcome, FloatingPointError):
+                failures.append(f"{name}: {outcome!r}")
+                shown.done(failures[-1], run.evaluations)
+                continue
+            rows[table.key(run)] = row = table.row(run, outcome)
+            keep()
+            shown.done(
+                f"{name}: test accuracy {row.test_accuracy:.4f}, "
+                f"{row.seconds:.1f} s",
+                run.evaluations,
+            )
     if failures:
         raise RuntimeError("Runs diverged:\n  " + "\n  ".join(failures))
 
@@ -83,7 +96,7 @@ def check(planned, rows, path):
             # Says what differs, if the folder of the run is still there.
             claimed = pathlib.Path(run.settings.output_dir)
             if (claimed / "settings.json").exists():
-                runs.claim(claimed, json.loads(json.dumps(run.kept)))
+                runs.check(claimed, json.loads(json.dumps(run.kept)))
             raise ValueError(
                 f"{path} holds a run with other settings. Choose another "
                 f"--output_dir, or delete it. Received: {key}"

@@ -516,6 +516,9 @@ def test_killed_run_continues_to_the_bit(finished, data_dir, tmp_path):
     assert process.returncode == 0, process.stdout
     assert f"Epoch {_EPOCHS}/{_EPOCHS}" in process.stdout
     assert f"Epoch 1/{_EPOCHS}" not in process.stdout
+    assert "Start:   continues after epoch " in process.stdout
+    # The library's own line is no chatter.
+    assert "BackupAndRestore has restored" in process.stdout
     assert_same_run(finished[0], tmp_path)
 
 
@@ -686,6 +689,11 @@ def test_compare(data_dir, tmp_path):
     evaluations = [float(row["gradient_evaluations"]) for row in rows]
     assert evaluations == [11, 22, 44, 44, 44]
     assert all(row["method"] in process.stdout for row in rows)
+    assert "4 runs, 1 at a time; 0 are finished." in process.stdout
+    logs = [file.read_text() for file in tmp_path.rglob("log.txt")]
+    for text in (process.stdout, *logs):
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text)
+    assert all("Epoch 1/1: accuracy " in log for log in logs) and len(logs) == 4
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 

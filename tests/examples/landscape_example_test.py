@@ -41,9 +41,15 @@ def checkpoint(path, seed):
 def folder(tmp_path_factory):
     """Two checkpoints and what was measured of them."""
     folder = tmp_path_factory.mktemp("landscape")
-    checkpoints = [checkpoint(folder / f"{i}.keras", i) for i in range(2)]
-    run(folder / "out", checkpoint=checkpoints)
+    for i in range(2):
+        checkpoint(folder / f"{i}.keras", i)
+    run(folder / "out", checkpoint=checkpoints(folder))
     return folder
+
+
+def checkpoints(folder):
+    """One with a name, and one without."""
+    return [f"first:{folder / '0.keras'}", str(folder / "1.keras")]
 
 
 def run(output_dir, **settings):
@@ -55,8 +61,9 @@ def run(output_dir, **settings):
 def test_numbers(folder):
     content = json.loads((folder / "out" / "landscape.json").read_text())
     arrays = data.load("digits", str(folder / "tfds"))
-    assert list(content) == [str(folder / f"{i}.keras") for i in range(2)]
-    for path, known in content.items():
+    assert list(content) == ["first", str(folder / "1.keras")]
+    for i, known in enumerate(content.values()):
+        path = folder / f"{i}.keras"
         model = keras.saving.load_model(path)
         x, y = next(iter(data.ordered_batches(arrays, "train", 24, 24)))
         loss = keras.losses.categorical_crossentropy(
@@ -78,7 +85,7 @@ def test_figures_and_page(folder):
     assert page.count("data:image/svg+xml;base64,") == 6
     # Nothing is fetched from elsewhere.
     assert not re.search(r'(src|href)="(?!data:)', page)
-    for name in ("1.keras", "sharpness, 2 steps", "rho = 0.1"):
+    for name in (">first<", "1.keras", "sharpness, 2 steps", "rho = 0.1"):
         assert name in page
     for kind in ("svg", "png"):
         assert len(list((folder / "out").glob(f"*.{kind}"))) == 6
@@ -104,14 +111,14 @@ def test_what_is_measured_is_not_measured_again(folder, monkeypatch):
 
     def spied(settings):
         return {
-            name: lambda at, name=name, function=function: (
-                measured.append(name) or function(at)
+            name: lambda at, show, name=name, function=function: (
+                measured.append(name) or function(at, show)
             )
             for name, function in functions(settings).items()
         }
 
     monkeypatch.setattr(measurements, "measurements", spied)
-    run(folder / "out", checkpoint=list(content))
+    run(folder / "out", checkpoint=checkpoints(folder))
     assert measured == ["trace", "line"]
     content = json.loads(file.read_text())
     again = next(iter(content.values()))["trace"]
@@ -119,9 +126,8 @@ def test_what_is_measured_is_not_measured_again(folder, monkeypatch):
 
 
 def test_other_settings_need_another_folder(folder):
-    checkpoints = [str(folder / f"{i}.keras") for i in range(2)]
     with pytest.raises(ValueError, match="--rho: 0.1 there, 0.2 here"):
-        run(folder / "out", checkpoint=checkpoints, rho=0.2)
+        run(folder / "out", checkpoint=checkpoints(folder), rho=0.2)
 
 
 def test_bad_checkpoints(folder, tmp_path):
@@ -131,7 +137,8 @@ def test_bad_checkpoints(folder, tmp_path):
     other = str(tmp_path / "other.keras")
     keras.Model(inputs, keras.layers.Dense(3)(inputs)).save(other)
     with pytest.raises(ValueError, match="must fit the model. Received"):
-        run(tmp_path / "other", checkpoint=[other])
+        run(tmp_path / "out", checkpoint=[other])
+    assert not (tmp_path / "out").exists()
 
 
 def test_two_replicas(folder):

@@ -1,0 +1,105 @@
+"""What a release says of itself, in the same words everywhere."""
+
+import importlib.metadata
+import pathlib
+import re
+import sys
+import tomllib
+
+import pytest
+
+import examples
+import keras_sam
+import tests
+
+ROOT = pathlib.Path(tests.__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def read(name):
+    return (ROOT / name).read_text()
+
+
+def test_version_is_in_one_place():
+    """In `__version__`. What repeats it agrees."""
+    version = keras_sam.__version__
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version)
+    assert "version" not in PROJECT and PROJECT["dynamic"] == ["version"]
+    assert re.findall(r"^version: (.*)", read("CITATION.cff"), re.M) == [
+        version
+    ]
+    newest = re.search(r"^## (.*)", read("CHANGELOG.md"), re.M)[1]
+    assert re.fullmatch(
+        rf"{re.escape(version)} (\(unreleased\)|- \d{{4}}-\d\d-\d\d)", newest
+    )
+
+
+def test_a_released_version_has_one_date():
+    newest = re.search(r"^## (.*)", read("CHANGELOG.md"), re.M)[1]
+    dates = re.findall(r"\d{4}-\d\d-\d\d", newest)
+    cited = re.findall(r"^date-released: (.*)", read("CITATION.cff"), re.M)
+    assert cited == dates
+
+
+def test_citation_is_of_this_package():
+    citation = read("CITATION.cff")
+    assert citation.startswith("cff-version: 1.2.0\n")
+    assert f"license: {PROJECT['license']}\n" in citation
+    assert PROJECT["authors"][0]["name"] in citation
+    assert 'title: "keras_sam: ' in citation
+
+
+def test_addresses_are_placeholders_together():
+    """All are to be replaced at once, in pyproject.toml: docs/releasing.md."""
+    addresses = PROJECT["urls"].values()
+    assert len({"example.org" in address for address in addresses}) == 1
+    assert "example.org" not in read("CITATION.cff")
+
+
+def test_supported_versions():
+    """pyproject.toml, its classifiers, the page and the workflow agree."""
+    low, high = map(
+        int, re.findall(r"3\.(\d+)", PROJECT["requires-python"])
+    )  # >= and <
+    versions = [f"3.{minor}" for minor in range(low, high)]
+    prefix = "Programming Language :: Python :: 3."
+    assert versions == [
+        f"3.{classifier.removeprefix(prefix)}"
+        for classifier in PROJECT["classifiers"]
+        if classifier.startswith(prefix)
+    ]
+    workflow = read(".github/workflows/ci.yml")
+    (matrix,) = re.findall(r"python: \[(.*)\]", workflow)
+    assert re.findall(r'"(.*?)"', matrix) == versions
+    assert "run: .ci/run" in workflow
+    page = read("docs/versioning.md")
+    extras = PROJECT["optional-dependencies"]
+    oldest = {
+        "Python": versions[0],
+        "Keras": lower_bound(PROJECT["dependencies"]),
+        "TensorFlow": lower_bound(extras["tensorflow"]),
+    }
+    for extra in ("tensorflow-cpu", "tensorflow-tpu"):
+        assert lower_bound(extras[extra]) == oldest["TensorFlow"]
+    for name, version in oldest.items():
+        assert f"| {name} | {version} |" in page
+
+
+def lower_bound(requirements):
+    (requirement,) = requirements
+    return requirement.partition(">=")[2]
+
+
+def test_modules_of_the_examples_are_those_of_their_extra():
+    extra = {
+        re.match(r"[\w-]+", requirement)[0].lower()
+        for requirement in PROJECT["optional-dependencies"]["examples"]
+    }
+    packages = importlib.metadata.packages_distributions()
+    found = [packages[name][0].lower() for name in examples.NEEDED]
+    assert {name.replace("_", "-") for name in found} == extra
+    assert not examples.missing()
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__]))
