@@ -125,21 +125,6 @@ def names(module):
     return sorted(_parts(module))
 
 
-def code(value):
-    """Returns what to write for an argument, with the modules of parts."""
-    if not isinstance(value, keras_sam.Part):
-        return repr(value)
-    modules = (*PARTS.values(), keras_sam.selections)
-    module = next(m for m in modules if type(value) in _parts(m).values())
-    fields = [
-        f"{f.name}={code(getattr(value, f.name))}"
-        for f in dataclasses.fields(value)
-        if f.name != "seed" and getattr(value, f.name) is not None
-    ]
-    name = f"{module.__name__.rpartition('.')[2]}.{type(value).__name__}"
-    return f"{name}({', '.join(fields)})"
-
-
 def table():
     """Returns the table of methods, in Markdown."""
     lines = [
@@ -147,7 +132,7 @@ def table():
         "|---|---|---|---|---|",
     ]
     for name, recipe in keras_sam.recipes.RECIPES.items():
-        cell = f"`{call(recipe)}`".replace("|", "\\|")
+        cell = f"`{recipe.call('net')}`".replace("|", "\\|")
         lines.append(
             f"| `{name}` | {title(recipe)} | {recipe.cost} | {cell} "
             f"| {source(recipe)} |"
@@ -158,12 +143,6 @@ def table():
 def title(recipe):
     """Returns the title of a recipe with its note."""
     return recipe.title + (f" ({recipe.note})" if recipe.note else "")
-
-
-def call(recipe):
-    """Returns the call that makes the wrapper of a recipe."""
-    given = [f"{k}={code(v)}" for k, v in recipe.arguments.items()]
-    return f"SAM(net, {', '.join(given)})"
 
 
 def source(recipe):

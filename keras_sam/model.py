@@ -11,6 +11,7 @@ import keras
 from keras_sam import _keras_internals
 from keras_sam import _registration
 from keras_sam import _training
+from keras_sam import recipes
 from keras_sam._algorithm import method as methods
 from keras_sam._algorithm import no_effect
 from keras_sam._backend import variables
@@ -226,6 +227,32 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
             own = type(self).build is not SharpnessAwareMinimization.build
             self.built = not own
             self._ensure_memory()
+
+    @classmethod
+    def from_recipe(
+        cls, recipe: str, model: keras.Model, **arguments: Any
+    ) -> "SharpnessAwareMinimization":
+        """Returns the wrapper of a row of `keras_sam.recipes.RECIPES`.
+
+            SAM.from_recipe("gsam", model, rho=0.1)
+
+        `print(keras_sam.recipes.RECIPES)` lists all recipes.
+
+        Args:
+            recipe: String, the name or the title of the recipe. Capitals do
+                not count, and "-", "_" and blanks are alike.
+            model: `keras.Model`, the inner model.
+            **arguments: Arguments of the constructor. They take the place of
+                the arguments of the recipe.
+
+        Raises:
+            TypeError: If the constructor does not take an argument, or an
+                argument is of a wrong type.
+            ValueError: If there is no such recipe, or the constructor does not
+                take the model or the value of an argument.
+        """
+        row = recipes.RECIPES[recipes.find(recipe)]
+        return cls(model, **{**row.arguments, **arguments})
 
     rho = _Argument()
     num_batch_splits = _Argument()

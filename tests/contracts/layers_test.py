@@ -25,6 +25,7 @@ LEVELS = [
     {
         "_backend.variables",
         "_keras_internals",
+        "_names",
         "_private_names",
         "_registration",
         "_types",
@@ -34,6 +35,7 @@ LEVELS = [
     {"vectors"},
     {"_eigenvector", "_filters", "parts"},
     {
+        "_recipe_text",
         "cadences",
         "descents",
         "directions",
