@@ -68,6 +68,10 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
     `predict` and `save`. The wrapper trains the inner model in place. Save or
     export the inner model, `sam.model`, alone only once training is over.
 
+    A part may be given by the name of its class, which then has its default
+    arguments: `direction="adaptive"` is `direction=directions.Adaptive()`, and
+    "noise_first" is `NoiseFirst()`.
+
     The arguments are also attributes. They can be read, but not set: to change
     an argument, wrap the model again.
 
@@ -179,12 +183,12 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         *,
         ascent_steps: int = 1,
         radius: str = "split",
-        direction: Callable = Normalized(),
-        descent: Callable = Last(),
-        cadence: Callable = Every(),
-        start: Callable | None = None,
-        ascent_samples: Callable | None = None,
-        descent_samples: Callable | None = None,
+        direction: Callable | str = Normalized(),
+        descent: Callable | str = Last(),
+        cadence: Callable | str = Every(),
+        start: Callable | str | None = None,
+        ascent_samples: Callable | str | None = None,
+        descent_samples: Callable | str | None = None,
         perturb: str | Callable[..., bool] | None = None,
         sync_perturbations: bool = False,
         track: bool | int = False,

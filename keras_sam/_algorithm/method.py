@@ -130,8 +130,28 @@ def _part(name, value):
     argument = parts.ARGUMENTS[name]
     if value is None and argument.optional:
         return None
+    if isinstance(value, str):
+        value = _named(name, value)
     adapter = adapters.ADAPTERS[argument.role]
     return value if isinstance(value, adapter) else adapter(name, value)
+
+
+def _named(name, text):
+    """Returns the part of a name, with its default arguments."""
+    kind = parts.find(name, text)
+    needed = [
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.default is dataclasses.MISSING
+    ]
+    if needed:
+        given = ", ".join(f"{field}=..." for field in needed)
+        raise ValueError(
+            f"`{kind.__name__}` has no default for {needed}, so its name is "
+            f"not enough. Write `{name}={kind.__module__}.{kind.__name__}"
+            f"({given})`. Received: {name}={text!r}"
+        )
+    return kind()
 
 
 def _track(name, value):
