@@ -15,7 +15,7 @@ from typing import Any
 from typing import NamedTuple
 
 from keras_sam import _names
-from keras_sam import _recipe_text
+from keras_sam import _text
 from keras_sam.cadences import Every
 from keras_sam.cadences import LatePhase
 from keras_sam.cadences import Randomly
@@ -98,7 +98,7 @@ class Recipe(NamedTuple):
         Args:
             model: String, the name of the model in the call.
         """
-        return _recipe_text.call(model, self.arguments)
+        return _text.call(model, self.arguments)
 
 
 def _recipe(
@@ -133,7 +133,7 @@ class _Recipes(dict[str, Recipe]):
             for name, row in self.items()
         ]
         head = ("name", "method", "gradients a step", "source")
-        return _recipe_text.table([head, *rows])
+        return _text.table([head, *rows])
 
 
 def find(name: str) -> str:

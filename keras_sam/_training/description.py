@@ -30,6 +30,20 @@ def text(sam, method):
     lines = [
         f"{type(sam).__name__} {sam.name!r} trains "
         f"{type(sam.model).__name__} {sam.model.name!r}.",
+        *of_step(method),
+        _weights(sam),
+        _xla(sam, method),
+    ]
+    return "\n".join(lines)
+
+
+def of_step(method):
+    """Returns lines of text that say what a step does, for any model.
+
+    Args:
+        method: `method.Method`.
+    """
+    return [
         *_start(method),
         *_climb(method),
         f"Descent: the optimizer gets {method.descent!r}."
@@ -37,11 +51,8 @@ def text(sam, method):
         else "Descent: the optimizer gets the gradient of the clean pass.",
         *_samples(method),
         _cost(method),
-        _weights(sam),
         *_sharing(method),
-        _xla(sam, method),
     ]
-    return "\n".join(lines)
 
 
 def _start(method):

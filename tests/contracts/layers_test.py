@@ -35,7 +35,7 @@ LEVELS = [
     {"vectors"},
     {"_eigenvector", "_filters", "parts"},
     {
-        "_recipe_text",
+        "_text",
         "cadences",
         "descents",
         "directions",
@@ -48,8 +48,8 @@ LEVELS = [
     {"_algorithm", "recipes"},
     {"_training"},
     {"distribute", "landscape", "model"},
-    {"callbacks"},
-    {""},  # `keras_sam` itself.
+    {"_command_line", "callbacks"},
+    {"", "__main__"},  # `keras_sam` itself, and `python -m keras_sam`.
 ]
 # The only imports within the lowest level.
 BELOW = {("_keras_internals", "_private_names")}

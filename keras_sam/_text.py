@@ -1,4 +1,4 @@
-"""Recipes as text: the call that makes one, and a table of several."""
+"""Recipes and parts as Python, and tables as lines of text."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -33,10 +33,21 @@ def code(value: Any) -> str:
     return f"{module}.{kind.__name__}({', '.join(fields)})"
 
 
-def table(rows: Iterable[Iterable[str]]) -> str:
-    """Returns rows of cells as lines, with the cells in columns."""
+def table(rows: Iterable[Iterable[str]], numbers: bool = False) -> str:
+    """Returns rows of cells as lines, with the cells in columns.
+
+    Args:
+        rows: The rows, of equal lengths.
+        numbers: Bool, whether all columns but the first one end at the right.
+    """
     lines = [list(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rest = str.rjust if numbers else str.ljust
+    adjust = [str.ljust, *[rest] * (len(widths) - 1)]
     return "\n".join(
-        "  ".join(map(str.ljust, line, widths)).rstrip() for line in lines
+        "  ".join(
+            to(cell, width)
+            for to, cell, width in zip(adjust, line, widths, strict=True)
+        ).rstrip()
+        for line in lines
     )
