@@ -1,10 +1,12 @@
 """A method: its parts and how far it climbs, with all arguments checked."""
 
+import copy
 import dataclasses
 from typing import Any
 
 from keras_sam import _validation
 from keras_sam import parts
+from keras_sam import radii
 from keras_sam._algorithm import adapters
 from keras_sam._algorithm.climb import STEP_LENGTHS
 from keras_sam.cadences import Every
@@ -61,6 +63,12 @@ class Method:
             name: value.part if isinstance(value, adapters.Adapted) else value
             for name, value in arguments.items()
         }
+
+    def at_radius(self, rho):
+        """Returns this method with the present radius, a scalar tensor."""
+        present = copy.copy(self)
+        object.__setattr__(present, "rho", rho)
+        return present
 
     @property
     def splits(self):
@@ -126,6 +134,19 @@ class Method:
         )
 
 
+def _rho(name, value):
+    if isinstance(value, radii.Settable):
+        return value
+    try:
+        return _validation.scheduled(name, value, 0.0)
+    except TypeError as error:
+        raise TypeError(
+            f"`{name}` must be a number, a `keras.optimizers.schedules."
+            "LearningRateSchedule`, or `keras_sam.radii.Settable(0.05)`, which "
+            f"a callback can set. Received: {value!r}"
+        ) from error
+
+
 def _part(name, value):
     argument = parts.ARGUMENTS[name]
     if value is None and argument.optional:
@@ -176,7 +197,7 @@ def _one_of(*choices):
 
 _CHECKS = {
     "num_batch_splits": _splits,
-    "rho": lambda name, value: _validation.scheduled(name, value, 0.0),
+    "rho": _rho,
     "ascent_steps": lambda name, value: _validation.integer(name, value, 0),
     "radius": _one_of(*STEP_LENGTHS),
     **dict.fromkeys(parts.ARGUMENTS, _part),

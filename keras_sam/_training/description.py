@@ -2,6 +2,7 @@
 
 import math
 
+from keras_sam import radii
 from keras_sam._algorithm import adapters
 from keras_sam._algorithm.climb import STEP_LENGTHS
 from keras_sam._algorithm.method import Method
@@ -31,6 +32,7 @@ def text(sam, method):
         f"{type(sam).__name__} {sam.name!r} trains "
         f"{type(sam.model).__name__} {sam.model.name!r}.",
         *of_step(method),
+        *_radius(sam, method),
         _weights(sam),
         _xla(sam, method),
     ]
@@ -76,6 +78,12 @@ def _climb(method):
         if method.always_climbs
         else f"When: {method.cadence!r} says which train steps climb.",
     ]
+
+
+def _radius(sam, method):
+    if not isinstance(method.rho, radii.Settable):
+        return []
+    return [f"Radius: rho is {sam.rho:g} now, and may be set."]
 
 
 def _samples(method):
