@@ -9,15 +9,8 @@ import dataclasses
 import keras_sam
 from keras_sam import parts
 
-# Flag, which is an argument of SAM, to the module whose parts it takes.
-PARTS = {
-    "direction": keras_sam.directions,
-    "descent": keras_sam.descents,
-    "cadence": keras_sam.cadences,
-    "start": keras_sam.starts,
-    "ascent_samples": keras_sam.samples,
-    "descent_samples": keras_sam.samples,
-}
+# The flags, which are arguments of SAM, that take a part.
+PARTS = tuple(parts.ARGUMENTS)
 # The other arguments that a recipe may set.
 OTHERS = (
     "rho",
@@ -62,7 +55,7 @@ def part(name, text, steps):
     Args:
         name: Key of `PARTS`.
         text: A part as it prints itself, `Adaptive(eta=0.2)`, brackets
-            optional; or "none", where there need not be one.
+            optional, or in snake case; or "none", where there need not be one.
         steps: Value of a field `steps` that the text leaves out.
 
     Raises:
@@ -75,12 +68,12 @@ def part(name, text, steps):
         body = ast.parse(text, mode="eval").body
         if not isinstance(body, (ast.Name, ast.Call)):
             raise ValueError("not a part")
-        return _built(body, PARTS[name], steps)
-    except (KeyError, SyntaxError, TypeError, ValueError) as error:
+        return _built(body, name, steps)
+    except (SyntaxError, TypeError, ValueError) as error:
         raise ValueError(
-            f"--{name} must be {f'{_NONE} or ' if optional else ''}like one of "
-            f"{names(PARTS[name])}, with arguments by name. "
-            f"Received: {text!r} ({error})"
+            f"--{name} must be {f'{_NONE} or ' if optional else ''}a part as "
+            "it prints itself, with arguments by name: Name(argument=1). "
+            f"Received: {text!r}. {error}"
         ) from error
 
 
@@ -120,24 +113,9 @@ def evaluations(sam):
     return climbs * (passes + more.get(type(sam.descent), 0))
 
 
-def names(module):
-    """Returns the names of the parts in a module of the library."""
-    return sorted(_parts(module))
-
-
-def code(value):
-    """Returns what to write for an argument, with the modules of parts."""
-    if not isinstance(value, keras_sam.Part):
-        return repr(value)
-    modules = (*PARTS.values(), keras_sam.selections)
-    module = next(m for m in modules if type(value) in _parts(m).values())
-    fields = [
-        f"{f.name}={code(getattr(value, f.name))}"
-        for f in dataclasses.fields(value)
-        if f.name != "seed" and getattr(value, f.name) is not None
-    ]
-    name = f"{module.__name__.rpartition('.')[2]}.{type(value).__name__}"
-    return f"{name}({', '.join(fields)})"
+def names(name):
+    """Returns the names of the parts of a flag, and of the parts of these."""
+    return parts.names(name, parts.Part)
 
 
 def table():
@@ -147,7 +125,7 @@ def table():
         "|---|---|---|---|---|",
     ]
     for name, recipe in keras_sam.recipes.RECIPES.items():
-        cell = f"`{call(recipe)}`".replace("|", "\\|")
+        cell = f"`{recipe.call('net')}`".replace("|", "\\|")
         lines.append(
             f"| `{name}` | {title(recipe)} | {recipe.cost} | {cell} "
             f"| {source(recipe)} |"
@@ -171,12 +149,6 @@ def title(recipe):
     return recipe.title + (f" ({recipe.note})" if recipe.note else "")
 
 
-def call(recipe):
-    """Returns the call that makes the wrapper of a recipe."""
-    given = [f"{k}={code(v)}" for k, v in recipe.arguments.items()]
-    return f"SAM(net, {', '.join(given)})"
-
-
 def source(recipe):
     """Returns the source of a recipe, in Markdown: a link to arXiv, mostly."""
     number = recipe.source
@@ -185,18 +157,7 @@ def source(recipe):
     return f"[{number}](https://arxiv.org/abs/{number})"
 
 
-def _parts(module):
-    return {
-        name: value
-        for name, value in vars(module).items()
-        if isinstance(value, type)
-        and issubclass(value, keras_sam.Part)
-        and value is not keras_sam.Part
-        and not name.startswith("_")
-    }
-
-
-def _built(node, module, steps):
+def _built(node, name, steps):
     """Returns the part, or the literal, of a syntax tree."""
     if isinstance(node, ast.Name):
         node = ast.Call(node, [], [])
@@ -204,8 +165,8 @@ def _built(node, module, steps):
         return ast.literal_eval(node)
     if node.args or not isinstance(node.func, ast.Name):
         raise ValueError("arguments go by name")
-    kind = _parts(module)[node.func.id]
-    given = {k.arg: _built(k.value, module, steps) for k in node.keywords}
+    kind = parts.find(name, node.func.id, parts.Part)
+    given = {k.arg: _built(k.value, name, steps) for k in node.keywords}
     if "steps" in kind.__dataclass_fields__:
         given.setdefault("steps", steps)
     return kind(**given)

@@ -225,30 +225,30 @@ flags.DEFINE_string(
     "direction",
     None,
     "Where a step of the climb points, for example 'Adaptive(eta=0.2)'. Parts: "
-    + ", ".join(methods.names(keras_sam.directions)),
+    + ", ".join(methods.names("direction")),
 )
 flags.DEFINE_string(
     "descent",
     None,
     "How the gradients met on the climb become one. Parts: "
-    + ", ".join(methods.names(keras_sam.descents)),
+    + ", ".join(methods.names("descent")),
 )
 flags.DEFINE_string(
     "cadence",
     None,
-    "Which steps climb. Parts: " + ", ".join(methods.names(keras_sam.cadences)),
+    "Which steps climb. Parts: " + ", ".join(methods.names("cadence")),
 )
 flags.DEFINE_string(
     "start",
     None,
     "Where the clean pass is, or none: at the weights. Parts: "
-    + ", ".join(methods.names(keras_sam.starts)),
+    + ", ".join(methods.names("start")),
 )
 flags.DEFINE_string(
     "ascent_samples",
     None,
     "Which examples of a batch climb, or none: all. Parts: "
-    + ", ".join(methods.names(keras_sam.samples)),
+    + ", ".join(methods.names("ascent_samples")),
 )
 flags.DEFINE_string(
     "descent_samples",

@@ -7,6 +7,7 @@ import keras
 __version__ = "0.1.0"
 
 _Class = TypeVar("_Class", bound=type)
+_EXPORTED: dict[str, dict[str, type]] = {}
 
 
 def exported(kind: _Class) -> _Class:
@@ -30,8 +31,18 @@ def exported(kind: _Class) -> _Class:
             f"{name!r} is the name of another class already. Rename one of "
             f"the two. Received: {kind!r}, after {registered!r}"
         )
+    _EXPORTED.setdefault(kind.__module__, {})[kind.__name__] = kind
     register = keras.saving.register_keras_serializable(kind.__module__)
     return register(kind)
+
+
+def classes(module: str) -> dict[str, type]:
+    """Returns the exported classes of a public module, by name.
+
+    Args:
+        module: String, as `keras_sam.directions`.
+    """
+    return dict(_EXPORTED.get(module, {}))
 
 
 def public_module(name: str) -> str:

@@ -11,6 +11,8 @@ import keras
 from keras_sam import _keras_internals
 from keras_sam import _registration
 from keras_sam import _training
+from keras_sam import radii
+from keras_sam import recipes
 from keras_sam._algorithm import method as methods
 from keras_sam._algorithm import no_effect
 from keras_sam._backend import variables
@@ -18,6 +20,7 @@ from keras_sam._training import configuration
 from keras_sam._training import description
 from keras_sam._training import inner_model
 from keras_sam._training import memory_weights
+from keras_sam._training import radius_weight
 from keras_sam._training import saving
 from keras_sam.cadences import Every
 from keras_sam.descents import Last
@@ -25,7 +28,9 @@ from keras_sam.directions import Normalized
 
 __all__ = ["SharpnessAwareMinimization"]
 
-Number: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
+Number: TypeAlias = (
+    float | keras.optimizers.schedules.LearningRateSchedule | radii.Settable
+)
 
 
 class _Argument:
@@ -46,9 +51,26 @@ class _Argument:
             f"`{self._name}` is fixed when a model is wrapped. Wrap the model "
             f"again: SharpnessAwareMinimization(sam.model, {self._name}=...). "
             "For a radius that changes during training, give `rho` a "
-            "`keras.optimizers.schedules.LearningRateSchedule`. "
+            "`keras.optimizers.schedules.LearningRateSchedule`, or "
+            "`keras_sam.radii.Settable(0.05)`, which can be set. "
             f"Received: {value!r}"
         )
+
+
+class _Radius(_Argument):
+    """The radius: it can be set where it is a `radii.Settable`."""
+
+    def __get__(self, sam: Any, owner: type | None = None) -> Any:
+        held = super().__get__(sam, owner)
+        settable = isinstance(held, radius_weight.RadiusWeight)
+        return float(held) if settable else held
+
+    def __set__(self, sam: Any, value: Any) -> None:
+        held = super().__get__(sam)
+        if isinstance(held, radius_weight.RadiusWeight):
+            held.assign(value)
+        else:
+            super().__set__(sam, value)
 
 
 @_registration.exported
@@ -67,8 +89,13 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
     `predict` and `save`. The wrapper trains the inner model in place. Save or
     export the inner model, `sam.model`, alone only once training is over.
 
+    A part may be given by the name of its class, which then has its default
+    arguments: `direction="adaptive"` is `direction=directions.Adaptive()`, and
+    "noise_first" is `NoiseFirst()`.
+
     The arguments are also attributes. They can be read, but not set: to change
-    an argument, wrap the model again.
+    an argument, wrap the model again. A `rho` that is `radii.Settable` can be
+    set.
 
     The pass of the model at z_0 is the clean pass. It alone determines the
     metrics, the logged loss, the batch statistics and the seeds. `descent`
@@ -85,11 +112,12 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
             another way: override them in a subclass of the wrapper. Under
             `tf.distribute` the model must be wrapped in the strategy scope that
             it was made in.
-        rho: Float, at least 0, or a `LearningRateSchedule` of the optimizer's
-            iterations: the radius of the climb. It is a length in the Euclidean
-            norm over all perturbed variables. With a direction other than
-            `Normalized` it is a length in the metric of that direction. 0 is
-            plain training at the cost of the climb.
+        rho: Float, at least 0, a `LearningRateSchedule` of the optimizer's
+            iterations, or `radii.Settable(0.05)`, which a callback sets by
+            `sam.rho = 0.1`: the radius of the climb. It is a length in the
+            Euclidean norm over all perturbed variables. With a direction other
+            than `Normalized` it is a length in the metric of that direction. 0
+            is plain training at the cost of the climb.
         num_batch_splits: Int, at least 1, or None: the number of parts that a
             replica splits its batch into. Each part climbs on its own
             (m-sharpness). The gradients of the parts are averaged, weighted by
@@ -178,12 +206,12 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         *,
         ascent_steps: int = 1,
         radius: str = "split",
-        direction: Callable = Normalized(),
-        descent: Callable = Last(),
-        cadence: Callable = Every(),
-        start: Callable | None = None,
-        ascent_samples: Callable | None = None,
-        descent_samples: Callable | None = None,
+        direction: Callable | str = Normalized(),
+        descent: Callable | str = Last(),
+        cadence: Callable | str = Every(),
+        start: Callable | str | None = None,
+        ascent_samples: Callable | str | None = None,
+        descent_samples: Callable | str | None = None,
         perturb: str | Callable[..., bool] | None = None,
         sync_perturbations: bool = False,
         track: bool | int = False,
@@ -219,6 +247,9 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
             method, lambda: self.weights
         )
         self._seeds = saving.Seeds(lambda: self)
+        if isinstance(method.rho, radii.Settable):
+            self._radius = radius_weight.RadiusWeight(method.rho)
+            self.__dict__["rho"] = self._radius
         self._track(method.track)
         self._join_workers()
         if model.built:
@@ -227,7 +258,33 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
             self.built = not own
             self._ensure_memory()
 
-    rho = _Argument()
+    @classmethod
+    def from_recipe(
+        cls, recipe: str, model: keras.Model, **arguments: Any
+    ) -> "SharpnessAwareMinimization":
+        """Returns the wrapper of a row of `keras_sam.recipes.RECIPES`.
+
+            SAM.from_recipe("gsam", model, rho=0.1)
+
+        `print(keras_sam.recipes.RECIPES)` lists all recipes.
+
+        Args:
+            recipe: String, the name or the title of the recipe. Capitals do
+                not count, and "-", "_" and blanks are alike.
+            model: `keras.Model`, the inner model.
+            **arguments: Arguments of the constructor. They take the place of
+                the arguments of the recipe.
+
+        Raises:
+            TypeError: If the constructor does not take an argument, or an
+                argument is of a wrong type.
+            ValueError: If there is no such recipe, or the constructor does not
+                take the model or the value of an argument.
+        """
+        row = recipes.RECIPES[recipes.find(recipe)]
+        return cls(model, **{**row.arguments, **arguments})
+
+    rho = _Radius()
     num_batch_splits = _Argument()
     ascent_steps = _Argument()
     radius = _Argument()
@@ -332,7 +389,8 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
     @property
     def layers(self) -> list[keras.Layer]:
         """The layers of the inner model, then those of a subclass."""
-        held = {id(o) for o in (self.model, self._memory, self._seeds)}
+        inner = (self.model, self._memory, self._seeds, self._radius)
+        held = {id(o) for o in inner}
         own = [layer for layer in super().layers if id(layer) not in held]
         return [*self.model.layers, *own]
 

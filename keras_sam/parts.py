@@ -38,6 +38,9 @@ from typing import NamedTuple
 
 import keras
 
+from keras_sam import _names
+from keras_sam import _registration
+
 __all__ = [
     "ARGUMENTS",
     "Argument",
@@ -48,7 +51,9 @@ __all__ = [
     "Part",
     "Samples",
     "Start",
+    "find",
     "last",
+    "names",
 ]
 
 
@@ -422,3 +427,49 @@ ARGUMENTS = {
     "ascent_samples": Argument(Samples, "samples", optional=True),
     "descent_samples": Argument(Samples, "samples", optional=True),
 }
+
+
+def names(argument: str, kind: type[Part] | None = None) -> list[str]:
+    """Returns the names of the parts of this library for an argument, sorted.
+
+    Args:
+        argument: String, a key of `ARGUMENTS`.
+        kind: The class that the parts must be of, such as `Part`, which also
+            has parts of parts (`FisherMask`); None for the role of the
+            argument.
+    """
+    return sorted(_classes(argument, kind))
+
+
+def find(
+    argument: str, name: str, kind: type[Part] | None = None
+) -> type[Part]:
+    """Returns the class of a part of this library by its name.
+
+    Capitals and underscores do not count: "noise_first" is `NoiseFirst`.
+
+    Args:
+        argument: String, a key of `ARGUMENTS`.
+        name: String, the name of the class.
+        kind: As for `names`.
+
+    Raises:
+        ValueError: If there is no such part. The error has the nearest names.
+    """
+    classes = _classes(argument, kind)
+    known = {each: (each,) for each in sorted(classes)}
+    found = _names.alike(name, known)
+    if not found:
+        meant = _names.did_you_mean(_names.near(name, known))
+        raise ValueError(
+            f"`{argument}` must be one of `keras_sam."
+            f"{ARGUMENTS[argument].module}`, another callable, or the name of "
+            f"one of {list(known)}. {meant}Received: {name!r}"
+        )
+    return classes[found[0]]
+
+
+def _classes(argument: str, kind: type[Part] | None) -> dict[str, type[Part]]:
+    role, module, _ = ARGUMENTS[argument]
+    classes = _registration.classes(f"keras_sam.{module}")
+    return {n: c for n, c in classes.items() if issubclass(c, kind or role)}

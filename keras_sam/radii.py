@@ -1,9 +1,11 @@
-"""Schedules of the radius rho, in addition to the schedules of Keras.
+"""Radii rho that change during training, in addition to Keras's schedules.
 
 `rho` may be any `keras.optimizers.schedules.LearningRateSchedule` of the
 optimizer's iterations. The schedules of Keras cover warm-up, decay and steps.
+With `Settable` a callback decides.
 """
 
+import dataclasses
 from typing import Any
 
 import keras
@@ -11,7 +13,9 @@ import keras
 from keras_sam import _validation
 from keras_sam._registration import exported
 
-__all__ = ["LinearInLearningRate"]
+__all__ = ["LinearInLearningRate", "Settable"]
+
+_LARGEST = 3.4028234e38  # Of float32, nearly.
 
 
 @exported
@@ -89,3 +93,55 @@ class LinearInLearningRate(keras.optimizers.schedules.LearningRateSchedule):
             config["learning_rate"]
         )
         return cls(**{**config, "learning_rate": schedule})
+
+
+@exported
+@dataclasses.dataclass(frozen=True)
+class Settable:
+    """A radius that a callback sets: `sam.rho = 0.1`.
+
+        sam = SAM(model, rho=radii.Settable(0.01))
+
+        def warm_up(epoch, logs):
+            sam.rho = min(0.01 * (epoch + 1), 0.05)
+
+        sam.fit(x, y, callbacks=[
+            keras.callbacks.LambdaCallback(on_epoch_begin=warm_up)
+        ])
+
+    The wrapper holds the present value as a non-trainable float32 weight, and
+    `sam.rho` returns it as a float. A new value counts from the next step on,
+    compiled or not, and is the same on all replicas. With
+    `steps_per_execution` it counts from the next execution on, since callbacks
+    run between executions. Under a `ParameterServerStrategy` it counts for a
+    step that a worker begins later. Where there are several workers, all of
+    them must set the same value.
+
+    Files and backups hold the present value. A training that resumes in the
+    middle of an epoch calls `on_epoch_begin` of that epoch once more. So
+    compute a new value from the number of the epoch or step, not from the
+    present value.
+
+    Args:
+        value: Float, at least 0, the first radius.
+
+    Raises:
+        TypeError: If the value is no number. (`sam.rho = ...` raises the same
+            errors.)
+        ValueError: If the value is negative, or not finite in float32.
+    """
+
+    value: float
+
+    def __post_init__(self) -> None:
+        value = _validation.number("rho", self.value, 0.0, _LARGEST)
+        object.__setattr__(self, "value", value)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the first radius."""
+        return {"value": self.value}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Settable":
+        """Returns the radius with the given first value."""
+        return cls(**config)

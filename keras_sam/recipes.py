@@ -1,17 +1,21 @@
 """Published methods as rows of parts.
 
-    SAM(model, **keras_sam.recipes.RECIPES["gsam"].arguments)
+    print(recipes.RECIPES)               # all of them, as a table
+    print(recipes.search("*sam*"))       # some of them
+    SAM.from_recipe("gsam", model, rho=0.1)
+    SAM(model, **recipes.RECIPES["gsam"].arguments)
 
 Each row says whose its numbers are. They are starting points at best: the
 radius depends on the model and the data. The docstrings of the parts say what
 of a rule could not be confirmed.
 """
 
-import difflib
-import re
+import fnmatch
 from typing import Any
 from typing import NamedTuple
 
+from keras_sam import _names
+from keras_sam import _text
 from keras_sam.cadences import Every
 from keras_sam.cadences import LatePhase
 from keras_sam.cadences import Randomly
@@ -60,7 +64,7 @@ from keras_sam.starts import Momentum
 from keras_sam.starts import Random as RandomStart
 from keras_sam.starts import Stale
 
-__all__ = ["RECIPES", "Recipe"]
+__all__ = ["RECIPES", "Recipe", "find", "search"]
 
 
 class Recipe(NamedTuple):
@@ -88,6 +92,14 @@ class Recipe(NamedTuple):
     note: str = ""
     numbers: str = ""
 
+    def call(self, model: str = "model") -> str:
+        """Returns the call of `SAM` that makes the wrapper, as Python.
+
+        Args:
+            model: String, the name of the model in the call.
+        """
+        return _text.call(model, self.arguments)
+
 
 def _recipe(
     title: str,
@@ -102,29 +114,82 @@ def _recipe(
 
 
 class _Recipes(dict[str, Recipe]):
-    """The rows by name. An unknown name is an error with the nearest ones."""
+    """Rows by name, in their order. They print as a table.
+
+    An unknown name is an error with the nearest ones.
+    """
 
     def __missing__(self, name: Any) -> Recipe:
-        known: dict[str, list[str]] = {}
-        for key, row in self.items():
-            for spelling in dict.fromkeys((_plain(key), _plain(row.title))):
-                known.setdefault(spelling, []).append(key)
-        plain = _plain(name)
-        near = difflib.get_close_matches(plain, known)
-        near = [plain] if plain in known else near
-        found = dict.fromkeys(key for match in near for key in known[match])
-        meant = (
-            f"Did you mean {' or '.join(map(repr, found))}? " if near else ""
-        )
+        meant = _names.did_you_mean(_names.near(name, _spellings(self)))
         raise KeyError(
             f"`RECIPES` must be asked for one of its names. {meant}Received: "
             f"{name!r}. The names are {', '.join(self)}"
         )
 
+    def __repr__(self) -> str:
+        """Returns a table of the rows, a line each."""
+        rows = [
+            (name, row.title, row.cost, row.source)
+            for name, row in self.items()
+        ]
+        head = ("name", "method", "gradients a step", "source")
+        return _text.table([head, *rows])
 
-def _plain(name: Any) -> str:
-    """Returns a name in small letters and digits, without what joins words."""
-    return re.sub(r"[^a-z0-9]", "", str(name).lower())
+
+def find(name: str) -> str:
+    """Returns the name in `RECIPES` that is meant by a name or a title.
+
+    Capitals do not count, and "-", "_" and blanks are alike: "SAM-ON" is
+    "sam_on", and "Friendly SAM" is "friendly".
+
+    Args:
+        name: String.
+
+    Raises:
+        ValueError: If no recipe has the name, or several have it. The error
+            names those that may be meant.
+    """
+    key = "_".join(str(name).lower().replace("-", " ").split())
+    known = _spellings(RECIPES)
+    found = [key] if key in RECIPES else _names.alike(name, known)
+    if len(found) == 1:
+        return found[0]
+    titles = {key: row.title for key, row in RECIPES.items()}
+    meant = _names.did_you_mean(_names.near(name, known), titles)
+    raise ValueError(
+        f"There must be one recipe of this name. {meant}"
+        "`print(keras_sam.recipes.RECIPES)` lists all recipes. "
+        f"Received: {name!r}"
+    )
+
+
+def search(pattern: str) -> _Recipes:
+    """Returns the recipes whose name, title, note or source has a pattern.
+
+        print(recipes.search("*sam*"))
+
+    Args:
+        pattern: String. Capitals do not count. "*" stands for any characters,
+            "?" for one, "[ab]" for one of some. A pattern without these may be
+            anywhere in the text.
+
+    Returns:
+        Dict of rows by name, which prints as a table. It is empty if no recipe
+        has the pattern.
+    """
+    whole = pattern if set("*?[") & set(pattern) else f"*{pattern}*"
+    return _Recipes(
+        (key, row)
+        for key, row in RECIPES.items()
+        if any(
+            fnmatch.fnmatchcase(text.lower(), whole.lower())
+            for text in (key, row.title, row.note, row.source)
+        )
+    )
+
+
+def _spellings(rows: dict[str, Recipe]) -> dict[str, tuple[str, str]]:
+    return {key: (key, row.title) for key, row in rows.items()}
 
 
 _ROWS: dict[str, Recipe] = {

@@ -24,7 +24,7 @@ def section(name, recipe):
     source = f"Source: {methods.source(recipe)}." if recipe.source else ""
     text = [
         f"## `{name}`: {methods.title(recipe)}",
-        f"    {methods.call(recipe)}",
+        f"    {recipe.call('net')}",
         wrapped(f"{gradients} {source}"),
     ]
     if recipe.numbers:

@@ -42,8 +42,8 @@ class Adapted:
         if isinstance(part, type) or not callable(part):
             raise TypeError(
                 f"`{name}` must be an instance from "
-                f"`keras_sam.{parts.ARGUMENTS[name].module}`, or another "
-                f"callable. Received: {part!r}"
+                f"`keras_sam.{parts.ARGUMENTS[name].module}`, its name, or "
+                f"another callable. Received: {part!r}"
             )
         if type(part).__call__ is parts.Part.__call__:
             raise TypeError(

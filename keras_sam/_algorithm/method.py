@@ -1,10 +1,12 @@
 """A method: its parts and how far it climbs, with all arguments checked."""
 
+import copy
 import dataclasses
 from typing import Any
 
 from keras_sam import _validation
 from keras_sam import parts
+from keras_sam import radii
 from keras_sam._algorithm import adapters
 from keras_sam._algorithm.climb import STEP_LENGTHS
 from keras_sam.cadences import Every
@@ -61,6 +63,12 @@ class Method:
             name: value.part if isinstance(value, adapters.Adapted) else value
             for name, value in arguments.items()
         }
+
+    def at_radius(self, rho):
+        """Returns this method with the present radius, a scalar tensor."""
+        present = copy.copy(self)
+        object.__setattr__(present, "rho", rho)
+        return present
 
     @property
     def splits(self):
@@ -126,12 +134,45 @@ class Method:
         )
 
 
+def _rho(name, value):
+    if isinstance(value, radii.Settable):
+        return value
+    try:
+        return _validation.scheduled(name, value, 0.0)
+    except TypeError as error:
+        raise TypeError(
+            f"`{name}` must be a number, a `keras.optimizers.schedules."
+            "LearningRateSchedule`, or `keras_sam.radii.Settable(0.05)`, which "
+            f"a callback can set. Received: {value!r}"
+        ) from error
+
+
 def _part(name, value):
     argument = parts.ARGUMENTS[name]
     if value is None and argument.optional:
         return None
+    if isinstance(value, str):
+        value = _named(name, value)
     adapter = adapters.ADAPTERS[argument.role]
     return value if isinstance(value, adapter) else adapter(name, value)
+
+
+def _named(name, text):
+    """Returns the part of a name, with its default arguments."""
+    kind = parts.find(name, text)
+    needed = [
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.default is dataclasses.MISSING
+    ]
+    if needed:
+        given = ", ".join(f"{field}=..." for field in needed)
+        raise ValueError(
+            f"`{kind.__name__}` has no default for {needed}, so its name is "
+            f"not enough. Write `{name}={kind.__module__}.{kind.__name__}"
+            f"({given})`. Received: {name}={text!r}"
+        )
+    return kind()
 
 
 def _track(name, value):
@@ -156,7 +197,7 @@ def _one_of(*choices):
 
 _CHECKS = {
     "num_batch_splits": _splits,
-    "rho": lambda name, value: _validation.scheduled(name, value, 0.0),
+    "rho": _rho,
     "ascent_steps": lambda name, value: _validation.integer(name, value, 0),
     "radius": _one_of(*STEP_LENGTHS),
     **dict.fromkeys(parts.ARGUMENTS, _part),

@@ -2,6 +2,7 @@
 
 import math
 
+from keras_sam import radii
 from keras_sam._algorithm import adapters
 from keras_sam._algorithm.climb import STEP_LENGTHS
 from keras_sam._algorithm.method import Method
@@ -30,6 +31,21 @@ def text(sam, method):
     lines = [
         f"{type(sam).__name__} {sam.name!r} trains "
         f"{type(sam.model).__name__} {sam.model.name!r}.",
+        *of_step(method),
+        *_radius(sam, method),
+        _weights(sam),
+        _xla(sam, method),
+    ]
+    return "\n".join(lines)
+
+
+def of_step(method):
+    """Returns lines of text that say what a step does, for any model.
+
+    Args:
+        method: `method.Method`.
+    """
+    return [
         *_start(method),
         *_climb(method),
         f"Descent: the optimizer gets {method.descent!r}."
@@ -37,11 +53,8 @@ def text(sam, method):
         else "Descent: the optimizer gets the gradient of the clean pass.",
         *_samples(method),
         _cost(method),
-        _weights(sam),
         *_sharing(method),
-        _xla(sam, method),
     ]
-    return "\n".join(lines)
 
 
 def _start(method):
@@ -65,6 +78,12 @@ def _climb(method):
         if method.always_climbs
         else f"When: {method.cadence!r} says which train steps climb.",
     ]
+
+
+def _radius(sam, method):
+    if not isinstance(method.rho, radii.Settable):
+        return []
+    return [f"Radius: rho is {sam.rho:g} now, and may be set."]
 
 
 def _samples(method):

@@ -19,7 +19,7 @@ from keras_sam.landscape._landscape import Landscape
 from keras_sam.landscape._results import Progress
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class AscentPlane(_lines_and_planes.Plane):
     """The result of `ascent_plane`, in units of rho, with w at (0, 0).
 

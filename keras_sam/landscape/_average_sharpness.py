@@ -14,7 +14,7 @@ from keras_sam.landscape import _results
 from keras_sam.landscape._landscape import Landscape
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class AverageSharpness(_results.Result):
     """The result of `average_sharpness`.
 
@@ -35,6 +35,9 @@ class AverageSharpness(_results.Result):
     losses: np.ndarray
     lengths: np.ndarray
     complete: bool
+
+    def _more(self) -> dict[str, Any]:
+        return {"length": float(np.mean(self.lengths))}
 
 
 def average_sharpness(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 from numpy import typing
@@ -16,7 +17,7 @@ from keras_sam.landscape._hessian import Curved
 _TAIL = 5.0
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class SpectralDensity(_results.Result):
     """The result of `spectral_density`.
 
@@ -39,6 +40,9 @@ class SpectralDensity(_results.Result):
     sigma: float
     products: int
     complete: bool
+
+    def _more(self) -> dict[str, Any]:
+        return _results.span("eigenvalue", self.nodes)
 
 
 def spectral_density(

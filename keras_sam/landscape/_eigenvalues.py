@@ -8,6 +8,7 @@ other work is in float64.
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ _ORDERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 _ZERO = 0.01
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Eigenvalues(_results.Result):
     """The result of `eigenvalues`.
 
@@ -50,6 +51,12 @@ class Eigenvalues(_results.Result):
     products: int
     converged: bool
     complete: bool
+
+    def _more(self) -> dict[str, Any]:
+        return {
+            "values": self.values,
+            "residuals": self.residuals,
+        }
 
 
 def eigenvalues(

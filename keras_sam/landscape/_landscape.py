@@ -1,6 +1,7 @@
 """The mean loss over a data set, as a function of the weights."""
 
 import functools
+import math
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
@@ -58,6 +59,7 @@ class Landscape(Losses):
             (Batch statistics and seeds are the present ones.)
         variables: List of the Keras variables with the values `params`.
         number: Int, the number of batches, or None if unknown.
+        training: Bool, as given.
 
     Raises:
         TypeError: If an argument is of a wrong type.
@@ -79,6 +81,7 @@ class Landscape(Losses):
     ) -> None:
         _check(model)
         self.model = model
+        self.training = bool(training)
         # Random draws on all data are the draws on the first batch.
         self.iterations = ops.convert_to_tensor(0, "int64")
         prepare = preparation.preparer(model)
@@ -102,6 +105,15 @@ class Landscape(Losses):
                 f"{tree.map_structure(_shape, first)}, with which "
                 f"{model.name!r} fails: {error}"
             ) from error
+
+    def __repr__(self) -> str:
+        """Returns what is measured, in one line."""
+        weights = sum(math.prod(w.shape) for w in self.params)
+        number = "an unknown number of" if self.number is None else self.number
+        return (
+            f"Landscape({self.model!r}, {weights:,} weights, {number} batches, "
+            f"training={self.training})"
+        )
 
     @functools.cached_property
     def examples(self) -> int:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy import typing
@@ -15,7 +16,7 @@ from keras_sam.landscape._filter_normalized import filter_normalized
 from keras_sam.landscape._landscape import Landscape
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Line(_results.Result):
     """The result of `line`.
 
@@ -32,8 +33,14 @@ class Line(_results.Result):
     length: float
     complete: bool
 
+    def _more(self) -> dict[str, Any]:
+        return {
+            **_results.span("coordinate", self.coordinates),
+            **_results.span("loss", self.losses),
+        }
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclasses.dataclass(frozen=True, repr=False)
 class Plane(_results.Result):
     """The result of `plane`.
 
@@ -52,6 +59,13 @@ class Plane(_results.Result):
     losses: np.ndarray
     lengths: np.ndarray
     complete: bool
+
+    def _more(self) -> dict[str, Any]:
+        return {
+            **_results.span("x", self.x),
+            **_results.span("y", self.y),
+            **_results.span("loss", self.losses),
+        }
 
 
 def line(

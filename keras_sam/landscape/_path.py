@@ -21,7 +21,7 @@ from keras_sam.landscape._record import STATISTICS
 from keras_sam.landscape._record import Record
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Path(_results.Result):
     """The result of `path`: statistics of the climb on each batch.
 
@@ -65,6 +65,13 @@ class Path(_results.Result):
     ascent_steps: int
     radius: str
     complete: bool
+
+    def _more(self) -> dict[str, Any]:
+        mean = self.mean()
+        return {
+            "losses": mean["losses"],
+            "straightness": float(mean["straightness"]),
+        }
 
     def mean(self) -> dict[str, Any]:
         """Returns {name: mean over batches}, weighted by size."""

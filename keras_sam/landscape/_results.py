@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
+from typing import NamedTuple
 from typing import Self
 
 import keras
@@ -14,8 +15,34 @@ import numpy as np
 Progress = bool | Callable[[int, int | None], Any]
 
 
+_SHOWN = 3  # Numbers of an array in a `repr`.
+
+
 class Result:
-    """Base of frozen dataclasses of floats, ints, strings and NumPy arrays."""
+    """Base of frozen dataclasses of floats, ints, strings and NumPy arrays.
+
+    A subclass is a dataclass with `repr=False`, and has a field `complete`.
+    """
+
+    complete: bool
+
+    def __repr__(self) -> str:
+        """Returns the main numbers in one line."""
+        fields: tuple = dataclasses.fields(self)  # type: ignore[arg-type]
+        named = {field.name: getattr(self, field.name) for field in fields}
+        single = {
+            name: value
+            for name, value in named.items()
+            if isinstance(value, (int, float, str)) and name != "complete"
+        }
+        shown = {**self._more(), **single}
+        numbers = [f"{name}={_short(value)}" for name, value in shown.items()]
+        whole = "complete" if self.complete else "not complete"
+        return f"{type(self).__name__}({', '.join([*numbers, whole])})"
+
+    def _more(self) -> dict[str, Any]:
+        """Returns what the `repr` says of the arrays."""
+        return {}
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields in a form that `json.dumps` takes.
@@ -119,6 +146,20 @@ def deviation(values: np.ndarray, sizes: np.ndarray) -> Any:
     return np.sqrt(mean(spread**2, sizes))
 
 
+def span(name: str, values: np.ndarray) -> dict[str, Any]:
+    """Returns the range of the measured values for a `repr`."""
+    known = values[~np.isnan(values)]
+    return {name: _Span(known.min(), known.max())} if known.size else {}
+
+
+class _Span(NamedTuple):
+    low: float
+    high: float
+
+    def __repr__(self) -> str:
+        return f"{self.low:.4g} to {self.high:.4g}"
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, (np.ndarray, np.generic)):
         value = value.tolist()
@@ -127,3 +168,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        shown = [_short(float(v)) for v in value[:_SHOWN]]
+        more = ["..."] if len(value) > _SHOWN else []
+        return f"[{', '.join([*shown, *more])}]"
+    return f"{value:.4g}" if isinstance(value, float) else repr(value)

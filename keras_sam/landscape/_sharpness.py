@@ -19,7 +19,7 @@ from keras_sam.landscape._landscape import Landscape
 from keras_sam.landscape._record import Travelled
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Sharpness(_results.Result):
     """The result of `sharpness`. Means over batches are weighted by size.
 

@@ -14,7 +14,7 @@ from keras_sam.landscape._hessian import Curved
 _FEWEST = 10
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Trace(_results.Result):
     """The result of `trace`.
 

@@ -43,7 +43,7 @@ PARTS = {
         *("Matching", "LossEquated", "ZScored"),
         *("AdaptiveRandom", "LowerBound", "NoiseFirst"),
     },
-    radii: {"LinearInLearningRate"},
+    radii: {"LinearInLearningRate", "Settable"},
     samples: {"Largest", "Rising", "Drawn"},
     schedules: {"WarmupStableDecay"},
     selections: {"Normalization"},
@@ -55,7 +55,7 @@ CLASSES = [
     for name in sorted(names)
 ]
 # Parts that come from no paper.
-UNPUBLISHED = (descents.Weighted,)
+UNPUBLISHED = (descents.Weighted, radii.Settable)
 
 
 def public(module):

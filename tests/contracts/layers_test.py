@@ -25,6 +25,7 @@ LEVELS = [
     {
         "_backend.variables",
         "_keras_internals",
+        "_names",
         "_private_names",
         "_registration",
         "_types",
@@ -34,6 +35,7 @@ LEVELS = [
     {"vectors"},
     {"_eigenvector", "_filters", "parts"},
     {
+        "_text",
         "cadences",
         "descents",
         "directions",
@@ -46,8 +48,8 @@ LEVELS = [
     {"_algorithm", "recipes"},
     {"_training"},
     {"distribute", "landscape", "model"},
-    {"callbacks"},
-    {""},  # `keras_sam` itself.
+    {"_command_line", "callbacks"},
+    {"", "__main__"},  # `keras_sam` itself, and `python -m keras_sam`.
 ]
 # The only imports within the lowest level.
 BELOW = {("_keras_internals", "_private_names")}

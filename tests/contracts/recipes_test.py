@@ -3,9 +3,12 @@
 import dataclasses
 import re
 import sys
+from collections.abc import Mapping
 
+import keras
 import pytest
 
+import keras_sam
 from keras_sam import parts
 from keras_sam import recipes
 from tests.support import testing  # noqa: F401  Before anything touches devices.
@@ -40,6 +43,99 @@ def test_what_is_like_no_name(name):
     with pytest.raises(KeyError, match=f"one of its names. .*{name}"):
         recipes.RECIPES[name]
     assert name not in recipes.RECIPES and recipes.RECIPES.get(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("gsam", "gsam"),
+        ("GSAM", "gsam"),
+        ("SAM-ON", "sam_on"),
+        ("sam on", "sam_on"),
+        ("Friendly SAM", "friendly"),
+        ("XSAM", "xsam"),
+        ("Multistep-Mean", "multistep_mean"),
+    ],
+)
+def test_a_recipe_is_found_by_name_and_title(name, meant):
+    assert recipes.find(name) == meant
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("gsaam", "Did you mean 'gsam' (GSAM) or "),
+        ("X-SAM", "Did you mean 'xsam' (XSAM) or 'eigen_corrected' (X-SAM)?"),
+        ("the same, mixed", "'rwp_mixed' (the same, mixed) or 'arwp_mixed' ("),
+        (3, "name. `print(keras_sam.recipes.RECIPES)` lists all"),
+    ],
+)
+def test_a_recipe_that_is_not_found(name, text):
+    with pytest.raises(ValueError) as caught:
+        recipes.find(name)
+    assert text in str(caught.value)
+    assert str(caught.value).endswith(f"Received: {name!r}")
+
+
+def test_every_recipe_is_found_by_its_name():
+    assert [recipes.find(name) for name in recipes.RECIPES] == list(
+        recipes.RECIPES
+    )
+
+
+def test_recipes_are_a_mapping_that_prints_as_a_table():
+    assert isinstance(recipes.RECIPES, Mapping)
+    head, *lines = str(recipes.RECIPES).splitlines()
+    assert head.split() == "name method gradients a step source".split()
+    assert [line.split()[0] for line in lines] == list(recipes.RECIPES)
+    start = head.index("method")
+    for line, row in zip(lines, recipes.RECIPES.values(), strict=True):
+        assert line[start:].startswith(f"{row.title}  ")
+        assert line.endswith(row.source or row.cost)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("*ASAM", ["asam"]),
+        ("asam", ["asam", "asam_weights"]),
+        ("2302.10181", ["multistep_last", "multistep_mean"]),
+        ("tanh", ["bisam"]),  # In its note.
+        ("[gs]agm", ["sagm"]),
+        ("nothing", []),
+    ],
+)
+def test_a_search(pattern, found):
+    rows = recipes.search(pattern)
+    assert list(rows) == found
+    assert all(rows[name] is recipes.RECIPES[name] for name in found)
+    assert len(str(rows).splitlines()) == 1 + len(found)
+
+
+def small():
+    return keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+
+
+def test_a_wrapper_of_a_recipe():
+    class Own(keras_sam.SAM):
+        pass
+
+    sam = Own.from_recipe("GSAM", small(), rho=0.3, name="mine")
+    assert type(sam) is Own
+    assert (sam.rho, sam.name) == (0.3, "mine")
+    assert sam.descent == recipes.RECIPES["gsam"].arguments["descent"]
+    assert keras_sam.SAM.from_recipe("gsam", small()).rho == 0.05
+    assert recipes.RECIPES["gsam"].arguments["rho"] == 0.05
+
+
+def test_a_wrapper_of_no_recipe():
+    with pytest.raises(ValueError, match="mean 'gsam'"):
+        keras_sam.SAM.from_recipe("gsamm", small())
+    with pytest.raises(TypeError) as expected:
+        keras_sam.SAM(small(), rh=1)
+    with pytest.raises(TypeError) as caught:
+        keras_sam.SAM.from_recipe("gsam", small(), rh=1)
+    assert str(caught.value) == str(expected.value)
 
 
 def numbers(value):

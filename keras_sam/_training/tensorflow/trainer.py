@@ -37,6 +37,8 @@ class Trainer(
     # `_ensure_memory` makes its weights.
     _method: Any = None
     _memory: Any = None
+    # A subclass sets the `RadiusWeight`, where users can set the radius.
+    _radius: Any = None
 
     def check_compiled(self, method_name: str | None = None) -> None:
         """Raises ValueError unless the wrapper itself is compiled."""
@@ -70,7 +72,7 @@ class Trainer(
         The passes of the climb start from the same state, so they have the same
         dropout mask. They change no variable.
         """
-        method = self._method
+        method = self._present_method()
         if method.descent.decoupled:
             optimizer_step.check(self.optimizer)
         # All variables exist from here on, and none changes until the end.
@@ -123,6 +125,12 @@ class Trainer(
         if replicas.strategic() or replicas.has_own(self.distribute_strategy):
             return None
         return super().auto_jit_compile()
+
+    def _present_method(self):
+        """Returns the method, with the radius of now where it can be set."""
+        if self._radius is None:
+            return self._method
+        return self._method.at_radius(*values.read([self._radius.weight]))
 
     def _evaluator(self):
         """Returns the `Evaluator` of this train step."""
