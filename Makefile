@@ -6,8 +6,10 @@
 #   make test          Runs the tests.
 #   make test-all      Runs more combinations, too: what changes many parts.
 #   make check         Two minutes: lint, and the tests nearest to what changed.
-#   make lint          Checks style and types, and BUILD files if there is npm.
+#   make lint          Checks style, types and documentation, and BUILD files
+#                      if there is npm.
 #   make format        Puts style right.
+#   make docs          Builds the documentation into site/.
 #   make build-files   Writes the BUILD files of all folders from the imports.
 #   make catalogue     Writes the methods into README.md and docs/catalogue.md.
 #   make test-oldest   Runs the tests with the oldest versions supported.
@@ -31,6 +33,7 @@ NIGHTLY = keras-nightly tf-nightly
 TPU = .venv-tpu
 CONFORMANCE = .venv-conformance
 ECOSYSTEM = .venv-ecosystem
+DOCS = .venv-docs
 PEERS = .venv-peers-tf_keras .venv-peers-torch .venv-peers-jax
 RUN = $(VENV)/bin/python -m
 FOLDERS = benchmarks examples keras_sam tests tools
@@ -49,9 +52,9 @@ endef
 # A TensorFlow built for TPUs otherwise looks for one on the network.
 export TPU_SKIP_MDS_QUERY = 1
 
-.PHONY: demo study cheaper test test-all check lint format build-files \
-    catalogue test-oldest test-newest soak tpu-check conformance ecosystem \
-    peers lock wheel clean
+.PHONY: demo study cheaper test test-all check lint format docs \
+    build-files catalogue test-oldest test-newest soak tpu-check conformance \
+    ecosystem peers lock wheel clean
 
 demo: $(VENV)/.installed
 	$(RUN) examples.compare --output_dir=demo
@@ -77,11 +80,16 @@ lint: $(VENV)/.installed
 	$(RUN) ruff format --check
 	$(RUN) mypy
 	$(call buildifier,-mode=check -lint=warn)
+	$(MAKE) --no-print-directory docs
 
 format: $(VENV)/.installed
 	$(RUN) ruff check --fix
 	$(RUN) ruff format
 	$(call buildifier,-mode=fix -lint=fix)
+
+# Without network. A warning is an error, such as a link that does not hold.
+docs: $(DOCS)/.installed
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet
 
 build-files:
 	$(PYTHON) -m tools.build_files
@@ -127,7 +135,7 @@ wheel: $(VENV)/.installed
 	$(RUN) pip wheel . --no-deps --wheel-dir dist
 
 clean:
-	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache
 	find $(FOLDERS) -name __pycache__ -prune -exec rm -rf {} +
 
 # Renewed whenever pyproject.toml changes.
@@ -174,6 +182,16 @@ $(ECOSYSTEM)/.installed: pyproject.toml
 	$(ECOSYSTEM)/bin/python -m pip install --editable '.[tensorflow]' \
 	    absl-py keras-hub==0.32.0 keras-rs==0.4.0 keras-tuner==1.4.8 \
 	    scikit-learn==1.9.1 tensorboard==2.21.0
+	touch $@
+
+# One version each: others warn of other things, and a warning is an error.
+# ruff formats signatures, and mike publishes several versions.
+$(DOCS)/.installed: Makefile
+	$(PYTHON) -m venv --clear $(DOCS)
+	$(DOCS)/bin/python -m pip install griffelib==2.4.1 mike==2.2.0 \
+	    mkdocs==1.6.1 mkdocs-autorefs==1.4.5 mkdocs-material==9.8.2 \
+	    mkdocstrings==1.0.8 mkdocstrings-python==2.0.11 \
+	    pymdown-extensions==13.1.2 'ruff==0.17.*'
 	touch $@
 
 # One for each peer, as its users have it.
