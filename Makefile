@@ -11,7 +11,7 @@
 #   make format        Puts style right.
 #   make docs          Builds the documentation into site/.
 #   make build-files   Writes the BUILD files of all folders from the imports.
-#   make catalogue     Writes the methods into README.md and docs/catalogue.md.
+#   make catalogue     Writes the methods into docs/catalogue.md.
 #   make test-oldest   Runs the tests with the oldest versions supported.
 #   make test-newest   Runs them with last night's Keras and TensorFlow.
 #   make soak          Kills trainings at random and resumes them: 10 minutes.
