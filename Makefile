@@ -7,10 +7,12 @@
 #   make test          Runs the tests.
 #   make test-all      Runs more combinations, too: what changes many parts.
 #   make check         Two minutes: lint, and the tests nearest to what changed.
-#   make lint          Checks style and types, and BUILD files if there is npm.
+#   make lint          Checks style, types and documentation, and BUILD files
+#                      if there is npm.
 #   make format        Puts style right.
+#   make docs          Builds the documentation into site/.
 #   make build-files   Writes the BUILD files of all folders from the imports.
-#   make catalogue     Writes the methods into README.md and docs/catalogue.md.
+#   make catalogue     Writes the methods into docs/catalogue.md.
 #   make test-oldest   Runs the tests with the oldest versions supported.
 #   make test-newest   Runs them with last night's Keras and TensorFlow.
 #   make soak          Kills trainings at random and resumes them: 10 minutes.
@@ -33,6 +35,7 @@ TPU = .venv-tpu
 CONFORMANCE = .venv-conformance
 ECOSYSTEM = .venv-ecosystem
 DIST = .venv-dist
+DOCS = .venv-docs
 PEERS = .venv-peers-tf_keras .venv-peers-torch .venv-peers-jax
 RUN = $(VENV)/bin/python -m
 FOLDERS = benchmarks examples keras_sam tests tools
@@ -51,9 +54,9 @@ endef
 # A TensorFlow built for TPUs otherwise looks for one on the network.
 export TPU_SKIP_MDS_QUERY = 1
 
-.PHONY: demo study sharper cheaper test test-all check lint format build-files \
-    catalogue test-oldest test-newest soak tpu-check conformance ecosystem \
-    peers lock dist clean
+.PHONY: demo study sharper cheaper test test-all check lint format docs \
+    build-files catalogue test-oldest test-newest soak tpu-check conformance \
+    ecosystem peers lock dist clean
 
 demo: $(VENV)/.installed
 	$(RUN) examples.compare --output_dir=demo
@@ -84,11 +87,16 @@ lint: $(VENV)/.installed
 	$(RUN) ruff format --check
 	$(RUN) mypy
 	$(call buildifier,-mode=check -lint=warn)
+	$(MAKE) --no-print-directory docs
 
 format: $(VENV)/.installed
 	$(RUN) ruff check --fix
 	$(RUN) ruff format
 	$(call buildifier,-mode=fix -lint=fix)
+
+# Without network. A warning is an error, such as a link that does not hold.
+docs: $(DOCS)/.installed
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet
 
 build-files:
 	$(PYTHON) -m tools.build_files
@@ -137,7 +145,7 @@ dist: $(DIST)/.installed
 	$(DIST)/bin/python -m twine check --strict dist/*
 
 clean:
-	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache
 	find $(FOLDERS) -name __pycache__ -prune -exec rm -rf {} +
 
 # Renewed whenever pyproject.toml changes.
@@ -189,6 +197,16 @@ $(ECOSYSTEM)/.installed: pyproject.toml
 $(DIST)/.installed: Makefile
 	$(PYTHON) -m venv --clear $(DIST)
 	$(DIST)/bin/python -m pip install build==1.6.1 twine==7.0.0
+	touch $@
+
+# One version each: others warn of other things, and a warning is an error.
+# ruff formats signatures, and mike publishes several versions.
+$(DOCS)/.installed: Makefile
+	$(PYTHON) -m venv --clear $(DOCS)
+	$(DOCS)/bin/python -m pip install griffelib==2.4.1 mike==2.2.0 \
+	    mkdocs==1.6.1 mkdocs-autorefs==1.4.5 mkdocs-material==9.8.2 \
+	    mkdocstrings==1.0.8 mkdocstrings-python==2.0.11 \
+	    pymdown-extensions==13.1.2 'ruff==0.17.*'
 	touch $@
 
 # One for each peer, as its users have it.

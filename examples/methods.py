@@ -1,6 +1,6 @@
 """Methods by name, and their parts as text: what --method and other flags mean.
 
-python -m examples.methods      # prints the table of the README
+python -m examples.methods      # prints the table of docs/catalogue.md
 """
 
 import ast
@@ -121,14 +121,12 @@ def names(name):
 def table():
     """Returns the table of methods, in Markdown."""
     lines = [
-        "| `--method` | method | gradients a step | call | source |",
-        "|---|---|---|---|---|",
+        "| `--method` | method | gradients a step | source |",
+        "|---|---|---|---|",
     ]
     for name, recipe in keras_sam.recipes.RECIPES.items():
-        cell = f"`{recipe.call('net')}`".replace("|", "\\|")
         lines.append(
-            f"| `{name}` | {title(recipe)} | {recipe.cost} | {cell} "
-            f"| {source(recipe)} |"
+            f"| `{name}` | {title(recipe)} | {recipe.cost} | {source(recipe)} |"
         )
     return "\n".join(lines)
 

@@ -51,8 +51,11 @@ class Landscape(keras.callbacks.Callback):
     to the bit with and without the callback.
 
     Args:
-        x, y, sample_weight, batch_size: The data, as for
-            `keras_sam.landscape.Landscape`. A few batches are enough.
+        x: The data, as for `keras_sam.landscape.Landscape`. A few batches are
+            enough.
+        y: As for `keras_sam.landscape.Landscape`.
+        sample_weight: As for `keras_sam.landscape.Landscape`.
+        batch_size: As for `keras_sam.landscape.Landscape`.
         every: Int, at least 1.
         unit: "epoch": measure at the end of each `every`-th epoch. "step":
             measure after each `every`-th iteration of the optimizer, or after

@@ -66,7 +66,9 @@ def spectral_density(
     copies of the weights, and a few more.
 
     Args:
-        landscape, params, progress: As for `eigenvalues`.
+        landscape: As for `eigenvalues`.
+        params: As for `eigenvalues`.
+        progress: As for `eigenvalues`.
         draws: Int, at least 1: the number of random vectors.
         iterations: Int, at least 1: the largest number of products for each
             vector.

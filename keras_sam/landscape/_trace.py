@@ -50,7 +50,9 @@ def trace(
     of the weights.
 
     Args:
-        landscape, params, progress: As for `eigenvalues`.
+        landscape: As for `eigenvalues`.
+        params: As for `eigenvalues`.
+        progress: As for `eigenvalues`.
         draws: Int, at least 1: the largest number of vectors, each with one
             product.
         tolerance: Float, at least 0. From ten draws on, the work stops when the

@@ -1,4 +1,4 @@
-"""docs/catalogue.md is what `make catalogue` writes (README.md: api_test)."""
+"""docs/catalogue.md is what `make catalogue` writes (its calls: api_test)."""
 
 import re
 import sys
@@ -9,7 +9,7 @@ from keras_sam import recipes
 from tests.support import testing  # noqa: F401  Before anything touches devices.
 from tools import catalogue
 
-PAGE = (catalogue.ROOT / "docs/catalogue.md").read_text()
+PAGE = catalogue.PAGE.read_text()
 
 
 def test_the_page_is_what_the_tool_writes():
@@ -26,17 +26,23 @@ def test_the_page_has_the_numbers_of_each_recipe():
 
 
 def test_text_by_hand_stays():
-    by_hand, mark, _ = PAGE.partition("\n## `sgd`")
+    by_hand, mark, _ = PAGE.partition(catalogue.MARK)
     assert mark and len(by_hand) > 500
-    page = f"Mine.\n\n{by_hand}\n## `old`: gone\n\nGone.\n"
+    page = f"Mine.\n\n{by_hand}{mark}\n\n## `old`: gone\n\nGone.\n"
     assert catalogue.catalogue(page) == f"Mine.\n\n{PAGE}"
 
 
-def test_the_table_is_put_where_it_was():
-    page = "Mine.\n\n| `--method` | x |\n|---|---|\n| `old` | y |\n\n| z |\n"
-    assert catalogue.readme(page) == (
-        f"Mine.\n\n{catalogue.methods.table()}\n\n| z |\n"
-    )
+def test_code_stays_in_one_piece():
+    text = catalogue.wrapped(f"{'word ' * 17}`a - b`")
+    assert text.splitlines()[-1] == "`a - b`"
+
+
+def test_no_line_begins_a_list_by_chance():
+    _, _, written = PAGE.partition(catalogue.MARK)
+    items = re.findall(r"^ *- (.*)", written, re.MULTILINE)
+    rules = map(catalogue.parts, recipes.RECIPES.values())
+    assert len(items) == sum(map(len, rules))
+    assert all(item.startswith("[`") for item in items)
 
 
 if __name__ == "__main__":

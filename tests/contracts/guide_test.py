@@ -1,8 +1,7 @@
-"""The code of docs/methods.md runs as it is, and does what the page says."""
+"""The code of the guides runs as it is, and does what the pages say."""
 
 import ast
 import inspect
-import pathlib
 import re
 import sys
 
@@ -15,29 +14,26 @@ import keras_sam
 from keras_sam import _types
 from keras_sam import parts
 from keras_sam import recipes
+from tests.support import pages
 from tests.support import testing
 
-DOCS = pathlib.Path(__file__).parents[2] / "docs"
-GUIDE = (DOCS / "methods.md").read_text()
-SCOPE = (DOCS / "scope.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+GUIDE = "docs/guides/your_own_rule.md"
+METHODS = pages.text("docs/methods.md")
 NO_MEMORY = parts.Direction.init  # The default of all roles.
 CLASSES = [
     node
-    for block in BLOCKS
-    for node in ast.parse(block).body
+    for block in pages.blocks(GUIDE)
+    for node in ast.parse(block.code).body
     if isinstance(node, ast.ClassDef)
 ]
 
 
 @pytest.fixture(scope="module")
 def guide(tmp_path_factory):
-    """Returns the names that the blocks define, run one after the other."""
-    names = {}
+    """Returns the names that the blocks define, and what came from files."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("guide"))
-        for block in BLOCKS:
-            exec(block, names)
+        names = pages.run(GUIDE)
         names["first"] = keras.models.load_model("first.keras")
         names["second"] = keras.models.load_model("second.keras")
     return names
@@ -53,10 +49,10 @@ def test_parts_come_back(guide):
     assert guide["first"].descent == guide["Gated"](floor=0.1)
     assert guide["second"].direction == guide["Light"]()
     assert guide["second"].descent == guide["Chord"]()
-    assert int(guide["sam"].optimizer.iterations) == 4
+    assert int(guide["resumed"].optimizer.iterations) == 4
     (sum_of_file,), (sum_after,) = (
         [v for v in sam.variables if v.path.endswith("memory/direction_0")]
-        for sam in (guide["second"], guide["sam"])
+        for sam in (guide["second"], guide["resumed"])
     )
     assert 1e-6 < float(sum_of_file) < float(sum_after)
 
@@ -132,7 +128,7 @@ def test_names_exist():
     """All names of the library in the pages exist."""
     for module, name in re.findall(
         r"`(directions|descents|cadences|starts|samples|radii|schedules)\.([A-Z]\w+)",
-        GUIDE + SCOPE,
+        "".join(map(pages.text, pages.names())),
     ):
         assert hasattr(getattr(keras_sam, module), name), (module, name)
 
@@ -145,18 +141,16 @@ def test_every_part_with_a_memory_is_in_the_table():
         if getattr(type(value), "init", NO_MEMORY) is not NO_MEMORY
     }
     assert remembering
-    _, table = GUIDE.split("## What each part remembers")
+    _, table = METHODS.split("## What each part remembers")
     for name in remembering:
         assert name in table, name
 
 
 def test_landscapes():
-    text = (DOCS / "landscape.md").read_text()
-    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    names = {}
-    exec(block, names)
+    names = pages.run("docs/landscape.md")
     assert names["worst"].value >= names["worst"].one_step > 0
-    listed = set(re.findall(r"`(\w+)`", text.partition("\n- ")[0]))
+    table, _, _ = pages.text("docs/landscape.md").partition("\n- ")
+    listed = set(re.findall(r"`(\w+)`", table))
     public = {
         name
         for name, value in vars(keras_sam.landscape).items()
@@ -170,10 +164,7 @@ def test_landscapes():
 
 def test_late_phase():
     """The block has an assertion of its own."""
-    text = (DOCS / "late_phase.md").read_text()
-    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    names = {}
-    exec(block, names)
+    names = pages.run("docs/late_phase.md")
     late, rate = names["late"], names["rate"]
     assert late.start == rate.decay_start == 70
     assert int(names["sam"].optimizer.iterations) == names["steps"] == 100
