@@ -49,11 +49,15 @@ def test_citation_is_of_this_package():
     assert 'title: "keras_sam: ' in citation
 
 
-def test_addresses_are_placeholders_together():
-    """All are to be replaced at once, in pyproject.toml: docs/releasing.md."""
-    addresses = PROJECT["urls"].values()
-    assert len({"example.org" in address for address in addresses}) == 1
-    assert "example.org" not in read("CITATION.cff")
+def test_addresses_have_one_owner():
+    """The one of mkdocs.yml, so that one command names it everywhere."""
+    (repository,) = re.findall(r"^repo_url: (\S+)$", read("mkdocs.yml"), re.M)
+    (site,) = re.findall(r"^site_url: (\S+)$", read("mkdocs.yml"), re.M)
+    urls = PROJECT["urls"]
+    assert urls["Homepage"] == urls["Repository"] == repository
+    assert urls["Documentation"] == site
+    assert urls["Issues"] == f"{repository}/issues"
+    assert urls["Changelog"] == f"{repository}/blob/main/CHANGELOG.md"
 
 
 def test_supported_versions():
