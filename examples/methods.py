@@ -131,17 +131,6 @@ def table():
     return "\n".join(lines)
 
 
-def listing():
-    """Returns the table of methods for a terminal."""
-    rows = [("--method", "gradients a step", "source", "title")]
-    for name, recipe in keras_sam.recipes.RECIPES.items():
-        rows.append((name, recipe.cost, recipe.source, title(recipe)))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows
-    )
-
-
 def title(recipe):
     """Returns the title of a recipe with its note."""
     return recipe.title + (f" ({recipe.note})" if recipe.note else "")

@@ -33,7 +33,11 @@ from examples import usage
 from keras_sam import distribute
 
 flags.DEFINE_flag(
-    usage.Action("list_methods", "Show all methods.", methods.listing)
+    usage.Action(
+        "list_methods",
+        "Show all methods.",
+        lambda: str(keras_sam.recipes.RECIPES),
+    )
 )
 
 
