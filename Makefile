@@ -94,9 +94,10 @@ format: $(VENV)/.installed
 	$(RUN) ruff format
 	$(call buildifier,-mode=fix -lint=fix)
 
-# Without network. A warning is an error, such as a link that does not hold.
+# Without network. A warning is an error, such as a link that does not hold: but
+# with --quiet mkdocs counts no warnings.
 docs: $(DOCS)/.installed
-	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build
 
 build-files:
 	$(PYTHON) -m tools.build_files
