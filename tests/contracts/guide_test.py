@@ -152,9 +152,11 @@ def test_every_part_with_a_memory_is_in_the_table():
 
 def test_landscapes():
     text = (DOCS / "landscape.md").read_text()
-    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    first, figures = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     names = {}
-    exec(block, names)
+    exec(first, names)
+    exec(figures, names)
+    assert len(names["figure"].axes) == 2
     assert names["worst"].value >= names["worst"].one_step > 0
     listed = set(re.findall(r"`(\w+)`", text.partition("\n- ")[0]))
     public = {
