@@ -11,6 +11,7 @@ from keras_sam.landscape._plots import style
 from keras_sam.landscape._sharpness import Sharpness
 from keras_sam.landscape._trace import Trace
 
+_ERRORS = "(error bars: standard errors)"
 _WIDTH = 0.8  # Of the bars of a group together; 1 is the distance of groups.
 
 
@@ -46,28 +47,25 @@ def average(
     rho = style.shared(named, "rho")
     titles = []
     for number, (name, result, look) in enumerate(style.each(named)):
-        _bar_with_error(axes, number, result, look)
-        length = f"length {np.mean(result.lengths):.2g}"
+        _bar_with_error(axes, number, result, look, name)
         own = "" if rho else f"\nrho = {result.rho:g}"
-        titles.append(f"{name}\n{length}{own}".strip())
+        titles.append(f"length {np.mean(result.lengths):.2g}{own}")
     axes.set_xticks(range(len(named)), titles)
     axes.set(
         ylabel="mean rise of the loss",
-        xlabel=(f"noise of {rho:g} a weight\n" if rho else "")
-        + "(error bars: standard error over draws)",
+        xlabel=(f"noise of {rho:g} a weight\n" if rho else "") + _ERRORS,
     )
+    panels.legend(len(named))
 
 
 def trace(named: Mapping[str, Trace], panels: style.Panels) -> None:
     """Draws the trace of the Hessian, with its standard error."""
     (axes,) = panels.axes
-    for number, (_, result, look) in enumerate(style.each(named)):
-        _bar_with_error(axes, number, result, look)
-    axes.set_xticks(range(len(named)), list(named))
-    axes.set(
-        ylabel="trace of the Hessian",
-        xlabel="(error bars: standard error over draws)",
-    )
+    for number, (name, result, look) in enumerate(style.each(named)):
+        _bar_with_error(axes, number, result, look, name)
+    axes.set_xticks([])
+    axes.set(ylabel="trace of the Hessian", xlabel=_ERRORS)
+    panels.legend(len(named))
 
 
 def _bars(
@@ -99,6 +97,7 @@ def _bar_with_error(
     number: int,
     result: AverageSharpness | Trace,
     look: style.Style,
+    text: str,
 ) -> None:
     error = result.standard_error
     drawn = axes.bar(
@@ -110,6 +109,7 @@ def _bar_with_error(
         edgecolor="white",
         yerr=error if np.isfinite(error) else None,
         error_kw={"capsize": 4, "ecolor": "black"},
+        label=text,
     )
     axes.bar_label(drawn, fmt="%.3g", padding=2, fontsize="small")
     axes.margins(x=0.3, y=0.15)
