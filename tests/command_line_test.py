@@ -10,7 +10,7 @@ import pytest
 
 from keras_sam import landscape
 from keras_sam import recipes
-from keras_sam._command_line import parser
+from keras_sam.__main__ import parser  # As the program has it.
 from tests.support import testing
 
 
