@@ -10,7 +10,7 @@ import pytest
 
 from keras_sam import landscape
 from keras_sam import recipes
-from keras_sam._command_line import parser
+from keras_sam.__main__ import parser  # As the program has it.
 from tests.support import testing
 
 
@@ -134,12 +134,15 @@ def test_landscape(folder, capsys):
     ]
 
 
-def test_landscape_with_a_loss_of_its_own(folder, capsys):
+def test_landscape_with_a_loss_of_its_own(folder, capsys, tmp_path):
     data = str(folder / "data.npz")
     bare = str(folder / "bare.keras")
     loss = "--loss=sparse_categorical_crossentropy"
     short = ("--ascent_steps=1", *QUICK)
-    parser.main(["landscape", bare, data, loss, "--from_logits", *short])
+    file = tmp_path / "loss.png"
+    given = [loss, "--from_logits", f"--plot={file}", *short]
+    parser.main(["landscape", bare, data, *given])
+    assert file.read_bytes().startswith(b"\x89PNG")
     out = capsys.readouterr().out
     x, y = testing.data(20)
     outputs = keras.saving.load_model(bare)(x[:12])

@@ -15,9 +15,10 @@ CAPTIONS = {
     "batches.",
     "sharpness": "How much the loss rises: at the end of one step, at the "
     "worst point of n steps of rho / n, of 20 projected steps of rho / 10, and "
-    "on average over Gaussian perturbations of deviation rho a weight.",
+    "on average over Gaussian perturbations of deviation rho a weight, which "
+    "are longer than the climbs.",
     "spectrum": "The spectrum of the Hessian, by stochastic Lanczos "
-    "quadrature; the largest eigenvalues by Lanczos.",
+    "quadrature, smoothed by Gaussians; the largest eigenvalues by Lanczos.",
     "plane": "A random plane, filter-normalized, the same for all checkpoints "
     "of one network.",
     "line": "A random line, filter-normalized.",

@@ -20,6 +20,7 @@ data.npz has the arrays x and y, as `fit` takes them:
 examples:
   python -m keras_sam landscape model.keras data.npz
   python -m keras_sam landscape SGD=sgd.keras SAM=sam.keras data.npz --rho=0.1
+  python -m keras_sam landscape model.keras data.npz --plot=loss.png
   python -m keras_sam landscape model.keras data.npz \\
       --loss=sparse_categorical_crossentropy --from_logits
 """
@@ -68,6 +69,12 @@ def add(commands: Any) -> None:
         action="store_true",
         help="whether --loss takes logits",
     )
+    command.add_argument(
+        "--plot",
+        metavar="FILE.png",
+        help="write a figure of the loss along a random direction, the same "
+        "for all models of one network; needs matplotlib",
+    )
     command.set_defaults(run=_measured)
 
 
@@ -93,9 +100,20 @@ def _measured(given: argparse.Namespace) -> str:
         name: Landscape(_model(file, given), x, y, batch_size=given.batch_size)
         for name, file in files.items()
     }
+    if given.plot:
+        _draw(opened, given.plot)
     columns = [_column(name, at, given) for name, at in opened.items()]
     rows = zip(_titles(given), *columns, strict=True)
     return _text.table(rows, numbers=True)
+
+
+def _draw(opened: dict[str, Landscape], path: str) -> None:
+    """Draws before the rest is measured: matplotlib may be missing."""
+    lines = {}
+    for name, at in opened.items():
+        _begin(name, "loss along a random direction")
+        lines[name] = landscape.line(at, progress=sys.stdout.isatty())
+    landscape.plot(lines).savefig(path, dpi=150)
 
 
 def _titles(given: argparse.Namespace) -> list[str]:
@@ -116,19 +134,15 @@ def _titles(given: argparse.Namespace) -> list[str]:
 def _column(name: str, at: Landscape, given: argparse.Namespace) -> list[str]:
     # A bar is for a terminal: elsewhere it is control characters.
     bar = sys.stdout.isatty()
-
-    def begin(what: str) -> None:
-        print(f"{name}: {what}", file=sys.stderr, flush=True)
-
-    begin("sharpness")
+    _begin(name, "sharpness")
     worst = landscape.sharpness(
         at, given.rho, ascent_steps=given.ascent_steps, progress=bar
     )
-    begin("average sharpness")
+    _begin(name, "average sharpness")
     average = landscape.average_sharpness(
         at, given.rho, draws=given.draws, progress=bar
     )
-    begin("largest eigenvalue")
+    _begin(name, "largest eigenvalue")
     top = landscape.eigenvalues(at, iterations=given.products, progress=bar)
     numbers = [
         worst.loss,
@@ -140,6 +154,10 @@ def _column(name: str, at: Landscape, given: argparse.Namespace) -> list[str]:
         top.residuals[0],
     ]
     return [name, str(at.size), *(f"{number:.4g}" for number in numbers)]
+
+
+def _begin(name: str, what: str) -> None:
+    print(f"{name}: {what}", file=sys.stderr, flush=True)
 
 
 def _named(text: str) -> tuple[str, str]:

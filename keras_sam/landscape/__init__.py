@@ -19,6 +19,8 @@ Each function answers one question about a `Landscape`:
     eigenvalues, trace  How curved is the loss, at most and in sum?
     spectral_density    How are the eigenvalues of the Hessian distributed?
 
+`plot` draws their results with matplotlib (`pip install "keras-sam[plot]"`).
+
 No function changes the model. All work in evaluation mode unless the
 `Landscape` has `training=True`. The functions on climbs and grids need memory
 for a few copies of the weights, however long the climb is. The functions on the
@@ -48,6 +50,7 @@ from keras_sam.landscape._lines_and_planes import line
 from keras_sam.landscape._lines_and_planes import plane
 from keras_sam.landscape._path import Path
 from keras_sam.landscape._path import path
+from keras_sam.landscape._plot import plot
 from keras_sam.landscape._sharpness import Sharpness
 from keras_sam.landscape._sharpness import sharpness
 from keras_sam.landscape._trace import Trace
@@ -72,6 +75,7 @@ __all__ = [
     "line",
     "path",
     "plane",
+    "plot",
     "sharpness",
     "spectral_density",
     "trace",

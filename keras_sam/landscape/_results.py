@@ -3,6 +3,7 @@
 import dataclasses
 import warnings
 from collections.abc import Callable
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 from typing import NamedTuple
@@ -53,6 +54,27 @@ class Result:
         return {
             field.name: _plain(getattr(self, field.name)) for field in fields
         }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """Returns the result that `to_dict` has made a dict of.
+
+        A None becomes NaN: JSON does not say whether a number was infinite.
+
+        Args:
+            content: Dict, perhaps from JSON.
+        """
+        arrays = {
+            field.name
+            for field in dataclasses.fields(cls)  # type: ignore[arg-type]
+            if field.type is np.ndarray
+        }
+        return cls(
+            **{
+                name: _array(value) if name in arrays else value
+                for name, value in content.items()
+            }
+        )
 
 
 class Work:
@@ -168,6 +190,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value
+
+
+def _array(value: Any) -> np.ndarray:
+    array = np.array(value)
+    return array.astype("float64") if array.dtype == object else array
 
 
 def _short(value: Any) -> str:

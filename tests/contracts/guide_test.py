@@ -148,6 +148,7 @@ def test_every_part_with_a_memory_is_in_the_table():
 
 def test_landscapes():
     names = pages.run("docs/landscape.md")
+    assert len(names["figure"].axes) == 2
     assert names["worst"].value >= names["worst"].one_step > 0
     table, _, _ = pages.text("docs/landscape.md").partition("\n- ")
     listed = set(re.findall(r"`(\w+)`", table))

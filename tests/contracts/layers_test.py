@@ -328,6 +328,15 @@ def test_tensorflow_is_imported_in_its_folders(name):
 
 
 @pytest.mark.parametrize("name", FILES)
+def test_matplotlib_is_imported_in_its_folder(name):
+    """Only `plot` needs it, when it is called: it may be missing."""
+    uses = any(f.split(".")[0] == "matplotlib" for f in imports(name))
+    assert not uses or name.startswith("landscape._plot")
+    plots = any("landscape._plots" in f for f in imports(name))
+    assert not plots or name.startswith("landscape._plot")
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_imports_run_downwards(name):
     level, room = room_of(name)
     upwards = {

@@ -1,0 +1,1 @@
+"""The figures of results. All files here need matplotlib."""
