@@ -95,9 +95,12 @@ def lower_bound(requirements):
 
 
 def test_modules_of_the_examples_are_those_of_their_extra():
+    extras = PROJECT["optional-dependencies"]
+    within, *others = extras["examples"]
+    assert within == "keras-sam[plot]"
     extra = {
         re.match(r"[\w-]+", requirement)[0].lower()
-        for requirement in PROJECT["optional-dependencies"]["examples"]
+        for requirement in [*extras["plot"], *others]
     }
     packages = importlib.metadata.packages_distributions()
     found = [packages[name][0].lower() for name in examples.NEEDED]
