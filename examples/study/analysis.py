@@ -23,7 +23,6 @@ class Cell:
     model: str
     noise: float
     scores: dict  # {arm: {rho: [test accuracy of each seed, in percent]}}
-    costs: dict  # {arm: gradient evaluations of a run}
 
     @property
     def title(self):
@@ -67,13 +66,12 @@ def cells(rows):
 
 
 def _cell(dataset, model, noise, rows):
-    scores, costs = {}, {}
+    scores = {}
     for row in rows:
         arm = (row.method, row.n)
         by_seed = scores.setdefault(arm, {}).setdefault(row.rho, {})
         by_seed[row.seed] = 100 * row.test_accuracy
-        costs[arm] = row.gradient_evaluations
-    cell = Cell(dataset, model, noise, scores, costs)
+    cell = Cell(dataset, model, noise, scores)
     _check(cell, {row.seed for row in rows}, {row.rho for row in rows} - {0.0})
     for of_arm in scores.values():
         for rho, by_seed in of_arm.items():
@@ -123,7 +121,7 @@ def name(arm):
 
 def pair_name(pair):
     """Returns what a reader calls a comparison."""
-    (first, n), second = pair[0], pair[1]
-    if second[0] in ("sgd", "sam"):
-        return f"{name((first, n))} - {name(second)}"
-    return f"{first} - {second[0]}, n = {n}"
+    (first, n), (second, _) = pair
+    names = {"sgd": "SGD", "sam": "SAM"}
+    steps = f", n = {n}" if n > 1 else ""
+    return f"{names.get(first, first)} - {names.get(second, second)}{steps}"

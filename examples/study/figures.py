@@ -5,7 +5,6 @@ import numpy as np
 from matplotlib import figure
 from matplotlib import ticker
 
-from examples import paired
 from examples.study import analysis
 
 # Okabe and Ito's colours; markers and dashes tell them apart in grey too.
@@ -16,20 +15,21 @@ STYLES = {
     "mean": ("#009E73", "-.", "^"),
     "matched": ("#CC79A7", (0, (5, 1)), "D"),
 }
-_ACCURACY = "test accuracy (%)"
-# Equal costs would hide each other.
-_APART = {"last": 0.98, "matched": 1.02}
+# The methods of several steps.
+SEVERAL = ("last", "mean", "matched")
+# By the number of steps: colour and marker.
+_OF_STEPS = {
+    1: ("#000000", "s"),
+    2: ("#56B4E9", "o"),
+    3: ("#D55E00", "v"),
+    5: ("#0072B2", "D"),
+}
 
 
 def draw(rows, folder):
     """Writes every figure, as PNG and as SVG."""
     cells = analysis.cells(rows)
-    drawn = {
-        "radius": by_radius(cells),
-        "cost": by_cost(cells),
-        "differences": forest(cells),
-    }
-    save(drawn, folder)
+    save({"radius": by_radius(cells), "differences": forest(cells)}, folder)
 
 
 def save(drawn, folder):
@@ -47,123 +47,112 @@ def save(drawn, folder):
 
 
 def by_radius(cells):
-    """Accuracy against rho: a row a cell, a column a number of steps."""
-    steps = sorted({n for cell in cells for _, n in cell.scores if n > 1})
+    """Differences to SAM at each radius: a line a cell, a column a method."""
     canvas = figure.Figure(
-        figsize=(3 * len(steps) + 1, 2.4 * len(cells) + 0.8),
-        layout="constrained",
+        figsize=(7.2, 2.0 * len(cells) + 0.9), layout="constrained"
     )
     panels = canvas.subplots(
-        len(cells), len(steps), sharey="row", sharex="row", squeeze=False
+        len(cells), len(SEVERAL), sharey="row", sharex="row", squeeze=False
     )
     for cell, line in zip(cells, panels, strict=True):
-        for n, axes in zip(steps, line, strict=True):
-            _sgd(axes, cell)
-            for arm in cell.scores:
-                if arm[0] != "sgd" and arm[1] in (1, n):
-                    _curve(axes, cell, arm)
+        for method, axes in zip(SEVERAL, line, strict=True):
+            for n in _steps([cell]):
+                _curve(axes, cell, method, n)
+            axes.axhline(0, color="#000000", linewidth=0.8)
             axes.set_xscale("log")
             axes.set_xticks(cell.rhos, [f"{rho:g}" for rho in cell.rhos])
             axes.xaxis.set_minor_locator(ticker.NullLocator())
-            axes.set_title(f"{cell.title}\nn = {n}", fontsize=8)
-        line[0].set_ylabel(_ACCURACY)
+            axes.tick_params(labelsize=7)
+            axes.set_title(f"{cell.title}\n{method} - SAM", fontsize=7)
+        line[0].set_ylabel("points", fontsize=8)
     for axes in panels[-1]:
-        axes.set_xlabel("radius rho")
-    _legend(canvas, panels[0][0], "mean and 95 % interval over seeds")
+        axes.set_xlabel("rho", fontsize=8)
+    _legend(
+        canvas, panels[0][0], "Test accuracy, mean and 95 % interval of pairs"
+    )
     return canvas
 
 
-def by_cost(cells):
-    """Accuracy at the chosen radius against gradient evaluations."""
-    canvas, panels = _panels(cells, 3.2)
-    for cell, axes in zip(cells, panels, strict=True):
-        for method, (colour, dashes, marker) in STYLES.items():
-            arms = [arm for arm in cell.scores if arm[0] == method]
-            found = [paired.interval(cell.chosen[arm][0]) for arm in arms]
-            mean = np.array([i.mean for i in found])
-            axes.errorbar(
-                [cell.costs[arm] * _APART.get(method, 1) for arm in arms],
-                mean,
-                mean - [i.low for i in found],
-                color=colour,
-                linestyle=dashes,
-                marker=marker,
-                markersize=5,
-                capsize=2,
-                label=method,
-            )
-        axes.set_title(cell.title, fontsize=8)
-        axes.set_xlabel("gradient evaluations of a run, set slightly apart")
-        axes.set_ylabel(_ACCURACY)
-    _legend(canvas, panels[0], "chosen radius, mean and 95 % interval")
-    return canvas
+def _curve(axes, cell, method, n):
+    """Draws the differences of a method with n steps to SAM."""
+    pair = (method, n), ("sam", 1)
+    found = [analysis.difference(cell, pair, rho) for rho in cell.rhos]
+    means = np.array([interval.mean for interval in found])
+    # A little apart, so that no bar hides another.
+    place = _steps([cell]).index(n) - (len(_steps([cell])) - 1) / 2
+    colour, marker = _OF_STEPS[n]
+    axes.errorbar(
+        np.array(cell.rhos) * 1.06**place,
+        means,
+        means - [interval.low for interval in found],
+        color=colour,
+        marker=marker,
+        markersize=4,
+        linewidth=1,
+        capsize=2,
+        label=f"n = {n}",
+    )
 
 
 def forest(cells):
-    """Every comparison at the chosen radius, with its interval."""
-    canvas, panels = _panels(cells, 3.8)
-    for cell, axes in zip(cells, panels, strict=True):
-        pairs = analysis.comparisons(cell)
-        for height, pair in enumerate(reversed(pairs)):
-            d = analysis.difference(cell, pair, analysis.CHOSEN)
-            colour, _, marker = STYLES[pair[0][0]]
-            axes.errorbar(
-                d.mean,
-                height,
-                xerr=d.high - d.mean,
-                color=colour,
-                marker=marker,
-                markersize=5,
-                capsize=2,
-            )
-        axes.axvline(0, color="#000000", linewidth=0.8)
-        names = [analysis.pair_name(pair) for pair in reversed(pairs)]
-        axes.set_yticks(range(len(pairs)), names, fontsize=7)
-        axes.set_title(cell.title, fontsize=8)
-        axes.set_xlabel("difference of test accuracy (points)")
+    """Every comparison at the chosen radius, with its interval.
+
+    SAM - SGD has a panel of its own: it is ten times the others.
+    """
+    lines = -(-len(cells) // 2)
+    pairs = analysis.comparisons(cells[0])
+    canvas = figure.Figure(
+        figsize=(7.2, lines * (0.2 * len(pairs) + 1.6) + 0.3),
+        layout="constrained",
+    )
+    panels = canvas.subplots(
+        2 * lines, 2, squeeze=False, height_ratios=[1, len(pairs)] * lines
+    )
+    # The two panels of each cell, and of the place that an odd number leaves.
+    places = panels.reshape(lines, 2, 2).swapaxes(1, 2).reshape(-1, 2)
+    for axes in places[len(cells) :].ravel():
+        axes.remove()
+    for cell, (first, second) in zip(cells, places, strict=False):
+        first.set_title(cell.title, fontsize=8)
+        _forest(first, cell, pairs[:1])
+        _forest(second, cell, pairs[1:])
+        second.set_xlabel("difference of test accuracy, points", fontsize=8)
     canvas.suptitle("Chosen radius, paired by seed, 95 % interval", fontsize=9)
     return canvas
 
 
-def _panels(cells, height):
-    """Returns a figure with two panels a line, and as many as there are."""
-    lines = -(-len(cells) // 2)
-    canvas = figure.Figure(
-        figsize=(9, height * lines + 0.5), layout="constrained"
-    )
-    panels = canvas.subplots(lines, 2, squeeze=False).ravel()
-    for axes in panels[len(cells) :]:
-        axes.remove()
-    return canvas, panels[: len(cells)]
+def _forest(axes, cell, pairs):
+    """Draws comparisons from the top, a gap before each new kind."""
+    heights, height = [], 0.0
+    for pair, before in zip(pairs, [pairs[0], *pairs], strict=False):
+        height -= 1.0 if _kind(pair) == _kind(before) else 1.6
+        heights.append(height)
+    for place, pair in zip(heights, pairs, strict=True):
+        found = analysis.difference(cell, pair, analysis.CHOSEN)
+        colour, marker = _OF_STEPS[pair[0][1]]
+        axes.errorbar(
+            found.mean,
+            place,
+            xerr=found.high - found.mean,
+            color=colour,
+            marker=marker,
+            markersize=4,
+            capsize=2,
+        )
+    axes.axvline(0, color="#000000", linewidth=0.8)
+    axes.set_yticks(heights, map(analysis.pair_name, pairs), fontsize=7)
+    axes.set_ylim(heights[-1] - 0.8, heights[0] + 0.8)
+    axes.tick_params(axis="x", labelsize=7)
 
 
-def _sgd(axes, cell):
-    found = paired.interval(cell.at(("sgd", 0), 0.0))
-    colour, dashes, _ = STYLES["sgd"]
-    axes.axhline(found.mean, color=colour, linestyle=dashes, label="sgd")
-    axes.axhspan(found.low, found.high, color=colour, alpha=0.08, linewidth=0)
+def _kind(pair):
+    (first, _), (second, _) = pair
+    return first, second
 
 
-def _curve(axes, cell, arm):
-    found = [paired.interval(cell.at(arm, rho)) for rho in cell.rhos]
-    colour, dashes, marker = STYLES[arm[0]]
-    axes.plot(
-        cell.rhos,
-        [i.mean for i in found],
-        color=colour,
-        linestyle=dashes,
-        marker=marker,
-        markersize=4,
-        label=arm[0],
-    )
-    axes.fill_between(
-        cell.rhos,
-        [i.low for i in found],
-        [i.high for i in found],
-        color=colour,
-        alpha=0.12,
-        linewidth=0,
-    )
+def _steps(cells):
+    """Returns the numbers of steps above 1."""
+    return sorted({n for cell in cells for _, n in cell.scores if n > 1})
 
 
 def _legend(canvas, axes, title):

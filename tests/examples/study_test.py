@@ -302,10 +302,10 @@ def test_comparisons(rows):
     assert names == ["SAM - SGD"] + [
         text.format(n)
         for text in (
-            "last, n = {} - SAM",
+            "last - SAM, n = {}",
             "mean - last, n = {}",
-            "mean, n = {} - SAM",
-            "matched, n = {} - SAM",
+            "mean - SAM, n = {}",
+            "matched - SAM, n = {}",
             "mean - matched, n = {}",
         )
         for n in (2, 3, 5)
@@ -364,7 +364,7 @@ def test_figures_are_the_same_for_the_same_rows(rows, tmp_path):
     assert one == two
     assert set(one) == {
         f"{name}.{kind}"
-        for name in ("radius", "cost", "differences")
+        for name in ("radius", "differences")
         for kind in ("png", "svg")
     }
 
