@@ -1,5 +1,6 @@
 """Tables of `examples.study.along`, from its rows alone."""
 
+import decimal
 import math
 
 from examples import paired
@@ -86,12 +87,13 @@ def _head(quantities):
 
 def _digits(number, digits):
     """Returns a number with so many digits, and never an exponent."""
-    return f"{float(f'{number:.{digits}g}'):g}"
+    return format(decimal.Decimal(f"{number:.{digits}g}"), "f")
 
 
 def _percent(interval):
     mean, low, high = (
-        f"{100 * math.expm1(bound):+.1f}"
+        # Plus 0.0, so that there is no -0.0.
+        f"{round(100 * math.expm1(bound), 1) + 0.0:+.1f}"
         for bound in (interval.mean, interval.low, interval.high)
     )
     text = f"{mean} [{low}, {high}]"
