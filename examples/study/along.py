@@ -14,7 +14,7 @@ do not part at 0.05.
 
 `along.csv` has a row for each network and epoch. Rows are written when a
 network is finished, so the same command continues. Tables and figures are made
-from this file alone (`--report`).
+from this file alone (`--redraw`).
 """
 
 import contextlib
@@ -41,8 +41,8 @@ from keras_sam import landscape as landscapes
 from keras_sam import vectors
 
 FLAGS = flags.FLAGS
-flags.DEFINE_bool("report", False, "Write tables and figures, train nothing.")
-GROUPS = {"Trainings": ("report", "jobs"), **options.GROUPS}
+flags.DEFINE_bool("redraw", False, "Write tables and figures, train nothing.")
+GROUPS = {"Trainings": ("redraw", "jobs"), **options.GROUPS}
 
 CONFIG = grid.CONFIGS["sharper"]
 ARMS = (("sgd", 0), ("sam", 1), ("last", 5), ("mean", 5))
@@ -234,7 +234,7 @@ def main(argv):
     settings = options.settings()
     folder = pathlib.Path(settings.output_dir)
     file = folder / "along.csv"
-    if not FLAGS.report:
+    if not FLAGS.redraw:
         planned = grid.plan(CONFIG, settings, (), folder / "runs")
         with runner.alone(folder):
             run_all(wanted(planned), file)

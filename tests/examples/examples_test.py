@@ -689,7 +689,7 @@ def test_compare(data_dir, tmp_path):
     evaluations = [float(row["gradient_evaluations"]) for row in rows]
     assert evaluations == [11, 22, 44, 44, 44]
     assert all(row["method"] in process.stdout for row in rows)
-    assert "4 runs, 1 at a time; 0 are finished." in process.stdout
+    assert "5 runs, 1 at a time; 0 are finished." in process.stdout
     logs = [file.read_text() for file in tmp_path.rglob("log.txt")]
     for text in (process.stdout, *logs):
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text)
