@@ -11,6 +11,7 @@
 #                      if there is npm.
 #   make format        Puts style right.
 #   make docs          Builds the documentation into site/.
+#   make tutorials     Runs the tutorials, writes their notebooks: minutes.
 #   make build-files   Writes the BUILD files of all folders from the imports.
 #   make catalogue     Writes the methods into docs/catalogue.md.
 #   make test-oldest   Runs the tests with the oldest versions supported.
@@ -36,6 +37,7 @@ CONFORMANCE = .venv-conformance
 ECOSYSTEM = .venv-ecosystem
 DIST = .venv-dist
 DOCS = .venv-docs
+TUTORIALS = .venv-tutorials
 PEERS = .venv-peers-tf_keras .venv-peers-torch .venv-peers-jax
 RUN = $(VENV)/bin/python -m
 FOLDERS = benchmarks examples keras_sam tests tools
@@ -55,8 +57,8 @@ endef
 export TPU_SKIP_MDS_QUERY = 1
 
 .PHONY: demo study sharper cheaper test test-all check lint format docs \
-    build-files catalogue test-oldest test-newest soak tpu-check conformance \
-    ecosystem peers lock dist clean
+    tutorials tutorials-text build-files catalogue test-oldest test-newest \
+    soak tpu-check conformance ecosystem peers lock dist clean
 
 demo: $(VENV)/.installed
 	$(RUN) examples.compare --output_dir=demo
@@ -98,6 +100,13 @@ format: $(VENV)/.installed
 # with --quiet mkdocs counts no warnings.
 docs: $(DOCS)/.installed
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build
+
+tutorials: $(TUTORIALS)/.installed
+	$(TUTORIALS)/bin/python -m tools.tutorials
+
+# For changes of text alone: the outputs stay as they are.
+tutorials-text: $(TUTORIALS)/.installed
+	$(TUTORIALS)/bin/python -m tools.tutorials --text
 
 build-files:
 	$(PYTHON) -m tools.build_files
@@ -208,6 +217,15 @@ $(DOCS)/.installed: Makefile
 	    mkdocs==1.6.1 mkdocs-autorefs==1.4.5 mkdocs-material==9.8.2 \
 	    mkdocstrings==1.0.8 mkdocstrings-python==2.0.11 \
 	    pymdown-extensions==13.1.2 'ruff==0.17.*'
+	touch $@
+
+# One version each: the format of notebooks, and what a kernel captures, change.
+$(TUTORIALS)/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(TUTORIALS)
+	$(TUTORIALS)/bin/python -m pip install \
+	    --editable '.[plot,tensorflow-cpu]' ipykernel==7.4.0 \
+	    jupytext==1.19.6 mnist1d==0.0.2.post1 nbclient==0.11.0 \
+	    nbformat==5.11.1 scikit-learn==1.9.1
 	touch $@
 
 # One for each peer, as its users have it.

@@ -2,7 +2,8 @@
 
 A page may hold the line `<!-- include: CHANGELOG.md -->`. It becomes the text
 of that file of the top level. Links of a page to files outside of docs/ become
-links to the repository, since the site has pages of docs/ alone.
+links to the repository, since the site has pages of docs/ alone. A link to a
+notebook becomes a link to its page: `site_notebooks.py`.
 """
 
 import pathlib
@@ -11,6 +12,7 @@ import re
 
 ROOT = pathlib.Path(__file__).parents[1]
 _INCLUDE = re.compile(r"^<!-- include: (\S+) -->$", re.MULTILINE)
+_NOTEBOOK = re.compile(r"^(docs/tutorials/\w+)\.ipynb$")
 _LINK = re.compile(r"(?<=\]\()([^)\s#:]+)(?=[)#])")  # A colon: another site.
 
 
@@ -39,7 +41,7 @@ def _with_links(markdown, source, folder, repository):
     def link(match):
         path = posixpath.normpath(posixpath.join(source, match[1]))
         if path.startswith("docs/"):
-            return posixpath.relpath(path, folder)
+            return posixpath.relpath(_NOTEBOOK.sub(r"\1.md", path), folder)
         if not (ROOT / path).exists():
             raise FileNotFoundError(f"A link of {source or '.'} needs {path}")
         return f"{repository}/blob/main/{path}"

@@ -23,6 +23,8 @@ def read(path, text):
         ("guides/models.md", "../study.md#cost", "../study.md#cost"),
         ("faq.md", "#a", "#a"),
         ("faq.md", "https://keras.io/a.md", "https://keras.io/a.md"),
+        ("faq.md", "tutorials/a.ipynb", "tutorials/a.md"),
+        ("tutorials/a.md", "b.ipynb", "b.md"),
         ("faq.md", "../LICENSE", f"{CONFIG['repo_url']}/blob/main/LICENSE"),
         (
             "guides/models.md",
