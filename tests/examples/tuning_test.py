@@ -194,6 +194,8 @@ def small(monkeypatch):
     monkeypatch.setattr(grid, "NETWORKS", networks)
     moments = {"no training": None, "an epoch of SAM": "SAM"}
     monkeypatch.setattr(grid, "MOMENTS", moments)
+    # There is no other data set here.
+    monkeypatch.setattr(rules, "transferred", rules.left_out)
     monkeypatch.setattr(grid, "MEASURED", 96)
     monkeypatch.setattr(grid, "BATCH_SIZE", 64)
     monkeypatch.setattr(pool, "executor", pools.Here)
