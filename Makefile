@@ -4,6 +4,7 @@
 #   make study         Repeats docs/study: an hour; continues where it stopped.
 #   make sharper       Repeats docs/study/sharper: an hour; continues, too.
 #   make cheaper       Renews docs/cheaper.md: an hour; continues, too.
+#   make tuning        Renews docs/tuning.md: half an hour; continues, too.
 #   make test          Runs the tests.
 #   make test-all      Runs more combinations, too: what changes many parts.
 #   make check         Two minutes: lint, and the tests nearest to what changed.
@@ -56,9 +57,9 @@ endef
 # A TensorFlow built for TPUs otherwise looks for one on the network.
 export TPU_SKIP_MDS_QUERY = 1
 
-.PHONY: demo study sharper cheaper test test-all check lint format docs \
-    tutorials tutorials-text build-files catalogue test-oldest test-newest \
-    soak tpu-check conformance ecosystem peers lock dist clean
+.PHONY: demo study sharper cheaper tuning test test-all check lint format \
+    docs tutorials tutorials-text build-files catalogue test-oldest \
+    test-newest soak tpu-check conformance ecosystem peers lock dist clean
 
 demo: $(VENV)/.installed
 	$(RUN) examples.compare --output_dir=demo
@@ -74,6 +75,9 @@ sharper: $(VENV)/.installed
 cheaper: $(VENV)/.installed
 	$(RUN) benchmarks.cheaper --output_dir=docs/cheaper \
 	    --document=docs/cheaper.md
+
+tuning: $(VENV)/.installed
+	$(RUN) benchmarks.tuning --output_dir=docs/tuning --page=docs/tuning.md
 
 test: $(VENV)/.installed
 	$(RUN) $(PYTEST) $(NOT_ALL)

@@ -1,11 +1,13 @@
 """The networks of the examples, chosen by name.
 
-`mlp`, `cnn` and, for signals, `cnn-1d` are small and train on a CPU.
+`mlp`, `mlp-deep`, `cnn` and, for signals, `cnn-1d` and `cnn-1d-wide` are small
+and train on a CPU.
 `resnet-18` is the CIFAR form of arXiv:1512.03385 (3x3 stem, no pooling).
 `wrn-D-K` is the pre-activation wide residual network of depth D and width K,
 arXiv:1605.07146.
 """
 
+import functools
 import re
 
 import keras
@@ -14,12 +16,12 @@ from keras import layers
 _WRN = re.compile(r"wrn-(\d+)-(\d+)")
 
 
-def mlp(x):
-    """Two hidden layers of 256 units."""
+def mlp(x, units=(256, 256)):
+    """Hidden layers of so many units."""
     x = layers.Flatten()(x)
-    for _ in range(2):
+    for number in units:
         x = layers.Dense(
-            256, activation="relu", kernel_initializer="he_normal"
+            number, activation="relu", kernel_initializer="he_normal"
         )(x)
     return x
 
@@ -31,9 +33,9 @@ def cnn(x):
     return layers.GlobalAveragePooling2D()(x)
 
 
-def cnn1d(x):
+def cnn1d(x, width=1):
     """Three convolutions of 5 values, each of which halves the length."""
-    for filters in (16, 32, 32):
+    for filters in (16 * width, 32 * width, 32 * width):
         x = layers.Conv1D(
             filters,
             5,
@@ -66,7 +68,14 @@ def wide_resnet(x, depth, width):
     return layers.GlobalAveragePooling2D()(_norm_relu(x))
 
 
-MODELS = {"mlp": mlp, "cnn": cnn, "cnn-1d": cnn1d, "resnet-18": resnet18}
+MODELS = {
+    "mlp": mlp,
+    "mlp-deep": functools.partial(mlp, units=(128,) * 4),
+    "cnn": cnn,
+    "cnn-1d": cnn1d,
+    "cnn-1d-wide": functools.partial(cnn1d, width=2),
+    "resnet-18": resnet18,
+}
 
 
 def is_known(name):

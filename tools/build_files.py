@@ -45,6 +45,7 @@ VISIBLE = {
         "//keras_sam/_training:__subpackages__",
         "//keras_sam/callbacks:__subpackages__",
         "//keras_sam/distribute:__subpackages__",
+        "//keras_sam/landscape:__subpackages__",
     ],
     "tests": [TESTS],
     "tools": [TESTS],

@@ -144,6 +144,11 @@ class Run:
     data_dir: str | None = dataclasses.field(compare=False, default=None)
 
     @property
+    def model(self):
+        """The network, a name in `examples.models`."""
+        return TASKS[self.dataset].model
+
+    @property
     def key(self):
         """What tells the run from the others."""
         return (self.dataset, self.noise, self.method, self.rho, self.seed)
@@ -155,7 +160,7 @@ class Run:
         kept = [
             sorted(arm.arguments(self.rho, self.steps).items()),
             sorted(arm.rate(self.steps).get_config().items()),
-            (*self.key, self.steps, TASKS[self.dataset].model),
+            (*self.key, self.steps, self.model),
             (BATCH_SIZE, LEARNING_RATE, MOMENTUM, WEIGHT_DECAY, CHUNK),
         ]
         return hashlib.sha256(repr(kept).encode()).hexdigest()[:12]

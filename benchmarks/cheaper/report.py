@@ -200,19 +200,19 @@ def _counts(found):
     return "\n".join(lines)
 
 
-def put(path, text):
+def put(path, text, begin=BEGIN):
     """Puts a text between the marks of a document.
 
     Raises:
         ValueError: If the document lacks them.
     """
     old = path.read_text()
-    if old.count(BEGIN) != 1 or old.count(END) != 1:
+    if old.count(begin) != 1 or old.count(END) != 1:
         raise ValueError(
-            f"{path} must have the lines {BEGIN!r} and {END!r} once each, with "
+            f"{path} must have the lines {begin!r} and {END!r} once each, with "
             f"the tables between them. Received: {len(old)} characters with "
-            f"{old.count(BEGIN)} and {old.count(END)} of them"
+            f"{old.count(begin)} and {old.count(END)} of them"
         )
-    before, _, rest = old.partition(BEGIN)
+    before, _, rest = old.partition(begin)
     _, _, after = rest.partition(END)
-    runs.write_text(path, f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+    runs.write_text(path, f"{before}{begin}\n\n{text}\n\n{END}{after}")

@@ -143,13 +143,18 @@ def _middle(cell):
     return rhos[(len(rhos) - 1) // 2]
 
 
-def run_all(planned, path):
+def run_all(planned, path, kind=Row):
     """Runs what is not in the file, and adds it there.
+
+    Args:
+        planned: List of runs, such as `grid.Run`.
+        path: `pathlib.Path` of the file.
+        kind: The class of a row. It begins with what is in the `key` of a run.
 
     Raises:
         ValueError: If the file has rows of other settings.
     """
-    rows = {row.key: row for row in read(path, Row)}
+    rows = {row.key: row for row in read(path, kind)}
     digests = {run.key: run.digest for run in planned}
     for key, row in rows.items():
         if digests.get(key) != row.settings:
@@ -159,33 +164,37 @@ def run_all(planned, path):
             )
     todo = [run for run in planned if run.key not in rows]
     print(f"{len(rows)} of {len(planned)} runs are in {path}.", flush=True)
-    versions = f"keras-{keras.__version__} tensorflow-{tf.__version__}"
     for run, result in finished(todo):
         result = {
             **result,
             "climbs": round(result["climbs"]),
             "seconds": round(result["seconds"], 3),
         }
-        rows[run.key] = Row(
+        rows[run.key] = kind(
             *run.key,
             steps=run.steps,
             **result,
             settings=digests[run.key],
-            versions=versions,
+            versions=versions(),
         )
         order = (rows.get(other.key) for other in planned)
-        write(path, Row, filter(None, order))
+        write(path, kind, filter(None, order))
         print(f"{len(rows)}/{len(planned)} {run.key}", flush=True)
     return list(rows.values())
 
 
-def finished(todo):
-    """Yields (run, its results) as the runs end."""
+def versions():
+    """Returns the versions of the backend, as in the files."""
+    return f"keras-{keras.__version__} tensorflow-{tf.__version__}"
+
+
+def finished(todo, function=training.train):
+    """Yields (run, what a function returns for it) as the calls end."""
     for dataset in sorted({run.dataset for run in todo}):
         data.load(dataset, todo[0].data_dir)  # Prepares it once.
     jobs = pool.jobs("none", max(len(todo), 1))
     given = [(run, run) for run in todo]
-    shifts = pool.in_shifts(jobs, training.train, given)
+    shifts = pool.in_shifts(jobs, function, given)
     with contextlib.closing(shifts) as ended:
         for run, future in ended:
             yield run, future.result()

@@ -56,7 +56,7 @@ def build(run, arrays):
     """Returns the compiled model."""
     arm = grid.ARMS[run.method]
     network = models.build(
-        grid.TASKS[run.dataset].model,
+        run.model,
         arrays.train[0].shape[1:],
         arrays.num_classes,
     )

@@ -13,6 +13,7 @@ Each function answers one question about a `Landscape`:
     average_sharpness   How much does it rise on average, under random noise?
     path                What are losses and gradients along a climb, and how
                         much does the climb turn?
+    climbs              How do climbs of several radii behave?
     line, plane         What is the loss along one direction, or two?
     filter_normalized   Which random direction is in scale with the weights?
     ascent_plane        Where do one step and several steps of a climb end?
@@ -38,6 +39,8 @@ from keras_sam.landscape._ascent_plane import ascent_plane
 from keras_sam.landscape._average_sharpness import AverageSharpness
 from keras_sam.landscape._average_sharpness import average_sharpness
 from keras_sam.landscape._batch import Patch
+from keras_sam.landscape._climbs import Climbs
+from keras_sam.landscape._climbs import climbs
 from keras_sam.landscape._density import SpectralDensity
 from keras_sam.landscape._density import spectral_density
 from keras_sam.landscape._eigenvalues import Eigenvalues
@@ -59,6 +62,7 @@ from keras_sam.landscape._trace import trace
 __all__ = [
     "AscentPlane",
     "AverageSharpness",
+    "Climbs",
     "Eigenvalues",
     "Landscape",
     "Line",
@@ -70,6 +74,7 @@ __all__ = [
     "Trace",
     "ascent_plane",
     "average_sharpness",
+    "climbs",
     "eigenvalues",
     "filter_normalized",
     "line",

@@ -8,6 +8,7 @@ from typing import Any
 
 from keras_sam.landscape._ascent_plane import AscentPlane
 from keras_sam.landscape._average_sharpness import AverageSharpness
+from keras_sam.landscape._climbs import Climbs
 from keras_sam.landscape._density import SpectralDensity
 from keras_sam.landscape._eigenvalues import Eigenvalues
 from keras_sam.landscape._lines_and_planes import Line
@@ -36,7 +37,8 @@ def plot(
         results: A result of this module; or a dict {name: result}, or a list of
             results of one kind. A list numbers its results from 1.
         axes: Axes of matplotlib to draw in, or a list of them: three for `Path`
-            (loss, norm and cosine), one for each result for `Plane` and
+            (loss, norm and cosine) and `Climbs` (rise, cosine and share of the
+            prediction), one for each result for `Plane` and
             `AscentPlane`, and one for all others. None for a new figure.
         width: Float, the width of a new figure in inches.
 
@@ -73,6 +75,7 @@ def _drawing(
 ) -> tuple[Callable, int, float]:
     """Returns what draws results, in how many panels, and at which height."""
     from keras_sam.landscape._plots import bars
+    from keras_sam.landscape._plots import climbs
     from keras_sam.landscape._plots import lines
     from keras_sam.landscape._plots import planes
 
@@ -85,6 +88,7 @@ def _drawing(
         AverageSharpness: (bars.average, 1, 3.2),
         Trace: (bars.trace, 1, 3.0),
         Path: (lines.path, 3, 2.9),
+        Climbs: (climbs.climbs, 3, 2.9),
         Line: (lines.line, 1, 3.4),
         Eigenvalues: (lines.eigenvalues, 1, 3.2),
         SpectralDensity: (lines.density, 1, 3.6),

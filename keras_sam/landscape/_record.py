@@ -75,8 +75,8 @@ class Record:
         grads, total = point.grads, self._total
         self._losses.append(float(point.loss))
         self._norms.append(_length(grads))
-        self._to_previous.append(_cosine(self._last.grads, grads))
-        self._to_first.append(_cosine(self._clean.grads, grads))
+        self._to_previous.append(cosine(self._last.grads, grads))
+        self._to_first.append(cosine(self._clean.grads, grads))
         self._total = vectors.add(total, grads) if total else grads
         self._last = point
 
@@ -93,8 +93,8 @@ class Record:
             "gradient_norms": self._norms,
             "cosines_to_previous": self._to_previous,
             "cosines_to_first": self._to_first,
-            "cosine_to_displacement": _cosine(self._clean.grads, away),
-            "cosine_to_mean": _cosine(self._last.grads, self._total),
+            "cosine_to_displacement": cosine(self._clean.grads, away),
+            "cosine_to_mean": cosine(self._last.grads, self._total),
             "distance": distance,
             "length": length,
             "straightness": _ratio(distance, length),
@@ -102,7 +102,7 @@ class Record:
         }
 
 
-def _cosine(a: list, b: list) -> float:
+def cosine(a: list, b: list) -> float:
     """Returns the cosine of the angle of two lists of tensors.
 
     It is 0 if one of them is zero, and never beyond -1 and 1.

@@ -1,6 +1,5 @@
 """Tests of `benchmarks.cheaper`: steps, resuming, tables, the rule."""
 
-import concurrent.futures
 import csv
 import pathlib
 import sys
@@ -20,6 +19,7 @@ from benchmarks.cheaper import store
 from benchmarks.cheaper import training
 from examples import pool
 from keras_sam import cadences
+from tests.support import pools
 
 DOCUMENT = (
     pathlib.Path(benchmarks.__file__).parents[1] / "docs" / "cheaper.md"
@@ -86,33 +86,12 @@ def test_runs_are_paired():
 # The whole of it, with one small task.
 
 
-class Here:
-    """Runs what it gets at once, in this process."""
-
-    def __init__(self, jobs):
-        del jobs
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        pass
-
-    def submit(self, function, *arguments):
-        future = concurrent.futures.Future()
-        future.set_result(function(*arguments))
-        return future
-
-    def shutdown(self, **how):
-        pass
-
-
 @pytest.fixture
 def small(monkeypatch):
     task = grid.Task("mlp", 20, (0.1,), {})
     monkeypatch.setattr(grid, "TASKS", {"digits": task})
     monkeypatch.setattr(grid, "LABEL_NOISES", (0.3,))
-    monkeypatch.setattr(pool, "executor", Here)
+    monkeypatch.setattr(pool, "executor", pools.Here)
 
 
 def run(folder, *arguments):

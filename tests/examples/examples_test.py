@@ -300,8 +300,9 @@ _TABLES = {
     "model": ("resnet-18", "cnn", "mlp", "wrn-10-1"),
     "mixed_precision": ("float32", "mixed_float16", "mixed_bfloat16"),
 }
-# The one for signals is in study_test.py.
-assert set(models.MODELS) - {"cnn-1d"} < set(_TABLES["model"])
+# The ones for signals and the deep one: study_test.py and tuning_test.py.
+_OTHERS = {"cnn-1d", "cnn-1d-wide", "mlp-deep"}
+assert set(models.MODELS) - _OTHERS < set(_TABLES["model"])
 _LONGEST = max(map(len, _TABLES.values()))
 # The first entries of all tables, then the second ones, ...; then the rest.
 _ONE_STEP = [

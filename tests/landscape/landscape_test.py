@@ -113,6 +113,7 @@ def test_everything_leaves_the_model_to_the_bit(eager):
     module.sharpness(at, 0.1, ascent_steps=2)
     module.average_sharpness(at, 0.1, draws=2)
     module.path(at, 0.1)
+    module.climbs(at, (0.1, 0.2))
     module.line(at, coordinates=[0.0, 1.0])
     module.plane(at, x=[0.0, 1.0], y=[1.0])
     module.ascent_plane(at, 0.1, x=[0.0], y=[0.0])

@@ -59,6 +59,22 @@ def path(loss=1.0):
     )
 
 
+def climbs(loss=1.0, **changes):
+    result = landscape.Climbs(
+        rhos=np.array([0.1, 0.2]),
+        losses=np.array([loss, loss]),
+        rises=np.array([[0.1, 0.4], [0.3, 0.4]]),
+        predictions=np.array([[0.1, 0.2], [0.1, 0.1]]),
+        cosines=np.array([[0.9, 0.8], [0.7, 0.6]]),
+        distances=np.array([[0.1, 0.2], [0.1, 0.2]]),
+        sizes=np.array([3, 1]),
+        ascent_steps=1,
+        radius="split",
+        complete=True,
+    )
+    return dataclasses.replace(result, **changes)
+
+
 def line(loss=1.0, **changes):
     result = landscape.Line(GRID, loss + GRID**2, length=2.0, complete=True)
     return dataclasses.replace(result, **changes)
@@ -117,6 +133,7 @@ ALL = {
     "average": (average, 1),
     "trace": (trace, 1),
     "path": (path, 3),
+    "climbs": (climbs, 3),
     "line": (line, 1),
     "plane": (lambda: plane(BOWL), 2),
     "ascent_plane": (ascent_plane, 2),
@@ -186,6 +203,22 @@ def test_a_path_is_the_mean_over_batches():
     band = loss.collections[0].get_paths()[0].vertices
     width = np.ptp(band[band[:, 0] == 1][:, 1])
     assert width == pytest.approx(2 * 0.2 * np.sqrt(3) / 4)
+
+
+def test_climbs_are_drawn_over_the_radius():
+    rise, cosine, share = landscape.plot(climbs(2.0)).axes
+    for axes, means in (
+        (rise, [0.15, 0.4]),
+        (cosine, [0.85, 0.75]),
+        (share, [1.5, 0.4 / 0.175]),  # As `mean` has it.
+    ):
+        drawn = axes.lines[0]
+        np.testing.assert_array_equal(drawn.get_xdata(), [0.1, 0.2])
+        np.testing.assert_allclose(drawn.get_ydata(), means)
+        assert axes.get_xscale() == "log"
+    assert rise.get_yscale() == "log"
+    falls = climbs(rises=-np.ones((2, 2)))
+    assert landscape.plot(falls).axes[0].get_yscale() == "linear"
 
 
 def heights(axes):

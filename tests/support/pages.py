@@ -6,8 +6,10 @@ blocks before. A comment above a block may say otherwise:
     <!-- a program: why -->      the block runs alone, in a process of its own
     <!-- not run: why -->        the block needs what a test does not have
     <!-- after: docs/x.md -->    the blocks of that page come first
+    <!-- needs: package -->      the block runs if the package is there
 """
 
+import importlib.util
 import os
 import pathlib
 import re
@@ -17,7 +19,7 @@ from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).parents[2]
 _BLOCK = re.compile(
-    r"(?:^<!-- (a program|not run|after): ([^>]+) -->\n+)?"
+    r"(?:^<!-- (a program|not run|after|needs): ([^>]+) -->\n+)?"
     r"^```python\n(.*?)^```",
     re.DOTALL | re.MULTILINE,
 )
@@ -27,8 +29,9 @@ class Block(NamedTuple):
     """A Python block of a page.
 
     Attributes:
-        kind: String, "", "a program", "not run" or "after".
-        note: String, why it is of that kind, or the page to come first.
+        kind: String, "", "a program", "not run", "after" or "needs".
+        note: String, why it is of that kind, the page to come first, or the
+            package.
         code: String.
     """
 
@@ -59,6 +62,8 @@ def run(page):
     for block in blocks(page):
         if block.kind == "after":
             defined.update(run(block.note))
+        if block.kind == "needs" and not importlib.util.find_spec(block.note):
+            continue
         if block.kind == "a program":
             program(block.code)
         elif block.kind != "not run":

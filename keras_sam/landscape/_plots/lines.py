@@ -83,26 +83,8 @@ def _mean_and_band(
     look: style.Style,
     text: str,
 ) -> None:
-    mean = _results.mean(values, sizes)
-    spread = _results.deviation(values, sizes)
-    steps = np.arange(first, first + len(mean))
-    axes.plot(
-        steps,
-        mean,
-        color=look.colour,
-        linestyle=look.dashes,
-        marker=look.marker,
-        markersize=4,
-        label=text,
-    )
-    axes.fill_between(
-        steps,
-        mean - spread,
-        mean + spread,
-        color=look.colour,
-        alpha=0.15,
-        linewidth=0,
-    )
+    steps = np.arange(first, first + values.shape[1])
+    style.mean_and_band(axes, steps, values, sizes, look, text)
     axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     axes.yaxis.set_major_locator(ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
 

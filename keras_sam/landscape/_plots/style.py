@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
+import numpy as np
 from matplotlib import axes as matplotlib_axes
 from matplotlib import figure
+
+from keras_sam.landscape import _results
 
 SETTINGS: Any = {
     "font.size": 9.0,
@@ -122,3 +125,44 @@ def label(name: str, *details: str) -> str:
     """Returns a name with details in brackets, which may have no name."""
     inside = ", ".join(filter(None, details))
     return f"{name} ({inside})" if name and inside else name or inside
+
+
+def curve(look: Style) -> dict[str, Any]:
+    """Returns the arguments of a curve with a marker at each point."""
+    return {
+        "color": look.colour,
+        "linestyle": look.dashes,
+        "marker": look.marker,
+        "markersize": 4,
+    }
+
+
+def mean_and_band(
+    axes: matplotlib_axes.Axes,
+    x: np.ndarray,
+    values: np.ndarray,
+    sizes: np.ndarray,
+    look: Style,
+    text: str,
+) -> None:
+    """Draws the mean over batches, and a band of their standard deviation.
+
+    Args:
+        axes: Axes of matplotlib.
+        x: Array, shape (points,).
+        values: Array, shape (batches, points).
+        sizes: Array of int, shape (batches,), the weights of the batches.
+        look: `Style`.
+        text: String, for the legend.
+    """
+    mean = _results.mean(values, sizes)
+    spread = _results.deviation(values, sizes)
+    axes.plot(x, mean, label=text, **curve(look))
+    axes.fill_between(
+        x,
+        mean - spread,
+        mean + spread,
+        color=look.colour,
+        alpha=0.15,
+        linewidth=0,
+    )
