@@ -14,8 +14,8 @@ def markdown(given):
         given: List of `rules.Task`.
     """
     seeds = len(given[0].sgd) if given else 0
-    if seeds < 2:
-        return "There are no two seeds that are finished."
+    if seeds < rules.SEEDS:
+        return f"No verdict yet: {seeds} of {rules.SEEDS} seeds are finished."
     rows, most = [], (-1, None)
     for rule, moment in rules.all_rules():
         alone = rules.left_out(rule, moment, given)

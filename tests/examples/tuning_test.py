@@ -130,8 +130,10 @@ def test_a_task_has_no_say_in_its_own_threshold():
 
 
 @pytest.mark.parametrize("breaks", [False, True])
-def test_the_verdict(breaks):
+def test_the_verdict(breaks, monkeypatch):
     """A rule is validated only if it passes in every task."""
+    assert "4 of 5 seeds" in report.markdown([GAINS, EVEN])
+    monkeypatch.setattr(rules, "SEEDS", 4)
     cosines = [0.99, 0.95, 0.9] if breaks else [0.9, 0.7, 0.5]
     tasks = [
         task(GAINS.sgd, GAINS.sam, [0.99, 0.8, 0.1], dataset, "mlp")
@@ -194,6 +196,7 @@ def small(monkeypatch):
     monkeypatch.setattr(grid, "NETWORKS", networks)
     moments = {"no training": None, "an epoch of SAM": "SAM"}
     monkeypatch.setattr(grid, "MOMENTS", moments)
+    monkeypatch.setattr(rules, "SEEDS", 2)
     # There is no other data set here.
     monkeypatch.setattr(rules, "transferred", rules.left_out)
     monkeypatch.setattr(grid, "MEASURED", 96)
