@@ -57,10 +57,10 @@ class Panels(NamedTuple):
     own: bool
 
     def legend(self, count: int) -> None:
-        """Adds a legend above the panels, or above axes of the user.
+        """Adds a legend above the panels, or in the first axes of the user.
 
         Args:
-            count: Int, the number of columns.
+            count: Int, the number of columns above the panels.
         """
         handles, labels = self.axes[0].get_legend_handles_labels()
         if not labels or not any(labels):
@@ -70,13 +70,8 @@ class Panels(NamedTuple):
                 handles, labels, loc="outside upper center", ncols=count
             )
         else:
-            self.axes[0].legend(
-                handles,
-                labels,
-                loc="lower center",
-                bbox_to_anchor=(0.5, 1.0),
-                ncols=count,
-            )
+            # Inside: above them may be a title.
+            self.axes[0].legend(handles, labels, frameon=True, framealpha=0.8)
 
 
 def panels(
