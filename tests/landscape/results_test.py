@@ -81,7 +81,7 @@ def test_all_results_have_it():
         for name in landscape.__all__
         if hasattr(getattr(landscape, name), "to_dict")
     ]
-    assert len(kinds) == 9
+    assert len(kinds) == 10
     assert all(k.__repr__ is landscape.Trace.__repr__ for k in kinds)
 
 
