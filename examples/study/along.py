@@ -50,7 +50,7 @@ ARMS = (("sgd", 0), ("sam", 1), ("last", 5), ("mean", 5))
 RADII = {task.dataset: task.rhos[1] for task in CONFIG.tasks}
 CLIMBS = {"digits": (0.57,), "mnist1d": (0.05, 0.2)}
 EPOCHS = {"digits": (1, 3, 10, 20, 30), "mnist1d": (1, 2, 4, 7, 10)}
-# Seeds that the small study lacks. So the processor, too, is that of the runs.
+# The small study lacks these seeds. So one processor ran them all.
 SEEDS = range(5, 15)
 STEPS = along_rows.STEPS
 EXAMPLES = 512

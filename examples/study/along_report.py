@@ -86,7 +86,7 @@ def _head(quantities):
 
 
 def _digits(number, digits):
-    """Returns a number with so many digits, and never an exponent."""
+    """Returns a number rounded to some digits, without an exponent."""
     return format(decimal.Decimal(f"{number:.{digits}g}"), "f")
 
 
