@@ -60,6 +60,14 @@ def claim(folder, settings):
         write_json(path, settings)
 
 
+def read_csv(path):
+    """Returns the rows of a file that there may be, dicts of strings."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def check(folder, settings):
     """Checks that a folder is free, or one of the same settings.
 

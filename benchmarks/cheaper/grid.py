@@ -156,14 +156,24 @@ class Run:
     @property
     def digest(self):
         """A hash of all that a result depends on."""
-        arm = ARMS[self.method]
-        kept = [
-            sorted(arm.arguments(self.rho, self.steps).items()),
-            sorted(arm.rate(self.steps).get_config().items()),
-            (*self.key, self.steps, self.model),
-            (BATCH_SIZE, LEARNING_RATE, MOMENTUM, WEIGHT_DECAY, CHUNK),
-        ]
+        kept = recipe(self, (*self.key, self.steps, self.model))
         return hashlib.sha256(repr(kept).encode()).hexdigest()[:12]
+
+
+def recipe(run, told):
+    """Returns all that the result of a run depends on, as a list to be hashed.
+
+    Args:
+        run: A record with `method`, `rho` and `steps`.
+        told: Tuple, what tells the run from others.
+    """
+    arm = ARMS[run.method]
+    return [
+        sorted(arm.arguments(run.rho, run.steps).items()),
+        sorted(arm.rate(run.steps).get_config().items()),
+        told,
+        (BATCH_SIZE, LEARNING_RATE, MOMENTUM, WEIGHT_DECAY, CHUNK),
+    ]
 
 
 def cells():

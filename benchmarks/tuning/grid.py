@@ -119,19 +119,7 @@ def measured(seeds, data_dir=None):
 
 
 def _recipe(run):
-    arm = cheaper.ARMS[run.method]
-    return [
-        sorted(arm.arguments(run.rho, run.steps).items()),
-        sorted(arm.rate(run.steps).get_config().items()),
-        (*run.key, run.steps),
-        (
-            cheaper.BATCH_SIZE,
-            cheaper.LEARNING_RATE,
-            cheaper.MOMENTUM,
-            cheaper.WEIGHT_DECAY,
-            cheaper.CHUNK,
-        ),
-    ]
+    return cheaper.recipe(run, (*run.key, run.steps))
 
 
 def _hash(*kept):

@@ -27,22 +27,15 @@ def measure(run):
     for moment, method in grid.MOMENTS.items():
         model = _after(run, arrays, method)
         at = landscape.Landscape(model, looked_at, training=True, xla=False)
-        found = landscape.climbs(at, run.radii, ascent_steps=1)
-        norm = float(vectors.norm(at.params))
-        loss = at.loss(at.params)
-        for rho, *numbers in zip(
-            found.rhos, *found.mean().values(), strict=True
-        ):
-            row = dict(zip(found.mean(), map(float, numbers), strict=True))
-            rows.append(
-                {
-                    "moment": moment,
-                    "rho": float(rho),
-                    "loss": loss,
-                    **row,
-                    "weight_norm": norm,
-                }
-            )
+        mean = landscape.climbs(at, run.radii, ascent_steps=1).mean()
+        at_weights = {
+            "moment": moment,
+            "loss": at.loss(at.params),
+            "weight_norm": float(vectors.norm(at.params)),
+        }
+        for place, rho in enumerate(run.radii):
+            numbers = {name: float(mean[name][place]) for name in mean}
+            rows.append({**at_weights, "rho": float(rho), **numbers})
     return rows
 
 

@@ -18,7 +18,7 @@ from this file alone (`--redraw`).
 """
 
 import contextlib
-import csv
+import functools
 import pathlib
 
 import keras
@@ -160,7 +160,7 @@ def climbs(at, params, rho, unseen):
         height, gradient = at.loss_and_gradient(point)
         path.append(height)
         gradients.append(gradient)
-    last, mean = gradients[-1], sums(gradients[1:])
+    last, mean = gradients[-1], functools.reduce(vectors.add, gradients[1:])
     way = vectors.subtract(point, params)
     return {
         "loss": float(loss),
@@ -180,30 +180,14 @@ def climbs(at, params, rho, unseen):
     }
 
 
-def sums(gradients):
-    """Returns the sum of lists of tensors."""
-    total, *others = gradients
-    for other in others:
-        total = vectors.add(total, other)
-    return total
-
-
 def cosine(a, b):
     """Returns the cosine of the angle of two lists of tensors, a float."""
     return float(vectors.dot(vectors.unit(a), vectors.unit(b)))
 
 
-def read(path):
-    """Returns the rows of a file that there may be, as strings."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def run_all(planned, file):
     """Adds the rows that the file still lacks."""
-    rows = read(file)
+    rows = runs.read_csv(file)
     known = {along_rows.key(row) for row in rows}
     todo = [
         run
@@ -238,7 +222,7 @@ def main(argv):
         planned = grid.plan(CONFIG, settings, (), folder / "runs")
         with runner.alone(folder):
             run_all(wanted(planned), file)
-    along_report.write(read(file), folder)
+    along_report.write(runs.read_csv(file), folder)
 
 
 if __name__ == "__main__":

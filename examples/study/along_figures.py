@@ -47,7 +47,13 @@ def climbs(rows):
         line[0].set_ylabel("loss - loss at w", fontsize=8)
     for axes in panels[-1]:
         axes.set_xlabel("part of the radius", fontsize=8)
-    _legend(canvas, panels[0][0], "Networks trained by, climbed by; means")
+    figures.legend(
+        canvas,
+        panels[0][0],
+        "Networks trained by, climbed by; means",
+        columns=4,
+        size=7,
+    )
     return canvas
 
 
@@ -79,7 +85,13 @@ def epochs(rows):
             axes.set_title(f"{where}: {title}", fontsize=8)
     for axes in panels[-1]:
         axes.set_xlabel("epoch", fontsize=8)
-    _legend(canvas, panels[0][0], "Networks trained by; mean and 95 % interval")
+    figures.legend(
+        canvas,
+        panels[0][0],
+        "Networks trained by; mean and 95 % interval",
+        columns=4,
+        size=7,
+    )
     return canvas
 
 
@@ -110,16 +122,3 @@ def _panels(places, columns, width, **shared):
     for axes in panels.ravel():
         axes.tick_params(labelsize=7)
     return canvas, panels
-
-
-def _legend(canvas, axes, title):
-    handles, labels = axes.get_legend_handles_labels()
-    canvas.legend(
-        handles,
-        labels,
-        loc="outside upper center",
-        ncols=4,
-        title=title,
-        fontsize=7,
-        title_fontsize=8,
-    )

@@ -67,7 +67,7 @@ def by_radius(cells):
         line[0].set_ylabel("points", fontsize=8)
     for axes in panels[-1]:
         axes.set_xlabel("rho", fontsize=8)
-    _legend(
+    legend(
         canvas, panels[0][0], "Test accuracy, mean and 95 % interval of pairs"
     )
     return canvas
@@ -155,14 +155,15 @@ def _steps(cells):
     return sorted({n for cell in cells for _, n in cell.scores if n > 1})
 
 
-def _legend(canvas, axes, title):
+def legend(canvas, axes, title, columns=None, size=8):
+    """Puts a legend above all panels, of what one of them shows."""
     handles, labels = axes.get_legend_handles_labels()
     canvas.legend(
         handles,
         labels,
         loc="outside upper center",
-        ncols=len(labels),
+        ncols=columns or len(labels),
         title=title,
-        fontsize=8,
+        fontsize=size,
         title_fontsize=8,
     )

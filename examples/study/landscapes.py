@@ -10,7 +10,6 @@ network, and the table is made from this file alone. A row is written when its
 network is finished, so the same command continues.
 """
 
-import csv
 import pathlib
 
 from examples import options
@@ -103,14 +102,6 @@ def table(rows):
     return "\n".join(lines)
 
 
-def read(path):
-    """Returns the rows of a file that there may be."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def key(run):
     """Returns what a row of the file says of its run."""
     return tuple(str(getattr(run, name)) for name in KEY)
@@ -126,7 +117,7 @@ def main(argv):
         folder / "runs",
     )
     file = folder / "landscapes.csv"
-    rows = read(file)
+    rows = runs.read_csv(file)
     known = {tuple(row[name] for name in KEY) for row in rows}
     networks = wanted(planned)
     todo = [run for run in networks if key(run) not in known]
@@ -137,7 +128,7 @@ def main(argv):
             rows.append(measure(run))
             runs.write_csv(file, rows[0], rows)
             shown.done(" ".join(key(run)))
-    print(table(read(file)))
+    print(table(runs.read_csv(file)))
 
 
 if __name__ == "__main__":

@@ -159,6 +159,13 @@ def _curve(axes, method, accuracies):
     )
 
 
+def _rounded(interval):
+    return {
+        name: round(getattr(interval, name), 3)
+        for name in ("mean", "low", "high")
+    }
+
+
 def main(argv):
     settings = options.settings()
     folder = pathlib.Path(settings.output_dir)
@@ -181,10 +188,7 @@ def main(argv):
                 "method": method,
                 "seeds": len(found),
                 "epoch": epoch,
-                **{
-                    name: round(getattr(paired.interval(values), name), 3)
-                    for name in ("mean", "low", "high")
-                },
+                **_rounded(paired.interval(values)),
             }
             for method, found in curves.items()
             for epoch, values in enumerate(found.T, 1)

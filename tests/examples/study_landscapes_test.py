@@ -74,11 +74,11 @@ def test_table_and_file(tmp_path):
         for seed in range(3)
     ]
     runs.write_csv(tmp_path / "rows.csv", rows[0], rows)
-    again = landscapes.read(tmp_path / "rows.csv")
+    again = runs.read_csv(tmp_path / "rows.csv")
     assert landscapes.table(again) == landscapes.table(rows)
     # 2 plus or minus 4.303 / sqrt(3), Student's t with two degrees.
     assert "| digits | sam | 2 ± 2 |" in landscapes.table(rows)
-    assert landscapes.read(tmp_path / "none.csv") == []
+    assert runs.read_csv(tmp_path / "none.csv") == []
 
 
 if __name__ == "__main__":
