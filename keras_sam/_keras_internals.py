@@ -45,6 +45,11 @@ def set_mask(tensor: Any, value: Any) -> None:
         tensor._keras_mask = value
 
 
+def copy_mask(tensor: Any, other: Any) -> None:
+    """Attaches the mask of a tensor to another one, if it has a mask."""
+    set_mask(other, mask(tensor))
+
+
 def logits(tensor: Any) -> Any:
     """Returns the logits of a tensor of probabilities, or None.
 

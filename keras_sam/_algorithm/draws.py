@@ -57,7 +57,7 @@ def normals(like, seed, number=0):
         TypeError: If the seed is no integer.
         ValueError: If the seed is negative.
     """
-    key = [_validation.integer("seed", seed, 0), number]
+    key = random.key(_validation.integer("seed", seed, 0), number)
     return [
         random.normal(random.fold_in(key, i), w.shape, w.dtype)
         for i, w in enumerate(like)

@@ -1,36 +1,61 @@
 """What the algorithm needs from the backend that Keras runs on.
 
-`tensorflow/` is the only backend so far. Another backend would be a folder
-beside it, with files of the same names.
+`tensorflow/` and `jax/` have files of the same names. The files beside these
+folders serve both.
 """
+
+from typing import TYPE_CHECKING
 
 try:
     import keras
 except ImportError as error:
     raise ImportError(
-        "keras_sam needs Keras 3 and TensorFlow. Install one, for example "
-        f"with `pip install 'keras-sam[tensorflow]'`. Received: {error}"
+        "keras_sam needs Keras 3 with TensorFlow or JAX. Install one, for "
+        "example with `pip install 'keras-sam[tensorflow]'` or `pip install "
+        f"'keras-sam[jax]'`. Received: {error}"
     ) from error
 
-if keras.backend.backend() != "tensorflow":
+if keras.backend.backend() not in ("tensorflow", "jax"):
     raise ImportError(
-        "keras_sam supports the TensorFlow backend of Keras; set "
-        "KERAS_BACKEND=tensorflow before Keras is imported. Received: "
-        f"{keras.backend.backend()!r}"
+        "keras_sam supports the TensorFlow and the JAX backend of Keras; set "
+        "KERAS_BACKEND=tensorflow or KERAS_BACKEND=jax before Keras is "
+        f"imported. Received: {keras.backend.backend()!r}"
     )
 
-from keras_sam._backend.tensorflow import batch_means as batch_means
-from keras_sam._backend.tensorflow import batches as batches
-from keras_sam._backend.tensorflow import building as building
-from keras_sam._backend.tensorflow import compiled_losses as compiled_losses
-from keras_sam._backend.tensorflow import compiling as compiling
-from keras_sam._backend.tensorflow import control_flow as control_flow
-from keras_sam._backend.tensorflow import datasets as datasets
-from keras_sam._backend.tensorflow import evaluator as evaluator
-from keras_sam._backend.tensorflow import example_losses as example_losses
-from keras_sam._backend.tensorflow import output_gradients as output_gradients
-from keras_sam._backend.tensorflow import preparation as preparation
-from keras_sam._backend.tensorflow import random as random
-from keras_sam._backend.tensorflow import replicas as replicas
-from keras_sam._backend.tensorflow import rows as rows
-from keras_sam._backend.tensorflow import values as values
+# What needs no model comes first: the other files import it from here.
+if TYPE_CHECKING or keras.backend.backend() == "tensorflow":
+    from keras_sam._backend.tensorflow import batches as batches
+    from keras_sam._backend.tensorflow import control_flow as control_flow
+    from keras_sam._backend.tensorflow import differentiation as differentiation
+    from keras_sam._backend.tensorflow import random as random
+    from keras_sam._backend.tensorflow import replicas as replicas
+    from keras_sam._backend.tensorflow import rows as rows
+    from keras_sam._backend.tensorflow import values as values
+else:
+    from keras_sam._backend.jax import batches as batches
+    from keras_sam._backend.jax import control_flow as control_flow
+    from keras_sam._backend.jax import differentiation as differentiation
+    from keras_sam._backend.jax import random as random
+    from keras_sam._backend.jax import replicas as replicas
+    from keras_sam._backend.jax import rows as rows
+    from keras_sam._backend.jax import values as values
+
+from keras_sam._backend import compiled_losses as compiled_losses
+from keras_sam._backend import example_losses as example_losses
+from keras_sam._backend import linearized as linearized
+from keras_sam._backend import output_gradients as output_gradients
+
+if TYPE_CHECKING or keras.backend.backend() == "tensorflow":
+    from keras_sam._backend.tensorflow import batch_means as batch_means
+    from keras_sam._backend.tensorflow import building as building
+    from keras_sam._backend.tensorflow import compiling as compiling
+    from keras_sam._backend.tensorflow import datasets as datasets
+    from keras_sam._backend.tensorflow import evaluator as evaluator
+    from keras_sam._backend.tensorflow import preparation as preparation
+else:
+    from keras_sam._backend.jax import batch_means as batch_means
+    from keras_sam._backend.jax import building as building
+    from keras_sam._backend.jax import compiling as compiling
+    from keras_sam._backend.jax import datasets as datasets
+    from keras_sam._backend.jax import evaluator as evaluator
+    from keras_sam._backend.jax import preparation as preparation

@@ -68,6 +68,44 @@ def static(tensor):
     return shape[0] if shape.rank else None
 
 
+def rank(tensor):
+    """Returns the number of axes, None if it is not known statically."""
+    return tf.TensorShape(tensor.shape).rank
+
+
+def fit(shape, other):
+    """Whether two shapes may be the same."""
+    return tf.TensorShape(shape).is_compatible_with(other)
+
+
+def is_dense(tensor):
+    """Whether a tensor is neither ragged nor sparse."""
+    return isinstance(tensor, tf.Tensor)
+
+
+def dense_parts(structure):
+    """Returns (the float tensors, function that puts others in their place).
+
+    A ragged tensor has its values, and ints as well, its row splits.
+    """
+    flat = tf.nest.flatten(structure, expand_composites=True)
+    floats = [i for i, t in enumerate(flat) if t.dtype.is_floating]
+
+    def packed(tensors):
+        parts = list(flat)
+        for i, part in zip(floats, tensors, strict=True):
+            parts[i] = part
+        result = tf.nest.pack_sequence_as(
+            structure, parts, expand_composites=True
+        )
+        tree.map_structure_up_to(
+            structure, _keras_internals.copy_mask, structure, result
+        )
+        return result
+
+    return [flat[i] for i in floats], packed
+
+
 def described(structure):
     """Returns the kinds, shapes and dtypes of tensors, in their structure."""
 

@@ -1,10 +1,12 @@
 """A loss that is linear in the outputs of a model."""
 
-import tensorflow as tf
+import functools
+
+from keras import ops
 from keras import tree
 
 from keras_sam import _keras_internals
-from keras_sam._backend.tensorflow import batches
+from keras_sam._backend import batches
 
 
 def terms(y_pred, output_gradients):
@@ -29,11 +31,10 @@ def terms(y_pred, output_gradients):
     for output, grad in pairs:
         if grad is None:
             continue
-        if not output.shape.is_compatible_with(grad.shape):
+        if not batches.fit(output.shape, grad.shape):
             raise _misfit(y_pred, output_gradients)
-        found.append(tf.reduce_sum(grad * tf.cast(output, grad.dtype)))
-    widest = max((f.dtype for f in found), key=lambda d: d.size, default=None)
-    return tf.add_n([tf.cast(f, widest) for f in found]) if found else 0.0
+        found.append(ops.sum(grad * ops.cast(output, grad.dtype)))
+    return functools.reduce(ops.add, found) if found else 0.0
 
 
 def copies(y_pred, copy):
@@ -42,11 +43,8 @@ def copies(y_pred, copy):
     Raises:
         ValueError: If an output is ragged or sparse.
     """
-    if not all(isinstance(t, tf.Tensor) for t in tree.flatten(y_pred)):
-        raise ValueError(
-            "Gradients of outputs need outputs that are dense tensors. "
-            f"Received: {batches.described(y_pred)}"
-        )
+    if not all(map(batches.is_dense, tree.flatten(y_pred))):
+        raise not_dense(y_pred)
 
     def copied(output):
         result = copy(output)
@@ -54,6 +52,14 @@ def copies(y_pred, copy):
         return result
 
     return tree.map_structure(copied, y_pred)
+
+
+def not_dense(y_pred):
+    """Returns the error that an output is ragged or sparse."""
+    return ValueError(
+        "Gradients of outputs need outputs that are dense tensors. "
+        f"Received: {batches.described(y_pred)}"
+    )
 
 
 def _misfit(y_pred, output_gradients):

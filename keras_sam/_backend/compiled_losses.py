@@ -9,14 +9,13 @@ the sum of all values, times the sample weights, over a divisor. The divisor is
 """
 
 import keras
-import tensorflow as tf
 from keras import ops
 from keras import tree
 
 from keras_sam import _keras_internals
-from keras_sam._backend.tensorflow import batches
-from keras_sam._backend.tensorflow import linearized
-from keras_sam._backend.tensorflow import replicas
+from keras_sam._backend import batches
+from keras_sam._backend import linearized
+from keras_sam._backend import replicas
 
 ONE = "one"
 SAMPLES, _SPLITS = "A choice of samples", "`num_batch_splits`"
@@ -48,11 +47,11 @@ def compute(model, batch, y_pred, training=True, weights=None):
 
     if batch.output_gradients is not None:
         rest = batch._replace(output_gradients=None)
-        held = linearized.copies(y_pred, tf.stop_gradient)
-        rest = tf.reduce_sum(compute(model, rest, held, training))
+        held = linearized.copies(y_pred, ops.stop_gradient)
+        rest = ops.sum(compute(model, rest, held, training))
         terms = linearized.terms(y_pred, batch.output_gradients)
         # Keras divides losses by the number of replicas.
-        return rest + tf.cast(terms / replicas.count(), rest.dtype)
+        return rest + ops.cast(terms / replicas.count(), rest.dtype)
     if batch.scales is None and weights is None:
         return _loss(model, batch, y_pred, training)
     losses = _losses(model, batch, y_pred)
@@ -127,9 +126,10 @@ class _Weighted(_Changed):
     def call(self, y_true, y_pred):
         values = _values(self.loss, y_true, y_pred, SAMPLES)
         axes = [1] * (len(values.shape) - 1)
-        weights = tf.reshape(tf.cast(self._weights, values.dtype), [-1, *axes])
+        weights = ops.cast(self._weights, values.dtype)
+        weights = ops.reshape(weights, [-1, *axes])
         # Gradients of outputs then tell of terms beside the compiled losses.
-        return _with_mask_of(tf.stop_gradient(values) * weights, values)
+        return _with_mask_of(ops.stop_gradient(values) * weights, values)
 
 
 class _Ones(_Changed):
@@ -162,7 +162,7 @@ class _Counted(_Changed):
                 _Ones(self.loss, reduction)(y_true, y_pred, sample_weight)
                 for reduction in ("sum", self.reduction)
             )
-            self.divisor = tf.math.divide_no_nan(total, mean)
+            self.divisor = ops.divide_no_nan(total, mean)
         return value
 
     def call(self, y_true, y_pred):
@@ -182,9 +182,9 @@ def _values(loss, y_true, y_pred, needs):
     if isinstance(loss, keras.losses.Circle):
         raise _error(loss, needs, "compares examples with each other")
     values = ops.convert_to_tensor(loss.call(y_true, y_pred))
-    if values.shape.rank is None:
+    if batches.rank(values) is None:
         raise _error(loss, needs, "returns values of unknown rank")
-    if values.shape.rank == 0:
+    if batches.rank(values) == 0:
         raise _error(loss, needs, "returns a scalar")
     sizes = {batches.static(t) for t in tree.flatten((y_true, y_pred))}
     if values.shape[0] is not None and values.shape[0] not in sizes:

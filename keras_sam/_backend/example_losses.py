@@ -1,12 +1,13 @@
 """The loss of each example of a batch."""
 
 import keras
-import tensorflow as tf
+from keras import ops
 from keras import tree
 
-from keras_sam._backend.tensorflow import batches
-from keras_sam._backend.tensorflow import compiled_losses
-from keras_sam._backend.tensorflow import replicas
+from keras_sam._backend import batches
+from keras_sam._backend import compiled_losses
+from keras_sam._backend import differentiation
+from keras_sam._backend import replicas
 
 
 def of_examples(model, y_pred, batch):
@@ -32,20 +33,22 @@ def of_examples(model, y_pred, batch):
     # The loss is linear in the weights; the coefficients are the losses.
     double = keras.config.floatx() == "float64"
     size = batches.size(batch)
-    weights = tf.ones([size], "float64" if double else "float32")
-    # A ragged tensor has ints as well, its row splits.
-    outputs = tf.nest.flatten(y_pred, expand_composites=True)
-    outputs = [t for t in outputs if t.dtype.is_floating]
-    with tf.GradientTape() as tape, compiled_losses.aside(model):
-        tape.watch([weights, outputs])
-        loss = compiled_losses.compute(model, batch, y_pred, weights=weights)
+    weights = ops.ones([size], "float64" if double else "float32")
+    outputs, packed = batches.dense_parts(y_pred)
+
+    def loss(weights, *outputs):
+        with compiled_losses.aside(model):
+            return compiled_losses.compute(
+                model, batch, packed(outputs), weights=weights
+            )
+
     # The weighted losses stop the gradients of outputs. Other terms do not.
-    losses, others = tape.gradient(loss, (weights, outputs))
+    _, (losses, *others) = differentiation.gradients(loss, [weights, *outputs])
     if losses is None:
         losses = _by_sample_weight(model, y_pred, batch, weights)
     elif any(grad is not None for grad in others):
         raise _error(model, "adds other terms of the outputs to them")
-    return losses * tf.cast(
+    return losses * ops.cast(
         batches.size(batch) * replicas.count(), losses.dtype
     )
 
@@ -65,21 +68,22 @@ def _by_sample_weight(model, y_pred, batch, weights):
             "weights in `fit`, which tell their shape",
         )
 
-    def weighted(tensor):
-        if tensor is None:
-            return None
-        axes = [1] * (len(tensor.shape) - 1)
-        of_rank = tf.reshape(weights, [-1, *axes])
-        return tf.cast(tensor, weights.dtype) * of_rank
+    def loss(weights):
+        def weighted(tensor):
+            if tensor is None:
+                return None
+            axes = [1] * (len(tensor.shape) - 1)
+            of_rank = ops.reshape(weights, [-1, *axes])
+            return ops.cast(tensor, weights.dtype) * of_rank
 
-    with tf.GradientTape() as tape, compiled_losses.aside(model):
-        tape.watch(weights)
         product = (
             weights if given is None else tree.map_structure(weighted, given)
         )
-        batch = batch._replace(sample_weight=product)
-        loss = compiled_losses.compute(model, batch, y_pred)
-    losses = tape.gradient(loss, weights)
+        weighted_batch = batch._replace(sample_weight=product)
+        with compiled_losses.aside(model):
+            return compiled_losses.compute(model, weighted_batch, y_pred)
+
+    _, (losses,) = differentiation.gradients(loss, [weights])
     if losses is None:
         raise _error(model, "uses neither them nor `sample_weight`")
     return losses
