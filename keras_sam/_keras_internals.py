@@ -250,13 +250,20 @@ def set_first_epoch(model: keras.Model, epoch: int | None) -> None:
     model._initial_epoch = epoch
 
 
+# Keras's loops call this first, to create all variables.
+_BUILD = {"jax": "_symbolic_build"}.get(
+    keras.backend.backend(), "_maybe_symbolic_build"
+)
+
+
 @_KERAS.overriding(keras.Model)
 class FitHooks(keras.Model):
     """A model with a method for each private one that Keras's loops call.
 
     Read in Keras 3.14 and 3.15: `Trainer._assert_compile_called`,
-    `TensorFlowTrainer._maybe_symbolic_build`,
-    `Trainer._get_metrics_result_or_logs`, `Trainer._resolve_auto_jit_compile`.
+    `TensorFlowTrainer._maybe_symbolic_build`, `Trainer._symbolic_build`, which
+    JAX's loops call, `Trainer._get_metrics_result_or_logs`,
+    `Trainer._resolve_auto_jit_compile`.
     """
 
     def check_compiled(self, method_name: str | None = None) -> None:
@@ -276,7 +283,7 @@ class FitHooks(keras.Model):
             iterator: Keras's iterator over an epoch, or None.
             data_batch: A batch, where there is no iterator.
         """
-        super()._maybe_symbolic_build(iterator, data_batch)
+        _private(super(), _BUILD)(iterator, data_batch)
 
     def epoch_logs(self, logs: Any) -> Any:
         """Returns the logs of an epoch, after all of its steps were called.
@@ -299,13 +306,22 @@ class FitHooks(keras.Model):
     def _resolve_auto_jit_compile(self) -> bool | None:
         return self.auto_jit_compile()
 
-    def _maybe_symbolic_build(
-        self, iterator: Any = None, data_batch: Any = None
-    ) -> None:
-        self.build_before_loop(iterator, data_batch)
-
     def _get_metrics_result_or_logs(self, logs: Any) -> Any:
         return self.epoch_logs(logs)
+
+    if _BUILD == "_symbolic_build":
+
+        def _symbolic_build(
+            self, iterator: Any = None, data_batch: Any = None
+        ) -> None:
+            self.build_before_loop(iterator, data_batch)
+
+    else:
+
+        def _maybe_symbolic_build(
+            self, iterator: Any = None, data_batch: Any = None
+        ) -> None:
+            self.build_before_loop(iterator, data_batch)
 
 
 # What Keras's loops read.
@@ -317,6 +333,16 @@ def data_of_epoch(iterator: Any) -> Any:
     Read in Keras 3.14 and 3.15: `TFEpochIterator._get_iterator`.
     """
     return _private(iterator, "_get_iterator")()
+
+
+def distributed(data: Any) -> Any:
+    """Returns a batch on all devices of the distribution that is set, on JAX.
+
+    Read in Keras 3.14 and 3.15: `_distribute_data` of
+    `keras.src.backend.jax.trainer`.
+    """
+    trainer = _KERAS.module("keras.src.backend.jax.trainer")
+    return _private(trainer, "_distribute_data")(data)
 
 
 def expect_end(iterator: Any) -> None:
@@ -374,6 +400,16 @@ def update(
     _private(optimizer, "_backend_update_step")(
         grads, variables, optimizer.learning_rate
     )
+
+
+def optimized(optimizer: keras.Optimizer) -> list[keras.Variable]:
+    """Returns the variables that an optimizer moves.
+
+    Read in Keras 3.14 and 3.15: `BaseOptimizer._trainable_variables`.
+    """
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        optimizer = optimizer.inner_optimizer
+    return _private(optimizer, "_trainable_variables")
 
 
 def accumulators(

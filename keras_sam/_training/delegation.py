@@ -14,6 +14,7 @@ import keras
 
 from keras_sam import _keras_internals
 from keras_sam._training import inner_model
+from keras_sam._training import inner_steps
 
 
 class Delegation(keras.Model):
@@ -120,13 +121,13 @@ class Delegation(keras.Model):
         for metric in _keras_internals.own_metrics(self):
             metric.reset_state()
 
-    def test_step(self, data: Any) -> dict[str, Any]:
-        """Evaluates a batch, and returns the metrics by name."""
-        return self._method_of("test_step", super().test_step)(data)
+    def test_step(self, *arguments: Any) -> Any:
+        """Evaluates a batch, as Keras's method of the backend does."""
+        return self._step_of("test_step", super().test_step)(*arguments)
 
-    def predict_step(self, data: Any) -> Any:
-        """Returns the outputs for a batch."""
-        return self._method_of("predict_step", super().predict_step)(data)
+    def predict_step(self, *arguments: Any) -> Any:
+        """Predicts for a batch, as Keras's method of the backend does."""
+        return self._step_of("predict_step", super().predict_step)(*arguments)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -137,6 +138,12 @@ class Delegation(keras.Model):
         # Keras leaves out the metrics that a nested model itself holds.
         held = _keras_internals.own_metrics(self.model)
         return [*super().metrics, *held]
+
+    def _step_of(self, name: str, keras_method: Callable) -> Callable:
+        """Returns the inner model's own step, or else Keras's."""
+        if inner_model.overrides(self.model, name):
+            return inner_steps.of_inner(self, getattr(self.model, name))
+        return keras_method
 
     def _method_of(self, name: str, keras_method: Callable) -> Callable:
         """Returns the inner model's own method, or else Keras's."""

@@ -34,7 +34,7 @@ def text(sam, method):
         *of_step(method),
         *_radius(sam, method),
         _weights(sam),
-        _xla(sam, method),
+        compiling.words(method.xla, sam),
     ]
     return "\n".join(lines)
 
@@ -143,19 +143,3 @@ def _sharing(method):
     if method.splits > 1:
         return [f"Splits: {method.splits} parts of a batch climb on their own."]
     return []
-
-
-def _xla(sam, method):
-    count = sam.distribute_strategy.num_replicas_in_sync
-    if sam.jit_compile is True and count == 1:
-        return "XLA: it compiles the whole train step (`jit_compile=True`)."
-    with sam.distribute_strategy.scope():
-        if compiling.by_strategy():
-            return "XLA: the strategy compiles the whole train step."
-        try:
-            compiles = compiling.compiles(method.xla, sam)
-        except ValueError as error:
-            return f"XLA: no train step. {error}."
-    what = "it compiles" if compiles else "it does not compile"
-    asked = "`run_eagerly=True`" if sam.run_eagerly else f"`xla={method.xla!r}`"
-    return f"XLA: {what} the evaluations of gradients ({asked})."

@@ -11,7 +11,7 @@ from keras_sam import _keras_internals
 from keras_sam import _types
 from keras_sam._backend import values
 from keras_sam._backend.tensorflow.evaluator import Evaluator
-from keras_sam._training.tensorflow import write_back
+from keras_sam._training import write_back
 from tests.support import testing
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 import keras_sam
 from examples import cluster as examples_cluster
 from keras_sam._backend import replicas
-from keras_sam._training.tensorflow.distribute import agreement
+from keras_sam._training import agreement
 from tests.support import processes
 from tests.support import testing
 
@@ -398,7 +398,7 @@ def test_workers_that_differ():
 LATE = """
 import os, sys, time
 import tensorflow as tf
-from keras_sam._training.tensorflow.distribute import agreement
+from keras_sam._training import agreement
 strategy = tf.distribute.MultiWorkerMirroredStrategy()
 me = strategy.cluster_resolver.task_id
 agreement.agree(strategy, {"a": [1, {"b": None}]})

@@ -34,6 +34,28 @@ def compiles(xla, model):
     return model.jit_compile and (replicas.count() > 1 or accelerated())
 
 
+def words(xla, model):
+    """Returns a line that says what XLA compiles.
+
+    Args:
+        xla: True, False or "auto".
+        model: `keras.Model`, compiled.
+    """
+    count = model.distribute_strategy.num_replicas_in_sync
+    if model.jit_compile is True and count == 1:
+        return "XLA: it compiles the whole train step (`jit_compile=True`)."
+    with model.distribute_strategy.scope():
+        if by_strategy():
+            return "XLA: the strategy compiles the whole train step."
+        try:
+            by_itself = compiles(xla, model)
+        except ValueError as error:
+            return f"XLA: no train step. {error}."
+    what = "it compiles" if by_itself else "it does not compile"
+    asked = "`run_eagerly=True`" if model.run_eagerly else f"`xla={xla!r}`"
+    return f"XLA: {what} the evaluations of gradients ({asked})."
+
+
 def by_strategy():
     """Whether the strategy compiles the whole train step by itself."""
     return isinstance(replicas.current(), tf.distribute.TPUStrategy)

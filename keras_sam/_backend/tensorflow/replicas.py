@@ -92,6 +92,12 @@ def here(strategy):
     return resolver.task_type, resolver.task_id
 
 
+def address(strategy, task):
+    """Returns where a worker is, in words that follow its name."""
+    spec = strategy.cluster_resolver.cluster_spec()
+    return f" at {spec.task_address(*task)}"
+
+
 def is_chief(strategy):
     """Whether this worker is the one that writes the files of all workers."""
     return tasks(strategy)[:1] in ([], [here(strategy)])

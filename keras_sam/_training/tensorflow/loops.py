@@ -12,10 +12,12 @@ from keras import tree
 
 from keras_sam import _keras_internals
 from keras_sam._backend import building
+from keras_sam._backend import replicas
+from keras_sam._training import agreement
+from keras_sam._training import fingerprint
 from keras_sam._training import tensorboard
-from keras_sam._training.tensorflow.distribute import agreement
 from keras_sam._training.tensorflow.distribute import feeding
-from keras_sam._training.tensorflow.distribute import fingerprint
+from keras_sam._training.tensorflow.distribute import parameter_server
 
 
 class Loops(_keras_internals.FitHooks):
@@ -62,6 +64,28 @@ class Loops(_keras_internals.FitHooks):
         if self._workers is None:
             return self.distribute_strategy.scope()
         return self._workers.scope()
+
+    def step_on(self, data: Any) -> dict[str, Any]:
+        """Trains on a batch; returns the logs. A subclass has it."""
+        raise NotImplementedError
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Trains on a batch; returns the logs."""
+        return self.step_on(data)
+
+    def auto_jit_compile(self) -> bool | None:
+        """Returns None under a strategy, else what Keras decides.
+
+        Under a strategy Keras compiles nothing. Here XLA may compile the
+        evaluations, unless the user gives `jit_compile=False`.
+        """
+        if replicas.strategic() or replicas.has_own(self.distribute_strategy):
+            return None
+        return super().auto_jit_compile()
+
+    def _join_workers(self) -> None:
+        """Sets the `Workers` of a `ParameterServerStrategy`, or else None."""
+        self._workers = parameter_server.workers(self)
 
     def make_train_function(self, force: bool = False) -> None:
         """Makes the function that `fit` calls: Keras's unless it fails."""

@@ -11,22 +11,19 @@ fails.
 import functools
 from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
-from keras import ops
 
 from keras_sam import _keras_internals
-from keras_sam import vectors
 from keras_sam._backend import replicas
+from keras_sam._training import corrections
 
 
 def apply(
     optimizer: keras.Optimizer,
     grads_and_variables: Iterable[tuple[Any, keras.Variable]],
-    corrections: Iterable[tuple[Any, keras.Variable]] = (),
 ) -> None:
     """Calls `optimizer.apply_gradients`, but never sums over replicas.
 
@@ -34,48 +31,12 @@ def apply(
         optimizer: Keras optimizer, built.
         grads_and_variables: Pairs of a tensor or None and a Keras variable.
             The tensors must be the same on all replicas.
-        corrections: Pairs of a tensor and a Keras variable. The tensors must be
-            the same on all replicas. The variable also moves by minus the
-            learning rate times the tensor.
     """
-    for correction, variable in corrections:
-        # The move comes first, since the optimizer averages and constrains the
-        # weights at the end of its step.
-        move = vectors.scale(optimizer.learning_rate, [correction])[0]
-        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            # After an overflow the optimizer skips the step. So does the move.
-            move = ops.where(vectors.all_finite([correction]), move, 0)
-        variable.assign_sub(move)
     if replicas.count() > 1:
         optimizer = _view(_Aggregated, optimizer)
     elif not tf.executing_eagerly():
         optimizer = _view(_Alone, optimizer)
     optimizer.apply_gradients(grads_and_variables)
-
-
-def check(optimizer: keras.Optimizer) -> None:
-    """Checks that an optimizer goes with a decoupled descent.
-
-    Raises:
-        ValueError: If the optimizer accumulates gradients or holds other
-            optimizers.
-    """
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        check(optimizer.inner_optimizer)
-        return
-    steps = getattr(optimizer, "gradient_accumulation_steps", None)
-    if steps:
-        raise ValueError(
-            "A decoupled descent moves the weights in every step, so the "
-            "optimizer must not have `gradient_accumulation_steps`. Received: "
-            f"gradient_accumulation_steps={steps}"
-        )
-    if _holders(optimizer):
-        raise ValueError(
-            "A decoupled descent moves the weights by the learning rate, so "
-            "the optimizer must have a single one, and hold no other "
-            f"optimizers. Received: {type(optimizer).__name__}"
-        )
 
 
 def _view(mixin: type, optimizer: keras.Optimizer) -> keras.Optimizer:
@@ -85,18 +46,11 @@ def _view(mixin: type, optimizer: keras.Optimizer) -> keras.Optimizer:
     a model is saved with the class of its optimizer.
     """
     kind: Any = type(optimizer)
-    view = object.__new__(_view_class(mixin, kind, _holders(optimizer)))
+    view = object.__new__(
+        _view_class(mixin, kind, corrections.holders(optimizer))
+    )
     object.__setattr__(view, "__dict__", vars(optimizer))
     return view
-
-
-def _holders(optimizer: keras.Optimizer) -> tuple[str, ...]:
-    """Returns the names of the attributes that hold other optimizers."""
-    return tuple(
-        name
-        for name, value in vars(optimizer).items()
-        if any(isinstance(v, keras.Optimizer) for v in _listed(value))
-    )
 
 
 @functools.cache
@@ -108,7 +62,7 @@ def _view_class(mixin: type, kind: Any, holders: tuple[str, ...]) -> Any:
             value = vars(view)[name]
             views = [
                 _view(mixin, v) if isinstance(v, keras.Optimizer) else v
-                for v in _listed(value)
+                for v in corrections.listed(value)
             ]
             return views if isinstance(value, (list, tuple)) else views[0]
 
@@ -116,10 +70,6 @@ def _view_class(mixin: type, kind: Any, holders: tuple[str, ...]) -> Any:
 
     members = {name: held(name) for name in holders}
     return type(kind.__name__, (mixin, kind), members)
-
-
-def _listed(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, (list, tuple)) else [value]
 
 
 def _step(

@@ -7,7 +7,29 @@ import tensorflow as tf
 from keras import tree
 
 from keras_sam import vectors
+from keras_sam._backend import batches
 from keras_sam._backend import replicas
+from keras_sam._backend import values
+from keras_sam._training import write_back
+
+
+def mean(climb: Any, evaluator: Any, batch: Any, method: Any) -> Any:
+    """Climbs on each replica; returns the mean of the outcomes.
+
+    Args:
+        climb: Function from a `Batch` and state to an `Outcome`.
+        evaluator: `evaluator.Evaluator`.
+        batch: `Batch` of this replica.
+        method: `method.Method`.
+    """
+    outcome = climb(batch, values.read(evaluator.state))
+    return aggregate(
+        outcome,
+        # The passes have told the evaluator what they update.
+        write_back.statistics(evaluator),
+        batches.size(batch),
+        method.sync_perturbations,
+    )
 
 
 def aggregate(

@@ -11,7 +11,7 @@ from keras import tree
 
 from keras_sam import _keras_internals
 from keras_sam._backend import replicas
-from keras_sam._training.tensorflow.distribute import agreement
+from keras_sam._training import agreement
 
 
 def check_fit(

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 
 def of_wrapper(
@@ -22,7 +21,7 @@ def of_wrapper(
     return {
         "version": {
             "keras": keras.__version__,
-            "tensorflow": tf.__version__,
+            **_backend_version(),
             "keras_sam": sys.modules["keras_sam"].__version__,
         },
         **{name: _plain(value) for name, value in arguments.items()},
@@ -44,6 +43,11 @@ def of_training(model: keras.Model, steps: int | None) -> dict[str, Any]:
         "compile": _plain(model.get_compile_config()),
         "jit_compile": model.jit_compile,
     }
+
+
+def _backend_version() -> dict[str, str]:
+    name = keras.backend.backend()
+    return {name: sys.modules[name].__version__}
 
 
 def _variables(model: keras.Model) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Writes the outcome of a train step into the variables of a model."""
 
 import keras
-import tensorflow as tf
+from keras import ops
 
 from keras_sam._backend import evaluator as evaluators
 from keras_sam._backend import rows
@@ -67,12 +67,13 @@ def grads_and_variables(evaluator, grads, overwrites):
 def _in_units_of_keras(evaluator, grad, shape):
     # TensorFlow forgets the shapes of tensors that a function returns. Without
     # shapes it adds up squares for a clip norm in another order than in plain
-    # Keras. XLA would take `tf.ensure_shape` for a dynamic shape.
+    # Keras. XLA would take `tf.ensure_shape` for a dynamic shape. (JAX has the
+    # shapes.)
     sizes = [-1, *shape[1:]] if rows.sliced(grad) else shape
 
     def scaled(part):
         if not evaluator.once:
-            part = tf.reshape(part, sizes)
+            part = ops.reshape(part, sizes)
         return part * evaluators.cast_as(evaluator.loss_scale, part)
 
     return rows.each(scaled, grad)

@@ -15,16 +15,16 @@ from keras_sam._backend import evaluator as evaluators
 from keras_sam._backend import replicas
 from keras_sam._backend import values
 from keras_sam._backend import variables
+from keras_sam._training import aggregation
+from keras_sam._training import agreement
+from keras_sam._training import corrections
 from keras_sam._training import delegation
+from keras_sam._training import fingerprint
+from keras_sam._training import loops
+from keras_sam._training import optimizer_step
 from keras_sam._training import preparing
 from keras_sam._training import tracking
-from keras_sam._training.tensorflow import loops
-from keras_sam._training.tensorflow import optimizer_step
-from keras_sam._training.tensorflow import write_back
-from keras_sam._training.tensorflow.distribute import aggregation
-from keras_sam._training.tensorflow.distribute import agreement
-from keras_sam._training.tensorflow.distribute import fingerprint
-from keras_sam._training.tensorflow.distribute import parameter_server
+from keras_sam._training import write_back
 from keras_sam._types import Batch
 
 
@@ -65,66 +65,66 @@ class Trainer(
             self._ensure_memory()
         super().make_train_function(force)
 
-    def train_step(self, data):
+    def step_on(self, data):
         """Climbs, combines the gradients, and descends from the weights.
 
         Only the clean pass changes metrics and state (batch statistics, seeds).
         The passes of the climb start from the same state, so they have the same
         dropout mask. They change no variable.
+
+        Args:
+            data: A batch as `fit` takes it.
+
+        Returns:
+            Dict of the logs.
         """
         method = self._present_method()
         if method.descent.decoupled:
-            optimizer_step.check(self.optimizer)
+            corrections.check(self.optimizer)
         # All variables exist from here on, and none changes until the end.
         self.build_once(data)
         self._ensure_memory()
         batch = Batch(*keras.utils.unpack_x_y_sample_weight(data))
-        size = batches.size(batch)
         evaluator = self._evaluator()
-        chosen = self._selection()
-        weights, state = map(values.read, (evaluator.params, evaluator.state))
-        memory = self._memory.read(evaluator.params, chosen)
-        kind = (
-            objective.Synced if method.sync_perturbations else objective.Local
-        )
-
-        def stepped(part, state):
-            iterations = self.optimizer.iterations
-            at = kind(evaluator, part, state, iterations, chosen)
-            return step(method, at, weights, memory)
-
-        def outputs(part):
-            return evaluator(weights, state, part, gradient=False).y_pred
-
-        outcome = splits.mean(
-            stepped,
-            outputs,
-            self,
-            batch,
-            method.splits,
-            state,
-            evaluator.accumulators,
-        )
-        outcome = aggregation.aggregate(
-            outcome,
-            # The passes have told the evaluator what they update.
-            write_back.statistics(evaluator),
-            size,
-            method.sync_perturbations,
+        outcome = aggregation.mean(
+            self._climb(method, evaluator), evaluator, batch, method
         )
         evaluator.check_trained()
         self._write(evaluator, outcome)
-        return self._logs(batch, size, outcome)
+        return self._logs(batch, batches.size(batch), outcome)
 
-    def auto_jit_compile(self):
-        """Returns None under a strategy, else what Keras decides.
+    def _climb(self, method, evaluator):
+        """Returns a function from a `Batch` and state to an `Outcome`.
 
-        Under a strategy Keras compiles nothing. Here XLA may compile the
-        evaluations, unless the user gives `jit_compile=False`.
+        It is the step on the examples of one replica, as the mean over the
+        parts of its batch.
         """
-        if replicas.strategic() or replicas.has_own(self.distribute_strategy):
-            return None
-        return super().auto_jit_compile()
+        chosen = self._selection()
+        weights = values.read(evaluator.params)
+        memory = self._memory.read(evaluator.params, chosen)
+        iterations = self.optimizer.iterations
+        together = method.sync_perturbations and replicas.strategic()
+        kind = objective.Synced if together else objective.Local
+
+        def climb(batch, state):
+            def stepped(part, state):
+                at = kind(evaluator, part, state, iterations, chosen)
+                return step(method, at, weights, memory)
+
+            def outputs(part):
+                return evaluator(weights, state, part, gradient=False).y_pred
+
+            return splits.mean(
+                stepped,
+                outputs,
+                self,
+                batch,
+                method.splits,
+                state,
+                evaluator.accumulators,
+            )
+
+        return climb
 
     def _present_method(self):
         """Returns the method, with the radius of now where it can be set."""
@@ -154,13 +154,16 @@ class Trainer(
         """Assigns the outcome of a step to the variables."""
         # State first: a layer may assign weights (SpectralNormalization).
         write_back.write_state(evaluator, outcome.state)
+        corrections.apply(
+            self.optimizer,
+            # Only a decoupled descent has a correction.
+            zip(outcome.correction, evaluator.params, strict=False),
+        )
         optimizer_step.apply(
             self.optimizer,
             write_back.grads_and_variables(
                 evaluator, outcome.grads, outcome.overwrites
             ),
-            # Only a decoupled descent has a correction.
-            zip(outcome.correction, evaluator.params, strict=False),
         )
         self._memory.write(
             outcome.memory, outcome.grads if evaluator.loss_scaled else []
@@ -202,10 +205,6 @@ class Trainer(
         """Makes the memory, so that Keras can load it; loads own weights."""
         self._ensure_memory()
         super().load_own_variables(store)
-
-    def _join_workers(self):
-        """Sets the `Workers` of a `ParameterServerStrategy`, or else None."""
-        self._workers = parameter_server.workers(self)
 
 
 def agree(model, arguments):

@@ -1,12 +1,11 @@
 """Data of a model that prepares its own data, as KerasHub's tasks do."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import keras
-import tensorflow as tf
-from keras import tree
+
+from keras_sam._backend import prepared
 
 _NAMES = ("x", "y", "sample_weight")
 
@@ -60,9 +59,10 @@ def prepare_fit(prepare: Callable, arguments: dict[str, Any]) -> None:
         later = keras.utils.unpack_x_y_sample_weight(later)
         later = batches(prepare, *later, batch_size=size)
     elif split:
-        first, last = _split(_examples(*_popped(arguments)), split)
-        later = _mapped(_batched(last, size), prepare)
-        arguments["x"] = _batched(first, arguments.get("batch_size"))
+        examples = prepared.examples(*_popped(arguments))
+        first, last = prepared.split(examples, split)
+        later = prepared.mapped(prepared.batched(last, size), prepare)
+        arguments["x"] = prepared.batched(first, arguments.get("batch_size"))
     arguments["validation_data"] = later
     prepare_data(prepare, arguments)
 
@@ -76,11 +76,7 @@ def prepare_data(prepare: Callable, arguments: dict[str, Any]) -> None:
 def prepare_batch(prepare: Callable, arguments: dict[str, Any]) -> None:
     """Replaces data among the arguments of `train_on_batch` and the like."""
     data = keras.utils.unpack_x_y_sample_weight(prepare(*_popped(arguments)))
-    tensors = tree.map_structure(
-        lambda value: None if value is None else tf.convert_to_tensor(value),
-        data,
-    )
-    arguments.update(zip(_NAMES, tensors, strict=True))
+    arguments.update(zip(_NAMES, prepared.tensors(data), strict=True))
 
 
 def batches(
@@ -90,7 +86,7 @@ def batches(
     sample_weight: Any = None,
     *,
     batch_size: int | None = None,
-) -> tf.data.Dataset:
+) -> Any:
     """Returns a data set of prepared batches, in the order of the data.
 
     Args:
@@ -104,69 +100,15 @@ def batches(
     Raises:
         ValueError: If the data have another form, or none.
     """
-    if not isinstance(x, tf.data.Dataset):
-        x = _batched(_examples(x, y, sample_weight), batch_size)
+    if not prepared.has_batches(x):
+        x = prepared.batched(prepared.examples(x, y, sample_weight), batch_size)
     elif y is not None or sample_weight is not None:
         raise ValueError(
             "`y` and `sample_weight` must be None if `x` is a data set, which "
             f"holds them. Received: y={y!r}, sample_weight={sample_weight!r}"
         )
-    return _mapped(x, prepare)
+    return prepared.mapped(x, prepare)
 
 
 def _popped(arguments: dict[str, Any]) -> list:
     return [arguments.pop(name, None) for name in _NAMES]
-
-
-def _examples(x: Any, y: Any, sample_weight: Any) -> tf.data.Dataset:
-    """Returns a data set of examples, dicts of what is not None."""
-    data = dict(zip(_NAMES, (x, y, sample_weight), strict=True))
-    try:
-        return tf.data.Dataset.from_tensor_slices(
-            {
-                name: tree.map_structure(_array, value)
-                for name, value in data.items()
-                if value is not None
-            }
-        )
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            "The data of a model that prepares its own data must be arrays, "
-            "tensors or lists with an axis of examples, or a "
-            "`tf.data.Dataset` of batches. Received "
-            f"`x` of type {type(x).__name__}, with which TensorFlow fails: "
-            f"{error}"
-        ) from error
-
-
-def _array(value: Any) -> Any:
-    if tf.is_tensor(value) or not hasattr(value, "__array__"):
-        return value
-    return keras.ops.convert_to_numpy(value)
-
-
-def _split(
-    examples: tf.data.Dataset, split: float
-) -> tuple[tf.data.Dataset, tf.data.Dataset]:
-    """Returns the first examples, and the share `split`, which are the last."""
-    number = int(examples.cardinality())
-    first = math.floor(number * (1.0 - split))
-    if not 0 < first < number:
-        raise ValueError(
-            "`validation_split` must leave examples to train on, and some to "
-            f"validate on. Received: {split}, with {number} examples"
-        )
-    return examples.take(first), examples.skip(first)
-
-
-def _batched(
-    examples: tf.data.Dataset, batch_size: int | None
-) -> tf.data.Dataset:
-    """Returns a data set of batches (x, y, sample_weight), some None."""
-    batches = examples.batch(batch_size or 32)
-    return batches.map(lambda given: tuple(map(given.get, _NAMES)))
-
-
-def _mapped(data: tf.data.Dataset, prepare: Callable) -> tf.data.Dataset:
-    data = data.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
-    return data.prefetch(tf.data.AUTOTUNE)

@@ -2,9 +2,10 @@
 
 Workers that do not agree on the model, or on the steps, wait for each other in
 collectives, at worst for ever, or quietly train something else. `agree` looks
-first. It goes through the key-value store of TensorFlow's coordination service.
-A collective would not do: TensorFlow numbers collectives as they come, so that
-workers which have already created different variables exchange the wrong ones.
+first. It goes through the key-value store of the coordination service that
+TensorFlow and JAX have. A collective would not do: TensorFlow numbers
+collectives as they come, so that workers which have already created different
+variables exchange the wrong ones.
 """
 
 import contextlib
@@ -20,10 +21,8 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
-import tensorflow as tf
-
 from keras_sam._backend import replicas
-from keras_sam._backend.tensorflow import tensorflow_internals
+from keras_sam._backend import store
 
 _LOG = logging.getLogger(__name__)
 _PATIENCE = 10  # Seconds until a worker that is missing is logged once more.
@@ -37,7 +36,7 @@ _calls = itertools.count()
 
 
 def agree(
-    strategy: tf.distribute.Strategy,
+    strategy: Any,
     facts: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
     seconds: float = 600,
 ) -> None:
@@ -47,7 +46,7 @@ def agree(
     there are several workers, and returns at once where there are not.
 
     Args:
-        strategy: `tf.distribute.Strategy`.
+        strategy: `tf.distribute.Strategy`, or Keras's distribution on JAX.
         facts: Dict from names to values that JSON can hold, or a function that
             returns such a dict. Of nested values an error names the parts that
             differ.
@@ -70,7 +69,7 @@ def agree(
 
 
 def exchange(
-    strategy: tf.distribute.Strategy, facts: Any, seconds: float = 600
+    strategy: Any, facts: Any, seconds: float = 600
 ) -> dict[_Task, Any]:
     """Returns the facts of each task, the same dict on all workers.
 
@@ -83,23 +82,23 @@ def exchange(
     number = next(_calls)
     deadline = time.monotonic() + seconds
     text = json.dumps(facts() if callable(facts) else facts)
-    tensorflow_internals.write(_key(number, me), text)
+    store.write(_key(number, me), text)
     texts = _read(number, others, strategy, deadline)
     # The store lives in the first worker, which must not leave before the
     # others have read it.
-    tensorflow_internals.write(_key(number, me, "read"), "")
+    store.write(_key(number, me, "read"), "")
     if me == others[0]:
         _read(number, others, strategy, deadline, "read")
     if number:
         # All workers are here, so all have read the facts of the last call.
         for key in (_key(number - 1, me), _key(number - 1, me, "read")):
-            tensorflow_internals.delete(key)
+            store.delete(key)
     return {task: json.loads(text) for task, text in texts.items()}
 
 
 @contextlib.contextmanager
 def writing(
-    strategy: tf.distribute.Strategy, path: str | os.PathLike
+    strategy: Any, path: str | os.PathLike
 ) -> Iterator[str | os.PathLike]:
     """Gives each worker a place to write what is one file for all of them.
 
@@ -110,7 +109,7 @@ def writing(
     only.
 
     Args:
-        strategy: `tf.distribute.Strategy`.
+        strategy: `tf.distribute.Strategy`, or Keras's distribution on JAX.
         path: Where to write.
 
     Yields:
@@ -144,7 +143,7 @@ def _key(number: int, task: _Task, kind: str = "facts") -> str:
 def _read(
     number: int,
     others: Sequence[_Task],
-    strategy: tf.distribute.Strategy,
+    strategy: Any,
     deadline: float,
     kind: str = "facts",
 ) -> dict[_Task, str]:
@@ -154,21 +153,18 @@ def _read(
         while task not in texts:
             left = min(_PATIENCE, deadline - time.monotonic())
             try:
-                texts[task] = tensorflow_internals.read(
+                texts[task] = store.read(
                     _key(number, task, kind), max(1, int(1000 * left))
                 )
-            except tf.errors.DeadlineExceededError:
+            except store.LateError:
                 _complain(task, strategy, late=time.monotonic() >= deadline)
     return texts
 
 
-def _complain(
-    task: _Task, strategy: tf.distribute.Strategy, late: bool
-) -> None:
+def _complain(task: _Task, strategy: Any, late: bool) -> None:
     """Logs that a task is missing, or raises if it will not come."""
-    address = strategy.cluster_resolver.cluster_spec().task_address(*task)
-    name = f"{task[0]} {task[1]} at {address}"
-    failure = tensorflow_internals.failure(*task)
+    name = f"{task[0]} {task[1]}{replicas.address(strategy, task)}"
+    failure = store.failure(*task)
     if failure is not None:
         raise RuntimeError(
             f"Lost {name} while waiting for it. See the log of that worker"
