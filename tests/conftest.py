@@ -4,12 +4,16 @@ import gc
 import importlib.metadata
 import os
 
+import keras
 import pytest
-import tensorflow as tf
-from tensorflow.python.framework import ops
 from xdist.scheduler import LoadFileScheduling
 
+from tests.support import engine
 from tests.support import machine
+
+if not engine.JAX:
+    import tensorflow as tf
+    from tensorflow.python.framework import ops
 
 # Tests that mostly start processes.
 PROCESSES = (
@@ -35,7 +39,8 @@ def pytest_report_header():
     tensorflow = version("tensorflow-cpu", "tensorflow", "tensorflow-tpu")
     return [
         f"processor: {machine.processor()}, {os.cpu_count()} CPUs",
-        f"tensorflow {tensorflow}, keras {version('keras')}",
+        f"{keras.backend.backend()} of tensorflow {tensorflow}, "
+        f"jax {version('jax')}, keras {version('keras')}",
     ]
 
 
@@ -82,6 +87,9 @@ def forget():
     trained model would stay, and Python would spend minutes looking for garbage
     among them.
     """
+    if engine.JAX:
+        yield
+        return
     registry = ops.gradient_registry._registry
     before = set(registry)
     yield
@@ -91,6 +99,9 @@ def forget():
 
 @pytest.fixture(autouse=True)
 def leave():
-    """Checks that a test leaves the scopes of strategies that it enters."""
+    """Checks that a test leaves the strategies that it enters."""
     yield
-    assert not tf.distribute.has_strategy()
+    if engine.JAX:
+        assert keras.distribution.distribution() is None
+    else:
+        assert not tf.distribute.has_strategy()

@@ -7,7 +7,6 @@ import sys
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import ops
 
 import keras_sam
@@ -19,6 +18,7 @@ from keras_sam import recipes
 from keras_sam import samples
 from keras_sam import starts
 from keras_sam._algorithm import draws
+from tests.support import engine
 from tests.support import oracle
 from tests.support import oracle_costs as costs
 from tests.support import oracle_descents as combined
@@ -59,14 +59,15 @@ def batches():
 def drawn(mode, part, draw, climb=0):
     """Returns what a part draws in each step, a list of arrays."""
 
-    @tf.function(jit_compile=mode == "xla")
     def of_step(t):
         name = keras.saving.get_registered_name(type(part))
         return draw(draws.Draws(name, part.seed, t, 0, climb))
 
+    of_step = engine.compiled(of_step, mode)
+    steps = [ops.convert_to_tensor(t, "int32") for t in range(STEPS + 1)]
     return [
-        tf.nest.map_structure(lambda a: a.numpy(), of_step(tf.constant(t)))
-        for t in range(STEPS + 1)
+        keras.tree.map_structure(ops.convert_to_numpy, of_step(t))
+        for t in steps
     ]
 
 

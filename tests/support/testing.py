@@ -7,40 +7,20 @@ module sets the devices, not a conftest, so that a test file also runs alone.
 import contextlib
 import dataclasses
 import functools
-import os
 
-os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from tests.support import engine  # First: it sets the devices.
 
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-import tensorflow as tf  # noqa: E402
-from keras import ops  # noqa: E402
+# isort: split
+import keras
+import numpy as np
+import pytest
+from keras import ops
 
-import keras_sam  # noqa: E402
-from keras_sam import cadences  # noqa: E402
-from keras_sam import descents  # noqa: E402
-from keras_sam import directions  # noqa: E402
-from keras_sam import starts  # noqa: E402
-
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0],
-    [tf.config.LogicalDeviceConfiguration()] * 2,
-)
-
-
-def _untuned(dataset):
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return dataset.with_options(options)
-
-
-# The end of an iterator waits for the thread that tunes it. On a busy machine
-# the thread may miss the signal to end, and sleep on for up to a minute.
-# TensorFlow calls this function for each iterator. If a version of TensorFlow
-# does not, tests are only slower.
-tf.data.Dataset._apply_debug_options = _untuned
+import keras_sam
+from keras_sam import cadences
+from keras_sam import descents
+from keras_sam import directions
+from keras_sam import starts
 
 DIRECTIONS = (
     directions.Normalized(),
@@ -77,12 +57,7 @@ STATEFUL = {
     },
 }
 
-# Arguments of `compile` for each way in which Keras can run a step.
-MODES = {
-    "eager": {"run_eagerly": True},
-    "graph": {},
-    "xla": {"jit_compile": True},
-}
+MODES = engine.MODES
 
 
 def thinned(values, keep):
@@ -110,7 +85,7 @@ ALSO = pytest.mark.also  # `make test-all` runs these, too.
 @functools.cache
 def two_replicas():
     """Returns the MirroredStrategy of two logical CPUs."""
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    return engine.tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -137,7 +112,8 @@ def float64():
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
     try:
-        yield
+        with engine.float64():
+            yield
     finally:
         keras.config.set_floatx("float32")
         keras.config.set_dtype_policy("float32")
@@ -219,8 +195,9 @@ def replicated_step(model, x, y):
 
     def part(arrays, replica):
         index = replica.replica_id_in_sync_group
-        return tf.nest.map_structure(
-            lambda array: tf.constant(np.split(array, replicas)[index]), arrays
+        return engine.tf.nest.map_structure(
+            lambda array: engine.tf.constant(np.split(array, replicas)[index]),
+            arrays,
         )
 
     with strategy.scope():

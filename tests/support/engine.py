@@ -1,0 +1,71 @@
+"""The backend that the tests run on: its devices, and how it compiles.
+
+`KERAS_BACKEND=jax` runs a test file on JAX. TensorFlow must then not be
+imported by anything: here its import is blocked.
+"""
+
+import contextlib
+import os
+import sys
+
+os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+JAX = os.environ.get("KERAS_BACKEND") == "jax"
+if JAX:
+    sys.modules.setdefault("tensorflow", None)
+    os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")
+    import jax
+    from keras.src.backend.common import dtypes
+else:
+    import tensorflow as tf
+
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0],
+        [tf.config.LogicalDeviceConfiguration()] * 2,
+    )
+
+    def _untuned(dataset):
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return dataset.with_options(options)
+
+    # The end of an iterator waits for the thread that tunes it. On a busy
+    # machine the thread may miss the signal to end, and sleep on for up to a
+    # minute. TensorFlow calls this function for each iterator. If a version of
+    # TensorFlow does not, tests are only slower.
+    tf.data.Dataset._apply_debug_options = _untuned
+
+# Arguments of `compile` for each way in which Keras can run a step.
+MODES = {
+    "eager": {"run_eagerly": True},
+    "graph": {"jit_compile": False} if JAX else {},
+    "xla": {"jit_compile": True},
+}
+
+
+def compiled(function, mode):
+    """Returns a function, compiled as a train step of that mode."""
+    if JAX:
+        return jax.jit(function) if mode == "xla" else function
+    return tf.function(function, jit_compile=mode == "xla")
+
+
+@contextlib.contextmanager
+def float64():
+    """Lets the backend compute in float64.
+
+    Keras has no float64 on JAX: a table takes it for float32.
+    """
+    if not JAX:
+        yield
+        return
+    table = dict(dtypes.BIT64_TO_BIT32_DTYPE)
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    dtypes.BIT64_TO_BIT32_DTYPE.update({name: name for name in table})
+    try:
+        yield
+    finally:
+        dtypes.BIT64_TO_BIT32_DTYPE.update(table)
+        jax.config.update("jax_enable_x64", before)
