@@ -86,13 +86,18 @@ def _check_fold(name, part):
             f"fold, in the class `{kind.__name__}`, as "
             f"`keras_sam.parts.Descent` says. Received: {part!r}"
         )
-    if _definer(kind, "start") is not _definer(kind, "visit"):
+    own = [
+        hook
+        for hook in ("start", "visit")
+        if getattr(kind, hook) is not getattr(parts.Descent, hook)
+    ]
+    if len(own) == 1:
         raise ValueError(
-            "A descent must define `start` and `visit` in the same class, "
-            f"since one returns what the other takes. Received `{name}`: "
-            f"{part!r}"
+            "A fold must define both `start` and `visit`, since one returns "
+            f"what the other takes, or none of them. Received `{name}`, with "
+            f"`{own[0]}` alone: {part!r}"
         )
-    caller = _definer(kind, "__call__")
+    caller = next(base for base in kind.__mro__ if "__call__" in vars(base))
     for hook in _FOLD:
         if hook in vars(caller) and caller is not parts.Descent:
             raise ValueError(
@@ -100,11 +105,6 @@ def _check_fold(name, part):
                 f"class would ignore. Call a helper `_{hook}`, or define "
                 f"`finish` and no `__call__`. Received `{name}`: {part!r}"
             )
-
-
-def _definer(kind, name):
-    """Returns the class that an attribute of a class comes from."""
-    return next(base for base in kind.__mro__ if name in vars(base))
 
 
 def _check_role(name, part, role):
