@@ -12,9 +12,9 @@ examples:
   {_PROGRAM} methods
       all methods, as a table
   {_PROGRAM} methods "*look*"
-      the methods whose name, title, note or source has the pattern
+      the methods whose name, title, note or paper has the pattern
   {_PROGRAM} show gsam
-      one method: whose its numbers are, the call, what a step does
+      one method: its paper, its use, its numbers, the call, what a step does
   {_PROGRAM} landscape model.keras data.npz --rho=0.05
       how sharp the loss of a saved model is
   {_PROGRAM} landscape --help
