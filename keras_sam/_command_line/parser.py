@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: List of strings; None for the command line of the program.
     """
-    parser = _parser()
+    parser = build()
     given = parser.parse_args(arguments)
     try:
         print(given.run(given))
@@ -43,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def build() -> argparse.ArgumentParser:
+    """Returns the parser of the program, with its commands."""
     parser = argparse.ArgumentParser(
         prog=_PROGRAM,
         description="Sharpness-aware minimization for Keras: the published "
