@@ -27,6 +27,8 @@ def test_against_numpy():
         np.testing.assert_array_equal(actual, 0 * actual)
     for actual, a in zip(vectors.unit(tensors), arrays, strict=True):
         np.testing.assert_allclose(actual, a / np.linalg.norm(flat))
+    for actual, a in zip(vectors.zeros(tensors), arrays, strict=True):
+        np.testing.assert_array_equal(actual, np.zeros_like(a))
 
 
 @pytest.mark.parametrize("name", ["add", "subtract", "dot"])

@@ -119,7 +119,7 @@ class Path:
             ValueError: If `visit` returns a carry of another structure, or of
                 other shapes or dtypes.
         """
-        who = self._method.descent.who
+        who = f"`visit` of {self._method.descent.who}"
 
         def visited(carry, point):
             return returned.carry(who, visit(carry, point), carry)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+import types
 
 import pytest
 
@@ -53,6 +54,8 @@ def refusal(name, part, kind=ValueError):
         ("direction", parts.Direction, "take_slices", True, "takes_slices"),
         ("descent", parts.Descent, "take_slice", True, "takes_slices"),
         ("descent", parts.Descent, "decouple", True, "decoupled"),
+        ("descent", parts.Descent, "visits", method, "visit"),
+        ("direction", parts.Direction, "loop", True, "loops"),
         ("ascent_samples", parts.Samples, "chek", method, "check"),
     ],
 )
@@ -139,6 +142,11 @@ def test_a_field_with_the_name_of_a_hook():
         ("cadence", parts.Cadence, "rests", True),
         ("direction", parts.Direction, "rest", True),
         ("direction", parts.Direction, "factor", 0.5),
+        # A fold belongs to descents, and other parts may have such helpers.
+        ("direction", parts.Direction, "start", method),
+        ("cadence", parts.Cadence, "visit", method),
+        ("ascent_samples", parts.Samples, "finish", method),
+        ("descent", parts.Descent, "stats", method),
         # `factor` only saves time.
         ("descent", parts.Descent, "factor", method),
         ("cadence", parts.Cadence, "factor", method),
@@ -159,6 +167,66 @@ def test_a_field_with_the_name_of_a_hook():
 def test_what_is_no_mistake(name, role, attribute, value, derived):
     part = subclass(role if derived else object, **{attribute: value})
     assert ROLES[name](name, part).part is part
+
+
+class Fold(parts.Descent):
+    """The last gradient."""
+
+    def finish(self, clean, last):
+        return last.grads
+
+
+class Called(Fold):
+    """Overrides what the fold would be called by."""
+
+    def __call__(self, clean, path):
+        return clean.grads
+
+
+class Counted(Fold):
+    """Keeps a number, and asks for context."""
+
+    def start(self, clean):
+        return 0
+
+    def visit(self, kept, point):
+        return kept + 1
+
+    def finish(self, clean, kept, *, context):
+        return kept
+
+
+def test_a_fold():
+    last, called, counted = (
+        ROLES["descent"]("descent", part()) for part in (Fold, Called, Counted)
+    )
+    assert last.folds and counted.folds and not called.folds
+    assert counted.asks_for_context and not last.asks_for_context
+    assert Counted()(None, iter("abc"), context=None) == 3
+    assert called.part(types.SimpleNamespace(grads=[1]), iter(())) == [1]
+
+
+def test_a_fold_without_finish():
+    class Mute(parts.Descent):
+        pass
+
+    text = refusal("descent", Mute(), TypeError)
+    assert "define `__call__`, or `finish` of a fold" in text
+
+
+@pytest.mark.parametrize("hook", ["start", "visit"])
+def test_half_of_a_fold(hook):
+    part = type("Half", (Fold,), {hook: method})()
+    text = refusal("descent", part)
+    assert "must define both `start` and `visit`" in text
+    assert f"with `{hook}` alone" in text
+
+
+@pytest.mark.parametrize("hook", ["start", "visit", "finish"])
+def test_a_fold_beside_a_call(hook):
+    hooks = dict.fromkeys({hook, "start", "visit"}, method)
+    text = refusal("descent", subclass(parts.Descent, **hooks))
+    assert "is a hook of a fold, which `__call__` of the same class" in text
 
 
 @pytest.mark.parametrize("name", ROLES)

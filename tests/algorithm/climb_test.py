@@ -10,7 +10,9 @@ import pytest
 import keras_sam
 from keras_sam import descents
 from keras_sam import directions
+from keras_sam import parts
 from keras_sam import samples
+from keras_sam import vectors
 from tests.support import oracle
 from tests.support import testing
 
@@ -189,6 +191,38 @@ def test_schedule_of_rho_follows_the_optimizer():
         )
         expected = [a - b for a, b in zip(expected, gradients[-1])]
         assert_close(sam.get_weights(), expected)
+
+
+class Folded(parts.Descent):
+    """The sum over the climb, as a fold that does not keep its shape."""
+
+    def start(self, clean):
+        return []
+
+    def visit(self, kept, point):
+        return vectors.add(kept, point.grads) if kept else point.grads
+
+    def finish(self, clean, kept):
+        return kept
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph"])
+def test_what_a_fold_keeps_must_keep_its_shape(mode):
+    with pytest.raises(ValueError, match="`visit` of .*Folded.* must return"):
+        descent_of_library(mode, ascent_steps=2, descent=Folded())
+
+
+class Summed(Folded):
+    def start(self, clean):
+        return vectors.zeros(clean.grads)
+
+
+@pytest.mark.parametrize("mode", testing.MODES)
+def test_a_fold_of_a_user(mode):
+    actual = descent_of_library(mode, rho=0.3, ascent_steps=3, descent=Summed())
+    _, gradients = oracle.climb(weights(), *data(), oracle.sam, "split", 0.3, 3)
+    expected = [sum(of_variable) for of_variable in zip(*gradients[1:])]
+    assert_close(actual, expected)
 
 
 # To first order in rho, a climb measures the loss at some distance along g_0.

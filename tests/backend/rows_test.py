@@ -342,6 +342,15 @@ INDICES = {
 }
 
 
+def test_zeros_are_in_the_same_rows():
+    """So a sum that begins with them adds rows at the same places."""
+    slices = random_slices([3, 9, 3], 0)
+    (zeros,) = vectors.zeros([slices])
+    np.testing.assert_array_equal(zeros.indices, slices.indices)
+    (total,) = vectors.add([zeros], [slices])
+    np.testing.assert_array_equal(*map(tf.convert_to_tensor, (total, slices)))
+
+
 def test_small_tables_are_not_sorted(monkeypatch):
     x, y = (random_slices(INDICES["others"][i], i) for i in range(2))
     sorted_ = [vectors.dot([x], [y]), vectors.norm([x])]
