@@ -14,9 +14,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 JAX = os.environ.get("KERAS_BACKEND") == "jax"
 if JAX:
     sys.modules.setdefault("tensorflow", None)
-    os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")
     import jax
     from keras.src.backend.common import dtypes
+
+    # JAX reads the environment where it is imported, which may be earlier.
+    DEVICES = int(os.environ.get("JAX_NUM_CPU_DEVICES", "8"))
+    jax.config.update("jax_num_cpu_devices", DEVICES)
 else:
     import tensorflow as tf
 
