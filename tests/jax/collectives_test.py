@@ -35,6 +35,12 @@ def shapes(types):
     ]
 
 
+def gathered(text):
+    """Returns the shapes that all-gathers make."""
+    found = re.findall(r"= (.*?) all-gather(?:-start)?\(", text)
+    return {tuple(shape) for types in found for shape in shapes(types)}
+
+
 def program(**arguments):
     """Returns (the program of a step on 4 devices, its wrapper)."""
     with meshes.devices(4).scope():
