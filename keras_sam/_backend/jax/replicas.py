@@ -21,6 +21,14 @@ def current():
     return keras.distribution.distribution()
 
 
+def parts(distribution):
+    """Returns the number of parts that a distribution makes of a batch."""
+    mesh = distribution.device_mesh
+    if distribution.batch_dim_name not in mesh.axis_names:
+        return 1
+    return mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)]
+
+
 def strategic():
     """Whether this is traced for devices that climb on their own."""
     return _axis() is not None

@@ -45,7 +45,7 @@ def mean(climb: Callable, evaluator: Any, batch: Batch, method: Any) -> Any:
         distribution is None
         or method.sync_perturbations
         or method.ascent_steps == 0
-        or feeding.parts(distribution) == 1
+        or replicas.parts(distribution) == 1
     ):
         return climb(batch, state)
     return _on_each(climb, evaluator, batch, state, distribution)
@@ -65,7 +65,7 @@ def _on_each(
 
     def here(batch: Batch, state: list) -> Any:
         with replicas.along(axis):
-            share = 1 / feeding.parts(distribution)
+            share = 1 / replicas.parts(distribution)
             batch = splits.scaled(
                 batch, _scales(evaluator, batch, state, share)
             )

@@ -9,16 +9,9 @@ import keras
 from keras import tree
 
 from keras_sam import _keras_internals
+from keras_sam._backend import replicas
 from keras_sam._training import agreement
 from keras_sam._training import fingerprint
-
-
-def parts(distribution: Any) -> int:
-    """Returns the number of parts that a distribution makes of a batch."""
-    mesh = distribution.device_mesh
-    if distribution.batch_dim_name not in mesh.axis_names:
-        return 1
-    return mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)]
 
 
 def axes(variable: keras.Variable) -> list[str]:
@@ -166,7 +159,7 @@ class _Checked:
 
 def _parts_here(distribution: Any) -> int:
     """Returns the parts that this process makes of the batches it is given."""
-    number = parts(distribution)
+    number = replicas.parts(distribution)
     # Processes along other axes of the mesh have the same part.
     return max(1, number // jax.process_count())
 
