@@ -11,10 +11,12 @@ from tests.support import engine  # isort: skip
 if not engine.JAX:
     pytest.skip("for the JAX backend", allow_module_level=True)
 
+import jax
+import numpy as np
+
 from keras_sam import directions
 from tests.jax import meshes
 from tests.support import testing
-
 
 # The loss, and the sums of metrics, go along with a gradient.
 SCALARS = 8
@@ -50,6 +52,18 @@ def program(**arguments):
 
 def weights(sam):
     return sum(math.prod(v.shape) for v in sam.trainable_variables)
+
+
+def test_gathered_finds_what_a_device_holds_whole():
+    distribution = meshes.devices(4)
+    mesh = distribution.device_mesh.backend_mesh
+    divided, whole = (
+        jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axes))
+        for axes in (("batch",), ())
+    )
+    x = jax.device_put(np.ones((8, 3), "float32"), divided)
+    step = jax.jit(lambda x: x + 1, out_shardings=whole)
+    assert (8, 3) in gathered(step.lower(x).compile().as_text())
 
 
 @pytest.mark.parametrize("steps", [1, 3])

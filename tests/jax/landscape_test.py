@@ -31,9 +31,9 @@ FUNCTIONS = {
     "line": lambda at: landscape.line(at, coordinates=[-1, 0, 1]).losses,
     "climbs": lambda at: landscape.climbs(at, (0.1, 0.2)).losses,
     "ascent plane": lambda at: landscape.ascent_plane(at, 0.1).path_losses,
-    "density": lambda at: landscape.spectral_density(
-        at, draws=1, iterations=2
-    ).nodes,
+    "density": lambda at: (
+        landscape.spectral_density(at, draws=1, iterations=2).nodes
+    ),
     "squares": lambda at: [
         float(np.sum(square)) for square in at.squared_gradients(at.params, 3)
     ],

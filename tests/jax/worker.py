@@ -10,8 +10,6 @@ import pathlib
 import sys
 import time
 
-from tests.support import engine  # isort: skip
-
 import jax
 import keras
 

@@ -11,8 +11,8 @@ from keras import tree
 from keras_sam import _keras_internals
 from keras_sam._algorithm import splits
 from keras_sam._backend import batches
-from keras_sam._backend import replicas
 from keras_sam._backend import values
+from keras_sam._backend.jax import replicas
 from keras_sam._training import write_back
 from keras_sam._training.jax.distribute import feeding
 from keras_sam._types import Batch
@@ -61,7 +61,8 @@ def _on_each(
     batches.check(_WHO, batch)
     axis = distribution.batch_dim_name
     _check_whole(evaluator.params, axis)
-    part, whole = PartitionSpec(axis), PartitionSpec()
+    part: Any = PartitionSpec(axis)
+    whole: Any = PartitionSpec()
 
     def here(batch: Batch, state: list) -> Any:
         with replicas.along(axis):

@@ -9,7 +9,7 @@ import keras
 from keras import tree
 
 from keras_sam import _keras_internals
-from keras_sam._backend import replicas
+from keras_sam._backend.jax import replicas
 from keras_sam._training import agreement
 from keras_sam._training import fingerprint
 
