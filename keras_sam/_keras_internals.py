@@ -364,6 +364,15 @@ def data_of_epoch(iterator: Any) -> Any:
     return _private(iterator, "_get_iterator")()
 
 
+def forget_state(model: keras.Model) -> None:
+    """Keeps `fit` on JAX from assigning the values of the last good step.
+
+    Read in Keras 3.14 and 3.15: `JAXTrainer._jax_state`.
+    """
+    _private(model, "_jax_state_synced")  # An assignment would not miss it.
+    model._jax_state = None
+
+
 def distributed(data: Any) -> Any:
     """Returns a batch on all devices of the distribution that is set, on JAX.
 

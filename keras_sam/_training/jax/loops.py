@@ -87,36 +87,43 @@ class Loops(_keras_internals.FitHooks):
                 variables, those of the optimizer, and those of the metrics.
             data: A batch as `fit` takes it.
         """
-        trained, others, metrics = inner_steps.groups(self)
-        groups = (trained, others, self.optimizer.variables, metrics)
+        groups = self._groups()
+        _check_trained(self.optimizer, groups[0])
         with Scope(inner_steps.pairs(groups, state)) as scope:
             logs = self.step_on(data)
         return logs, inner_steps.present(scope, groups)
+
+    def _groups(self) -> tuple:
+        """Returns the lists of variables whose values a train step takes."""
+        trained, others, metrics = inner_steps.groups(self)
+        return trained, others, self.optimizer.variables, metrics
 
     def make_train_function(self, force: bool = False) -> None:
         """Makes the function that `fit` calls."""
         known = self.train_function
         super().make_train_function(force)
         if self.train_function is not known:
-            trained, others, metrics = inner_steps.groups(self)
-            groups = (trained, others, self.optimizer.variables, metrics)
-            self.train_function = _kept(self.train_function, groups)
+            self.train_function = _kept(self, self.train_function, self._groups)
 
     def make_test_function(self, force: bool = False) -> None:
         """Makes the function that `evaluate` calls."""
         known = self.test_function
         super().make_test_function(force)
         if self.test_function is not known:
-            groups = inner_steps.groups(self)
-            self.test_function = _kept(self.test_function, groups)
+            self.test_function = _kept(
+                self, self.test_function, lambda: inner_steps.groups(self)
+            )
 
     def make_predict_function(self, force: bool = False) -> None:
         """Makes the function that `predict` calls."""
         known = self.predict_function
         super().make_predict_function(force)
         if self.predict_function is not known:
-            groups = inner_steps.groups(self, metrics=False)
-            self.predict_function = _kept(self.predict_function, groups)
+            self.predict_function = _kept(
+                self,
+                self.predict_function,
+                lambda: inner_steps.groups(self, metrics=False),
+            )
 
     def variable_scope(self) -> contextlib.AbstractContextManager:
         """Returns a context for creating variables outside of a loop."""
@@ -146,7 +153,28 @@ class Loops(_keras_internals.FitHooks):
         """Does nothing: JAX has no parameter servers."""
 
 
-def _kept(function: Callable, groups: Sequence) -> Callable:
+def _check_trained(
+    optimizer: keras.Optimizer, trained: Sequence[keras.Variable]
+) -> None:
+    """Raises ValueError if the optimizer was made for other variables."""
+    then = {id(v): v for v in _keras_internals.optimized(optimizer)}
+    now = {id(v): v for v in trained}
+    differing = [
+        v.path
+        for key, v in {**then, **now}.items()
+        if key not in then or (key not in now)
+    ]
+    if differing:
+        raise ValueError(
+            "Other variables are trained now than the optimizer was made for. "
+            "Call `compile` again, with a new optimizer, after freezing "
+            f"layers or making them trainable. Received: {differing}"
+        )
+
+
+def _kept(
+    model: keras.Model, function: Callable, groups: Callable[[], Sequence]
+) -> Callable:
     """Returns a function of Keras's loops that loses no values in an error.
 
     Keras takes the values from the variables before the first step, and puts
@@ -154,19 +182,23 @@ def _kept(function: Callable, groups: Sequence) -> Callable:
     variables empty.
 
     Args:
+        model: The wrapper.
         function: Function of the state and an iterator over batches.
-        groups: Lists of the variables whose values are the state.
+        groups: Function that returns the lists of the variables whose values
+            are the state.
     """
 
     def kept(state: Any, iterator: Any) -> Any:
+        present = groups()
         try:
             return function(state, iterator)
         except StopIteration:
             raise
         except BaseException:
-            for variable, value in inner_steps.pairs(groups, state):
+            for variable, value in inner_steps.pairs(present, state):
                 if not value.is_deleted():
                     variable.assign(value)
+            _keras_internals.forget_state(model)
             raise
 
     return kept
