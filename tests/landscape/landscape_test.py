@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import tree
 
 import keras_sam
-from keras_sam._backend import datasets
+from keras_sam._evaluation import datasets
 from keras_sam.landscape import Landscape
 from tests.support import oracle
 from tests.support import surfaces

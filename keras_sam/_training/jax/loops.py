@@ -7,8 +7,8 @@ from typing import Any
 import keras
 
 from keras_sam import _keras_internals
-from keras_sam._backend import building
-from keras_sam._backend.jax.scope import Scope
+from keras_sam._evaluation import building
+from keras_sam._evaluation.jax.scope import Scope
 from keras_sam._training import tensorboard
 from keras_sam._training.jax import inner_steps
 from keras_sam._training.jax.distribute import feeding

@@ -10,11 +10,11 @@ import keras
 
 from keras_sam import _keras_internals
 from keras_sam._backend.jax import batches
-from keras_sam._backend.jax import building
 from keras_sam._backend.jax import compiling
-from keras_sam._backend.jax import evaluator
 from keras_sam._backend.jax import values
-from keras_sam._backend.jax.datasets import Batches
+from keras_sam._evaluation.jax import building
+from keras_sam._evaluation.jax import evaluator
+from keras_sam._evaluation.jax.datasets import Batches
 from keras_sam._types import Batch
 
 # JAX and Keras raise these errors if data do not fit a model.
