@@ -5,6 +5,7 @@ imported by anything: here its import is blocked.
 """
 
 import contextlib
+import functools
 import os
 import sys
 
@@ -14,9 +15,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 JAX = os.environ.get("KERAS_BACKEND") == "jax"
 if JAX:
     sys.modules.setdefault("tensorflow", None)
-    os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")
     import jax
+    import keras
     from keras.src.backend.common import dtypes
+
+    jax.config.update("jax_num_cpu_devices", 8)
 else:
     import tensorflow as tf
 
@@ -42,6 +45,25 @@ MODES = {
     "graph": {"jit_compile": False} if JAX else {},
     "xla": {"jit_compile": True},
 }
+
+
+# The modes in which Keras calls a model only to trace it.
+TRACED = ("xla",) if JAX else ("graph", "xla")
+
+
+# TensorFlow numbers collectives anew for each strategy: two strategies in one
+# process abort each other where the same number has other shapes.
+@functools.cache
+def two_replicas():
+    """Returns the MirroredStrategy of two logical CPUs, on TensorFlow."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+def two_devices():
+    """Returns a context in which models train on two CPUs."""
+    if not JAX:
+        return two_replicas().scope()
+    return keras.distribution.DataParallel(devices=["cpu:0", "cpu:1"]).scope()
 
 
 def compiled(function, mode):

@@ -16,6 +16,18 @@ import keras
 _here = threading.local()
 
 
+def of(model):
+    """Returns the distribution that is set: on JAX it holds for all models."""
+    del model
+    return current()
+
+
+def scope(strategy):
+    """Returns a context that changes nothing: `strategy` is set already."""
+    del strategy
+    return contextlib.nullcontext()
+
+
 def current():
     """Returns the distribution that is set, or None."""
     return keras.distribution.distribution()
@@ -76,7 +88,7 @@ def along(axis):
 
 
 def tasks(strategy):
-    """Returns a list of (type, index) of all processes, if there are several."""
+    """Returns (type, index) of all processes, if there are several."""
     del strategy
     number = jax.process_count()
     return [("process", i) for i in range(number)] if number > 1 else []
