@@ -50,6 +50,8 @@ def train(settings):
         The content of `result.json`.
     """
     kept = {k: v for k, v in vars(settings).items() if k not in options.PLACES}
+    # Several runs in one process: all alike. It forgets a distribution, too.
+    keras.utils.clear_session()
     if settings.deterministic:
         engine.machine.make_deterministic()
     strategy = options.STRATEGIES[settings.strategy](settings)
@@ -73,7 +75,6 @@ def _train(settings, kept, strategy):
             print(f"{folder} is finished; nothing to do.", flush=True)
         return result
 
-    keras.utils.clear_session()  # Several runs in one process: all alike.
     keras.config.set_dtype_policy(settings.mixed_precision)
     # The first worker downloads and prepares; others may share its disk.
     distribute.on_chief(strategy, lambda: load_data(settings) and None, 3600)

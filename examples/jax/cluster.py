@@ -4,8 +4,11 @@ JAX takes the addresses as they are. This module checks them first, and its
 errors say what is wrong.
 """
 
+import contextlib
 import functools
 import os
+import sys
+import threading
 
 import jax
 
@@ -50,6 +53,8 @@ def _wrong(name, what, given):
 def join(kind, seconds):
     """Joins the other processes, where the environment names any.
 
+    If they do not come in time, the process ends with the status 1.
+
     Args:
         kind: "environment" or "slurm", who says which processes there are.
         seconds: How long to wait for the others.
@@ -57,7 +62,6 @@ def join(kind, seconds):
     Raises:
         ValueError: If the environment does not describe them.
         OSError: If the port of the first process is taken.
-        TimeoutError: If other processes do not come in time.
     """
     if kind == "slurm":
         _initialize(seconds, cluster_detection_method="slurm")
@@ -65,27 +69,39 @@ def join(kind, seconds):
         address, number, index = description(os.environ)
         if not index:
             ports.check(address)
-        if number > 1:
-            print(
-                f"Process {index} of {number}; waits for all at {address}",
-                flush=True,
+        who = f"process {index} of {number}, all of which meet at {address}"
+        print(f"This is {who}", flush=True)
+        with _limit(seconds, who):
+            _initialize(
+                2 * seconds + 60,
+                coordinator_address=address,
+                num_processes=number,
+                process_id=index,
             )
-        _initialize(
-            seconds,
-            coordinator_address=address,
-            num_processes=number,
-            process_id=index,
-        )
 
 
 def _initialize(seconds, **arguments):
-    try:
-        jax.distributed.initialize(
-            initialization_timeout=max(1, int(seconds)), **arguments
+    jax.distributed.initialize(
+        initialization_timeout=max(1, int(seconds)), **arguments
+    )
+
+
+@contextlib.contextmanager
+def _limit(seconds, who):
+    """Ends the process after some time. JAX would abort without a reason."""
+
+    def end():
+        print(
+            f"TimeoutError: Waited {seconds} s for the others. This is {who}",
+            file=sys.stderr,
+            flush=True,
         )
-    except RuntimeError as error:
-        if "DEADLINE_EXCEEDED" not in str(error):
-            raise
-        raise TimeoutError(
-            f"Waited {seconds} s for all processes. {arguments}"
-        ) from error
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
