@@ -324,6 +324,20 @@ class FitHooks(keras.Model):
             self.build_before_loop(iterator, data_batch)
 
 
+# Several devices.
+
+
+def layout(variable: keras.Variable) -> Any:
+    """Returns how a variable lies on devices, on JAX, or None.
+
+    It is None without a distribution. It may be given to a new variable.
+
+    Read in Keras 3.14 and 3.15: `Variable._layout`, which an optimizer gives to
+    the slots of a variable. Only 3.15 has it on all backends.
+    """
+    return getattr(variable, "_layout", None)
+
+
 # What Keras's loops read.
 
 

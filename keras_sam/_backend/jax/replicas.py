@@ -3,8 +3,8 @@
 Keras's distributions make one program for all devices: a tensor is the tensor
 of all of them, and a mean over the batch is the mean over all devices. Nothing
 is left to do where all devices climb together. Where each device climbs on its
-own part of the batch, `each_on_its_own` maps a function over them, and only
-there `mean` has something to do.
+own part of the batch, `jax.shard_map` maps the climb over them. Only within
+`along` a mean has something to do.
 """
 
 import contextlib
@@ -54,7 +54,9 @@ def mean(tensors):
 
 
 def reduced(operation, tensors):
-    """Returns tensors, with float tensors reduced over devices.
+    """Returns tensors reduced over devices.
+
+    A mean leaves tensors of other dtypes than floats as they are.
 
     Args:
         operation: "mean", "sum" or "max".
@@ -68,13 +70,23 @@ def reduced(operation, tensors):
         "sum": jax.lax.psum,
         "max": jax.lax.pmax,
     }[operation]
-    floats = [i for i, t in enumerate(tensors) if _is_float(t)]
-    # One call: XLA then moves all tensors of a dtype by one collective.
-    found = function([tensors[i] for i in floats], axis)
+    chosen = [
+        i
+        for i, tensor in enumerate(tensors)
+        if operation != "mean" or _is_float(tensor)
+    ]
+    # One call: XLA then moves all tensors by one collective.
+    found = function([tensors[i] for i in chosen], axis)
     results = list(tensors)
-    for i, tensor in zip(floats, found, strict=True):
+    for i, tensor in zip(chosen, found, strict=True):
         results[i] = tensor
     return results
+
+
+def total(tensors):
+    """Returns the sum over devices of the single tensor of a list."""
+    (sum_of_all,) = reduced("sum", tensors)
+    return sum_of_all
 
 
 @contextlib.contextmanager

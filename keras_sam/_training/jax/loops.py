@@ -9,9 +9,12 @@ import keras
 from keras_sam import _keras_internals
 from keras_sam._evaluation import building
 from keras_sam._evaluation.jax.scope import Scope
+from keras_sam._training import agreement
+from keras_sam._training import fingerprint
 from keras_sam._training import tensorboard
 from keras_sam._training.jax import inner_steps
 from keras_sam._training.jax.distribute import feeding
+from keras_sam._training.jax.distribute import strategies
 
 
 class Loops(_keras_internals.FitHooks):
@@ -31,9 +34,42 @@ class Loops(_keras_internals.FitHooks):
     ) -> keras.callbacks.History:
         """Trains, as `keras.Model.fit` does, on all devices."""
         given = inspect.signature(super().fit).bind(x, *args, **kwargs)
+        strategies.check(self)
         feeding.check_fit(given.arguments)
         tensorboard.write_graph(self.model, given.arguments.get("callbacks"))
+        agreement.agree(
+            self.distribute_strategy,
+            {"fit": fingerprint.of_fit(given.arguments)},
+        )
         return super().fit(x, *args, **kwargs)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Returns loss and metrics, as `keras.Model.evaluate` does."""
+        # `fit` has checked the data that it validates on.
+        if not _keras_internals.validates(kwargs):
+            given = inspect.signature(super().evaluate).bind(*args, **kwargs)
+            strategies.check(self)
+            feeding.check_data(given.arguments)
+        return super().evaluate(*args, **kwargs)
+
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """Returns outputs, as `keras.Model.predict` does."""
+        given = inspect.signature(super().predict).bind(*args, **kwargs)
+        strategies.check(self)
+        feeding.check_data(given.arguments)
+        return super().predict(*args, **kwargs)
+
+    def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Trains on one batch, as `keras.Model.train_on_batch` does."""
+        strategies.check(self)
+        feeding.check_batch(x)
+        return super().train_on_batch(x, *args, **kwargs)
+
+    def test_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Evaluates on one batch, as `keras.Model.test_on_batch` does."""
+        strategies.check(self)
+        feeding.check_batch(x)
+        return super().test_on_batch(x, *args, **kwargs)
 
     def step_on(self, data: Any) -> dict[str, Any]:
         """Trains on a batch; returns the logs. A subclass has it."""
@@ -64,6 +100,9 @@ class Loops(_keras_internals.FitHooks):
 
         Keras alone would miss variables that are made in training mode only.
         """
+        if iterator is not None:
+            feeding.watch(iterator)
+            feeding.agree(self, iterator)
         if not all(layer.built for layer in _keras_internals.layers(self)):
             if data_batch is None:
                 _, _, batches = next(iter(iterator))
