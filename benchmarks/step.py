@@ -4,11 +4,11 @@ r"""Time and memory of a train step, compared with plain Keras.
     python -m benchmarks.step --network=cnn --mode=graph --rounds=20
     python -m benchmarks.step --backend=jax --backend=tensorflow
 
-Each network, backend and mode has a process, where plain Keras and n-step SAM take
-turns. So a change of the machine's load affects all of them. A ratio is the
-median of the ratios of the rounds. For some methods the script also prints how
-many seconds longer the first step takes than the second, and the largest memory
-of the process; each has a process of its own. The optimizer is SGD with
+Each network, backend and mode has a process, where plain Keras and n-step SAM
+take turns. So a change of the machine's load affects all of them. A ratio is
+the median of the ratios of the rounds. For some methods the script also prints
+how many seconds longer the first step takes than the second, and the largest
+memory of the process; each has a process of its own. The optimizer is SGD with
 momentum. On a GPU memory is the device's. In mode "passes" plain Keras is a
 graph. On JAX the mode is "xla": Keras compiles the whole step.
 

@@ -13,10 +13,10 @@ A number is the median over the rounds, with the quartiles behind it. A ratio is
 taken within a round.
 
 SAM of tf_keras takes its first gradient in inference mode. This is less work
-with batch normalization, and fails with embeddings. "on JAX" is Keras's JAX
-backend. "XLA" compiles the whole step; Keras by itself does this on GPUs only, and always on JAX. "fused" puts
+with batch normalization, and fails with embeddings. "XLA" compiles the whole
+step; Keras by itself does this on GPUs, and always on JAX. "fused" puts
 `fused.BatchNormalization` in place of Keras's layer. "keras_sam, on JAX" is
-Keras on its JAX backend; "JAX" is optax with Flax's networks.
+Keras on its JAX backend. "JAX" is optax with Flax's networks.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The examples and `python -m keras_sam` on JAX, where TensorFlow is blocked."""
+"""The examples and `python -m keras_sam` on JAX, with TensorFlow blocked."""
 
 import json
 import sys
@@ -88,13 +88,14 @@ def test_a_run_that_was_stopped_continues_to_the_bit(
 
 def test_devices_together_are_one_device(finished, tmp_path):
     """Without dropout, whose masks are of the whole batch or of its parts."""
-    same = ("--dropout=0", "--sync_perturbations")
+    same = ("--dropout=0", "--sync_perturbations", "--epochs=1")
+    same = (*same, "--learning_rate=0.01", "--lr_schedule=constant")
     one, eight = tmp_path / "one", tmp_path / "eight"
     run(one, *same)
     run(eight, *same, "--strategy=data_parallel")
-    # Devices add up in another order, which 22 steps spread.
+    # Devices add up in another order, which 11 steps spread.
     for a, b in zip(weights(one), weights(eight), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-4)
+        np.testing.assert_allclose(a, b, atol=1e-5)
 
 
 def test_devices_must_share_evenly(tmp_path):
