@@ -55,7 +55,7 @@ def _data(settings, arrays):
 
 def _method(settings, model):
     """Returns the name of the method, and in words what a step does."""
-    title = methods.title(keras_sam.recipes.RECIPES[settings.method])
+    title = keras_sam.recipes.RECIPES[settings.method].heading
     return f"{settings.method}: {title}\n{model.describe()}"
 
 

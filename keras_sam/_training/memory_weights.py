@@ -193,7 +193,7 @@ class MemoryWeights(held.Held):
 
     def _restart(self, role):
         kept = self._roles[role]
-        first = tree.flatten(self._first(role, values.read(kept.owners)))
+        first = tree.flatten(self._first(role, values.snapshot(kept.owners)))
         for weight, value in zip(kept.weights, first, strict=True):
             weight.assign(ops.cast(value, weight.dtype))
 
@@ -234,7 +234,7 @@ class MemoryWeights(held.Held):
         def initial(shape, dtype):
             # Keras calls this when the variables have their values.
             del shape
-            first = self._first(role, values.read(owners))
+            first = self._first(role, values.snapshot(owners))
             return ops.cast(tree.flatten(first)[index], dtype)
 
         layout = None if like is None else _keras_internals.layout(like)

@@ -96,7 +96,7 @@ class Landscape(Losses):
                 model, data, first, training, xla
             )
             self.variables = self._means.variables
-            self.params = values.kept(self.variables)
+            self.params = values.snapshot(self.variables)
             # Data that do not fit raise an error now.
             next(self.batches()).loss(self.params)
         except batch_means.MISFITS as error:

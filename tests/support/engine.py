@@ -9,6 +9,8 @@ import functools
 import os
 import sys
 
+import numpy as np
+
 os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -22,6 +24,7 @@ if JAX:
     # JAX reads the environment where it is imported, which may be earlier.
     DEVICES = int(os.environ.get("JAX_NUM_CPU_DEVICES", "8"))
     jax.config.update("jax_num_cpu_devices", DEVICES)
+    tf = None
 else:
     import tensorflow as tf
 
@@ -93,3 +96,34 @@ def float64():
     finally:
         dtypes.BIT64_TO_BIT32_DTYPE.update(table)
         jax.config.update("jax_enable_x64", before)
+
+
+def hessian(loss, variables):
+    """Returns the Hessian of a function, as one matrix, by the backend itself.
+
+    Args:
+        loss: Function without arguments, which reads the variables.
+        variables: List of Keras variables.
+    """
+    if JAX:
+        shapes = [tuple(v.shape) for v in variables]
+        ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])
+
+        def at(vector):
+            parts = jax.numpy.split(vector, ends[:-1])
+            values = [p.reshape(s) for p, s in zip(parts, shapes)]
+            with keras.StatelessScope(
+                list(zip(variables, values)), collect_losses=True
+            ):
+                return loss()
+
+        flat = np.concatenate([v.numpy().ravel() for v in variables])
+        return np.asarray(jax.hessian(at)(flat))
+    values = [v.value for v in variables]
+    with tf.GradientTape(persistent=True) as outer:
+        with tf.GradientTape() as inner:
+            value = loss()
+        grads = inner.gradient(value, values)
+        flat = tf.concat([tf.reshape(g, [-1]) for g in grads], 0)
+    rows = outer.jacobian(flat, values, experimental_use_pfor=False)
+    return np.concatenate([r.numpy().reshape(len(flat), -1) for r in rows], 1)

@@ -1,5 +1,6 @@
 """The values of variables."""
 
+import jax.numpy as jnp
 from keras import ops
 
 
@@ -8,9 +9,9 @@ def read(variables):
     return [ops.convert_to_tensor(variable.value) for variable in variables]
 
 
-def kept(variables):
-    """Returns the current values, to be kept while the variables change.
+def snapshot(variables):
+    """Returns current values that stay, whatever happens to the variables.
 
-    Keras lets JAX overwrite the values of variables in `fit` and `evaluate`.
+    Keras gives the arrays of variables away in each step (`donate_argnums`).
     """
-    return [ops.copy(value) for value in read(variables)]
+    return [jnp.copy(value) for value in read(variables)]

@@ -8,6 +8,6 @@ def read(variables):
     return [tf.convert_to_tensor(variable.value) for variable in variables]
 
 
-def kept(variables):
-    """Returns the current values, to be kept while the variables change."""
+def snapshot(variables):
+    """Returns current values that stay, whatever happens to the variables."""
     return read(variables)
