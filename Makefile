@@ -169,7 +169,7 @@ clean:
 # Renewed whenever pyproject.toml changes.
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) pip install --editable '.[tensorflow-cpu,dev]'
+	$(RUN) pip install --editable '.[tensorflow-cpu,jax,dev]'
 	touch $@
 
 # Turns every lower bound into the version itself.

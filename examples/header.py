@@ -5,7 +5,6 @@ import textwrap
 
 import keras_sam
 from examples import engine
-from examples import methods
 from examples import runs
 from keras_sam import distribute
 

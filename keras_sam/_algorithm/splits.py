@@ -13,7 +13,6 @@ from keras_sam._backend import batches
 from keras_sam._evaluation import compiled_losses
 from keras_sam._types import Batch
 
-
 SPLITS = "`num_batch_splits`"
 
 

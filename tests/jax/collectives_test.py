@@ -15,7 +15,6 @@ from keras_sam import directions
 from tests.jax import meshes
 from tests.support import testing
 
-
 # The loss, and the sums of metrics, go along with a gradient.
 SCALARS = 8
 

@@ -8,7 +8,7 @@ blocks before. A comment above a block may say otherwise:
     <!-- after: docs/x.md -->    the blocks of that page come first
     <!-- needs: package -->      the block runs if the package is there
 
-A block in a tab (`=== "TensorFlow"`) is indented by four spaces. In the tab "JAX"
+A block in a tab (`=== "TensorFlow"`) is indented by four spaces. In tab "JAX"
 it runs alone, in a process of its own on JAX, if JAX is there.
 """
 
