@@ -1,9 +1,9 @@
 """The machine that JAX runs on: devices, threads, versions."""
 
+import importlib.metadata
 import os
 
 import jax
-import jaxlib
 
 # Keras writes logs for TensorBoard by way of TensorFlow.
 WRITES_TENSORBOARD = False
@@ -11,7 +11,10 @@ WRITES_TENSORBOARD = False
 
 def versions():
     """Returns the versions of the backend."""
-    return {"jax": jax.__version__, "jaxlib": jaxlib.__version__}
+    return {
+        "jax": jax.__version__,
+        "jaxlib": importlib.metadata.version("jaxlib"),
+    }
 
 
 def devices():
