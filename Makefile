@@ -148,7 +148,7 @@ peers: $(VENV)/.installed $(PEERS:=/.installed)
 
 lock: $(VENV)/.installed
 	$(RUN) pip install --quiet --dry-run --ignore-installed \
-	    --report $(VENV)/lock.json '.[tensorflow-cpu,test]'
+	    --report $(VENV)/lock.json '.[tensorflow-cpu,jax,test]'
 	$(VENV)/bin/python -c 'import json, sys; \
 	    found = [i["metadata"] for i in json.load(sys.stdin)["install"]]; \
 	    print("# Made by `make lock` on Linux, for Bazel."); \
@@ -169,7 +169,7 @@ clean:
 # Renewed whenever pyproject.toml changes.
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) pip install --editable '.[tensorflow-cpu,dev]'
+	$(RUN) pip install --editable '.[tensorflow-cpu,jax,dev]'
 	touch $@
 
 # Turns every lower bound into the version itself.

@@ -9,6 +9,7 @@ are taken. The script prints what it leaves out.
 """
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -23,6 +24,8 @@ ALWAYS = ("layers_test", "build_test", "api_test")
 # case, since one such test may take a minute.
 SLOW = ("tests/contracts/", "tests/cost/")
 NEVER = ("tests/processes/", "tests/examples/benchmarks_test.py")
+# The folder of a backend. Twins have the same tests.
+_BACKEND = re.compile(r"\.(tensorflow|jax)\b")
 
 
 class Graph:
@@ -38,7 +41,7 @@ class Graph:
 
     def resolved(self, name):
         """Returns the module that an imported name is, or is in."""
-        name = name.replace(".tensorflow", "")
+        name = _BACKEND.sub("", name)
         while name and name not in self.modules:
             name = name.rpartition(".")[0]
         return name
@@ -60,9 +63,9 @@ class Graph:
 
 
 def dotted(source):
-    """Returns a.b for a/b.py and a/b/__init__.py; `tensorflow` is left out."""
-    parts = source.removesuffix(".py").removesuffix("/__init__").split("/")
-    return ".".join(part for part in parts if part != "tensorflow")
+    """Returns a.b for a/b.py and a/b/__init__.py; a backend is left out."""
+    name = source.removesuffix(".py").removesuffix("/__init__")
+    return _BACKEND.sub("", name.replace("/", "."))
 
 
 def mirrors(source):

@@ -190,7 +190,8 @@ def run(code, **environment):
 
 def test_another_backend_is_an_error():
     result = run(
-        "import keras; keras.backend.backend = lambda: 'torch'; import keras_sam"
+        "import keras\nkeras.backend.backend = lambda: 'torch'\n"
+        "import keras_sam"
     )
     assert result.returncode != 0
     assert "KERAS_BACKEND=tensorflow or KERAS_BACKEND=jax" in result.stderr

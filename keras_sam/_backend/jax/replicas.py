@@ -16,6 +16,18 @@ import keras
 _here = threading.local()
 
 
+def of(model):
+    """Returns the distribution that is set: on JAX it holds for all models."""
+    del model
+    return current()
+
+
+def scope(strategy):
+    """Returns a context that changes nothing: `strategy` is set already."""
+    del strategy
+    return contextlib.nullcontext()
+
+
 def current():
     """Returns the distribution that is set, or None."""
     return keras.distribution.distribution()
