@@ -28,6 +28,7 @@ is nearly the name of a hook (`lern`), and a hook of another role.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -131,6 +132,13 @@ class Direction(_Remembering):
     # inherit the method: its own `__call__` may not rescale by that factor.
     factor: ClassVar[Callable[..., Any] | None] = None
 
+    # Whether a direction that asks for context may be called in a loop, once
+    # for all steps of the climb. `context.ascent_step` is then a tensor, which
+    # `if` cannot ask. Without it the climb is unrolled: each step is compiled
+    # on its own. A direction that does not ask for context needs no such flag.
+    # A subclass does not inherit the value.
+    loops: ClassVar[bool] = False
+
     def learn(self, grads: list, memory: Any) -> Any:
         """Returns the memory after a climb.
 
@@ -152,6 +160,18 @@ class Descent(_Remembering):
     iterator reaches it, so a descent that folds gradients as they come needs no
     more memory for more steps. `grads` is a list of tensors, for all trained
     variables.
+
+    A descent may be a fold instead. It then defines `finish` in the place of
+    `__call__`, and `start` and `visit` if it needs more than the last point:
+
+        kept = start(clean)
+        for point in path:
+            kept = visit(kept, point)
+        grads = finish(clean, kept)
+
+    On GPUs and TPUs the JAX backend makes a loop of the climb of a fold, so it
+    compiles one step, whatever n is. It unrolls other climbs: it compiles n
+    steps.
     """
 
     # Whether the descent returns a pair of lists instead. The optimizer gets
@@ -162,6 +182,48 @@ class Descent(_Remembering):
     # Whether the descent needs no more of z_n than its `params`. The climb then
     # does not evaluate z_n: its `loss` is None, and its `grads` are empty.
     skips_end: ClassVar[bool] = False
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Folds the path. A descent that is no fold defines it anew.
+
+        Args:
+            *arguments: `clean`, `path`, and the memory of a descent that has
+                one.
+            **keywords: `context`, if `finish` asks for it.
+        """
+        clean, path, *memory = arguments
+        if type(self).visit is Descent.visit:
+            kept = last(clean, path)
+        else:
+            kept = _reduced(self.visit, path, self.start(clean))
+        return self.finish(clean, kept, *memory, **keywords)
+
+    def start(self, clean: Any) -> Any:
+        """Returns what a fold keeps before the first point of the path.
+
+        Args:
+            clean: The point z_0.
+
+        Returns:
+            Any nested structure of tensors and numbers.
+        """
+        return clean
+
+    def visit(self, kept: Any, point: Any) -> Any:
+        """Returns what a fold keeps after a point, without a change of shape.
+
+        Args:
+            kept: What `start`, or the call for the point before, has returned.
+            point: A point of the path.
+
+        Returns:
+            A structure like `kept`, with tensors of the same shapes and dtypes.
+        """
+        return point
+
+    # `finish(clean, kept) -> grads`: what a fold returns. A descent with a
+    # memory takes it last, and returns (grads, memory). It may take `context`.
+    finish: ClassVar[Callable[..., Any] | None] = None
 
 
 class Cadence(_Remembering):
@@ -234,13 +296,14 @@ class Context:
     Attributes:
         iterations: Scalar int tensor, the optimizer's iterations.
         examples: Int or scalar int tensor, the size of the batch.
-        ascent_step: Int, the number of steps of the climb already taken.
+        ascent_step: Int, the number of steps of the climb already taken. For
+            a direction with `loops` it may be a scalar int tensor.
         rho: Float or scalar tensor, the present value of the wrapper's `rho`.
     """
 
     iterations: Any
     examples: Any
-    ascent_step: int
+    ascent_step: Any
     rho: Any
 
     def climb(self) -> Iterator:
@@ -399,10 +462,19 @@ class Context:
 
 def last(clean: Any, path: Iterable) -> Any:
     """Returns the last point of the path, or the clean one of an empty path."""
+    if hasattr(path, "end"):  # The library's own, which may climb in a loop.
+        return path.end()
     point = clean
     for point in path:  # noqa: B007
         pass
     return point
+
+
+def _reduced(visit: Callable, path: Iterable, kept: Any) -> Any:
+    """Returns what `visit` makes of a start, at all points of the path."""
+    if hasattr(path, "reduced"):
+        return path.reduced(visit, kept)
+    return functools.reduce(visit, path, kept)
 
 
 class Argument(NamedTuple):

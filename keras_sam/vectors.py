@@ -1,7 +1,7 @@
 """Arithmetic on lists of tensors, each list taken as one long vector.
 
 Such a list holds all weights of a model, or their gradients. `add`, `subtract`,
-`scale`, `dot`, `norm`, `unit` and `all_finite` also take lists with
+`scale`, `dot`, `norm`, `unit`, `zeros` and `all_finite` also take lists with
 `tf.IndexedSlices`, the gradients of embeddings.
 """
 
@@ -23,6 +23,7 @@ __all__ = [
     "subtract",
     "unit",
     "wide",
+    "zeros",
 ]
 
 _HALF = ("float16", "bfloat16")
@@ -55,6 +56,15 @@ def _scale(factor: Any, x: Any) -> Any:
     # Not in float16, where one over the norm of a long vector is zero.
     widened = wide(x)
     return ops.cast(ops.cast(factor, widened.dtype) * widened, x.dtype)
+
+
+def zeros(like: list) -> list:
+    """Returns zeros, shaped like others: what a sum of gradients starts with.
+
+    Args:
+        like: List of tensors.
+    """
+    return [rows.zeros(x) for x in like]
 
 
 def dot(a: list, b: list) -> Any:

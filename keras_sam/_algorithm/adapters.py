@@ -55,7 +55,7 @@ class Adapted:
         self.part = part
         self.who = f"{part!r} (`{name}`)"
         self.is_own = type(part).__module__.startswith("keras_sam.")
-        self.asks_for_context = parameter(part, "context") is not None
+        self.asks_for_context = self._parameter("context") is not None
         self.remembers = _hook(part, "init", self.role) is not None
         self.takes_slices = vars(type(part)).get("takes_slices", False)
 
@@ -68,6 +68,9 @@ class Adapted:
 
     # A part need not have a hash.
     __hash__ = None  # type: ignore[assignment]
+
+    def _parameter(self, name):
+        return parameter(self.part, name)
 
     def init(self, params):
         """Returns the first memory. A part without memory has `()`."""
@@ -102,6 +105,7 @@ class AdaptedDirection(Adapted):
 
     Attributes:
         learns: Bool, whether the memory depends on the end of the climb.
+        loops: Bool, whether it may be called in a loop over the steps.
     """
 
     role = parts.Direction
@@ -113,6 +117,10 @@ class AdaptedDirection(Adapted):
         self._factor = part.factor if callable(factor) else None
         self._learn = _hook(part, "learn", self.role)
         self.learns = self._learn is not None
+        # A function may count its calls. A `Part` has no state in Python.
+        self.loops = isinstance(part, parts.Part) and (
+            not self.asks_for_context or vars(type(part)).get("loops", False)
+        )
 
     def __call__(self, length, grads, params, memory, context):
         """Returns (the step multiplied by its length, memory)."""
@@ -147,11 +155,16 @@ class Descended(NamedTuple):
 
 
 class AdaptedDescent(Adapted):
-    """Calls a descent."""
+    """Calls a descent.
+
+    Attributes:
+        folds: Bool, whether the descent is a fold.
+    """
 
     role = parts.Descent
 
     def __init__(self, name, part):
+        self.folds = hooks.folds(part)
         super().__init__(name, part)
         self.decoupled = getattr(part, "decoupled", False)
         self.skips_end = getattr(part, "skips_end", False)
@@ -172,6 +185,9 @@ class AdaptedDescent(Adapted):
         return Descended(
             *(returned.tensors(self.who, r, clean.params) for r in result)
         ), memory
+
+    def _parameter(self, name):
+        return parameter(self.part.finish if self.folds else self.part, name)
 
     def without_climb(self, grads):
         """Returns the `Descended` of a train step that does not climb."""

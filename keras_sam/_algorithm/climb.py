@@ -1,48 +1,27 @@
 """The climb: from the weights to points of higher loss, step by step."""
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 from keras import ops
+from keras import tree
 
-from keras_sam import vectors
-from keras_sam._algorithm.context import StepContext
-from keras_sam._algorithm.objective import Restricted
+from keras_sam import _keras_internals
+from keras_sam._algorithm import returned
+from keras_sam._algorithm.ascent import Ascent
 from keras_sam._backend import control_flow
-from keras_sam._types import Point
-
-
-class StepLength(NamedTuple):
-    """The length of one step, given the radius rho and the number of steps n.
-
-    Attributes:
-        rule: Function of rho and n.
-        words: String, the same for users to read.
-    """
-
-    rule: Callable
-    words: str
-
-
-STEP_LENGTHS = {
-    "split": StepLength(lambda rho, n: rho / n, "rho / n"),
-    "full": StepLength(lambda rho, n: rho, "rho"),
-    "projected": StepLength(
-        lambda rho, n: rho, "rho, kept within rho of the weights"
-    ),
-    "matched": StepLength(lambda rho, n: 2 * rho / (n + 1), "2 rho / (n + 1)"),
-}
 
 
 class Path:
-    """Iterates over the points z_1, ..., z_n of a climb from a clean point z_0.
+    """An iterator over the points z_1, ..., z_n of a climb from a point z_0.
 
         z_i = z_{i-1} + r * direction(g_{i-1}, z_{i-1})
 
-    with r as in `STEP_LENGTHS`. "projected" then shortens z_i - w to the
+    with r as in `ascent.STEP_LENGTHS`. "projected" then shortens z_i - w to the
     Euclidean length rho if it is longer. The climb evaluates a point when the
     iterator reaches it. The descent and the next step share the gradient there,
-    unless they are on different examples. A path can be iterated over once.
+    unless they are on different examples.
+
+    A descent that folds the points, or needs the last one only, calls `reduced`
+    or `end`. The steps are then a loop of the compiled program, where loops are
+    fast and the method allows them, see `method.Method.unrolled`.
 
     Args:
         method: `method.Method`.
@@ -53,8 +32,8 @@ class Path:
         gradient_at_end: Bool, whether the last point needs a gradient.
         evaluates_end: Bool, whether the last point needs more than its params.
         number: Int, the number of the climb within the train step.
-        finite: List that gets a scalar bool for each gradient, or None for a
-            new one.
+        finite: List that gets a scalar bool for each gradient, or for all of a
+            loop; or None for a new one.
 
     Attributes:
         memory: The memory of the direction after the steps so far.
@@ -75,24 +54,29 @@ class Path:
     ):
         self.memory, self.last = memory, None
         self._finite = at.finite(clean) if finite is None else finite
-        self._first_memory, self._number, self._climbs = memory, number, 1
+        self._first_memory, self._climbs = memory, 1
         self._method, self._at, self._clean = method, at, clean
-        self._weights, self._gradient_at_end = weights, gradient_at_end
-        self._evaluates_end = evaluates_end
-        self._rho = at.value(method.rho)  # Once, if it is a schedule.
-        self._ascent = self._ascend
-        direction = method.direction
-        if direction.is_own and not direction.asks_for_context:
-            # The steps of our own directions are alike, so one trace serves
-            # all of them. A user's direction may count its calls.
-            self._ascent = control_flow.traced(self._ascend)
+        self._weights, self._ends = weights, (gradient_at_end, evaluates_end)
+        self._ascent = Ascent(method, at, clean, weights, *self._ends, number)
+        self._taken = 0
 
     def __iter__(self):
-        # Unrolled: a while_loop of the graph is far slower under XLA on a CPU.
-        point = self._clean
-        for taken in range(self._method.ascent_steps):
-            point = self._reached(self._next(point, taken), taken)
-            yield point
+        return self
+
+    def __next__(self):
+        number = self._method.ascent_steps
+        if self._taken == number:
+            raise StopIteration
+        self.last, self.memory = self._ascent(
+            self._clean if self.last is None else self.last,
+            self.memory,
+            self._taken,
+            at_end=self._taken + 1 == number,
+        )
+        # A point without a gradient has nothing that could overflow.
+        self._finite += self._at.finite(self.last) if self.last.grads else []
+        self._taken += 1
+        return self.last
 
     def again(self):
         """Returns another `Path` from z_0, whose directions draw other numbers.
@@ -106,8 +90,7 @@ class Path:
             self._clean,
             self._weights,
             self._first_memory,
-            self._gradient_at_end,
-            self._evaluates_end,
+            *self._ends,
             self._climbs,
             self._finite,
         )
@@ -122,65 +105,64 @@ class Path:
         """
         return [ops.all(ops.stack(self._finite))] if self._finite else []
 
-    def _next(self, point, taken):
-        """Steps from a point; returns the params of the next one.
+    def end(self):
+        """Returns the last point of the whole climb."""
+        self._looped(lambda carry, point: carry, ())
+        for _ in self:
+            pass
+        return self._clean if self.last is None else self.last
 
-        This updates the memory of the direction.
+    def reduced(self, visit, carry):
+        """Returns what `visit(carry, point)` makes of a carry, at all points.
+
+        Raises:
+            ValueError: If `visit` returns a carry of another structure, or of
+                other shapes or dtypes.
         """
-        selection, asked = self._at.selection, {}
-        if self._method.direction.asks_for_context:
-            moved = Restricted(self._at, point.params)
-            asked = {
-                "context": StepContext(moved, self._rho, taken, self._number)
-            }
-        grads = selection.pick(self._slope(point))
-        z = selection.pick(point.params)
-        z, self.memory = self._ascent(grads, z, self.memory, **asked)
-        return selection.put(point.params, z)
+        who = self._method.descent.who
 
-    def _reached(self, params, taken):
-        """Evaluates a point, shares it with other replicas, and notes it."""
-        method = self._method
-        at_end = taken + 1 == method.ascent_steps
-        if at_end and not self._evaluates_end:
-            self.last = Point(params, None, [], None, [], [])
-            return self.last
-        gradient = self._gradient_at_end or not at_end
-        point = self._evaluate(params, method.descent_samples, gradient)
-        self.last = self._at.shared_point(point)
-        self._finite += self._at.finite(self.last)
-        return self.last
+        def visited(carry, point):
+            return returned.carry(who, visit(carry, point), carry)
 
-    def _slope(self, point):
-        """Returns the gradient that the step from a point takes."""
-        if self._method.shares_gradient(first=point is self._clean):
-            return point.grads
-        samples = self._method.ascent_samples
-        return self._at.shared(self._evaluate(point.params, samples).grads)
+        carry = self._looped(visited, carry)
+        for point in self:  # All points, or what the loop has left.
+            carry = visited(carry, point)
+        return carry
 
-    def _evaluate(self, params, samples, gradient=True):
-        if samples is None:
-            return self._at.evaluate(params, gradient)
-        context = StepContext(self._at, self._rho)
-        batch = self._at.chosen(samples, params, self._clean, context)
-        return self._at.evaluate(params, gradient, batch)
+    def _looped(self, visit, carry):
+        """Returns a carry after a loop over all steps that are alike.
 
-    def _ascend(self, grads, z, memory, context=None):
-        """Returns the next z, and the memory of the direction."""
-        method, rho = self._method, self._rho
-        length = STEP_LENGTHS[method.radius].rule(rho, method.ascent_steps)
-        step, memory = method.direction(length, grads, z, memory, context)
-        z = vectors.add(z, step)
-        if method.radius == "projected":
-            center = self._at.selection.pick(self._weights)
-            z = project(z, center, rho)
-        return z, memory
+        It returns the carry as it is, and takes no step, if the method or the
+        backend unrolls its climbs.
+        """
+        if self._taken or self._method.unrolled:
+            return carry
+
+        def step(taken, carried):
+            (point, _), memory, finite, carry = carried
+            point, memory = self._ascent(point, memory, taken)
+            both = zip(finite, self._at.finite(point), strict=True)
+            finite = [ops.logical_and(a, b) for a, b in both]
+            return _carried(point), memory, finite, visit(carry, point)
+
+        clean, number = self._clean, self._ascent.alike
+        first = _carried(clean), self.memory, self._at.finite(clean), carry
+        after = control_flow.loop(number, step, first)
+        if after is None:
+            return carry
+        (point, masks), self.memory, finite, carry = after
+        tree.map_structure_up_to(
+            point.y_pred, _keras_internals.set_mask, point.y_pred, masks
+        )
+        self.last, self._taken = point, number
+        self._finite += finite
+        return carry
 
 
-def project(z, center, rho):
-    """Returns the point nearest to z within distance rho of center."""
-    perturbation = vectors.subtract(z, center)
-    length = vectors.norm(perturbation)
-    (fit,) = vectors.scale(rho, [vectors.reciprocal(length)])
-    shrink = ops.minimum(1.0, fit)
-    return vectors.add(center, vectors.scale(shrink, perturbation))
+def _carried(point):
+    """Returns (a point as a descent sees it, its masks), for a loop.
+
+    A loop returns tensors without attributes, such as masks.
+    """
+    masks = tree.map_structure(_keras_internals.mask, point.y_pred)
+    return point._replace(state=[], overwrites=[]), masks

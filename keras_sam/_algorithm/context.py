@@ -18,7 +18,8 @@ class StepContext(parts.Context):
         objective: `objective.Objective`, a function of the `params` that a
             part passes.
         rho: Float, scalar tensor or schedule, the radius.
-        ascent_step: Int, the number of steps of the climb already taken.
+        ascent_step: Int, the number of steps of the climb already taken. In a
+            loop over the steps it is a scalar int tensor.
         climb: Int, the number of the climb within the train step.
         another: Function that returns one more climb, or None if the part is
             no descent.
@@ -43,7 +44,7 @@ class StepContext(parts.Context):
                 "`context.climb` must be called by a descent, outside of the "
                 "function for `context.when`. Received a call of another part"
             )
-        return iter(self._another())
+        return self._another()
 
     def loss(self, params):
         at = self._objective

@@ -19,7 +19,8 @@ class Draws:
         name: String. Streams with different names are independent.
         seed: Int.
         iterations: Scalar int tensor, the number of the train step.
-        ascent_step: Int, the number of steps of the climb already taken.
+        ascent_step: Int, or scalar int tensor in a loop, the number of steps of
+            the climb already taken.
         climb: Int, the number of the climb within the train step.
     """
 

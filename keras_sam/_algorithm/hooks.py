@@ -13,9 +13,14 @@ _HOOKS = {
     for role in {argument.role for argument in parts.ARGUMENTS.values()}
 }
 # The hooks that are bools. All other hooks are methods.
-_FLAGS = {"decoupled", "skips_end", "takes_slices"}
+_FLAGS = {"decoupled", "loops", "skips_end", "takes_slices"}
+# The hooks of a descent that is a fold.
+_FOLD = ("start", "visit", "finish")
 # Names of helpers that resemble the name of a hook, but are no misspelling.
-_WORDS = {"best", "factors", "factory", "reset", "test", "unit"}
+_WORDS = {
+    *("best", "factors", "factory", "reset", "restart", "state", "stats"),
+    *("test", "unit"),
+}
 # The similarity of `init` and `iint`. Equal names have 1.
 _SIMILAR = 0.75
 
@@ -35,10 +40,12 @@ def check(name, part, role):
     """
     _check_role(name, part, role)
     _check_methods(name, part, role)
+    _check_fold(name, part)
     hooks = _HOOKS[role]
-    # `factor` only saves time, and helpers often have this name. The adapter
-    # of samples itself refuses `init`.
-    others = set().union(*_HOOKS.values()) - hooks - {"factor", "init"}
+    # `factor` and a fold only save time, and helpers often have these names.
+    # The adapter of samples itself refuses `init`.
+    others = set().union(*_HOOKS.values()) - hooks
+    others -= {"factor", "init", *_FOLD}
     for attribute in sorted(set(dir(type(part))) - set(dir(parts.Part))):
         value = getattr(type(part), attribute, None)
         if attribute in hooks or attribute.startswith("_"):
@@ -55,6 +62,48 @@ def check(name, part, role):
                 f"`{attribute}` is nearly the hook `{near}` and would be "
                 f"ignored. Call it `{near}`, or `_{attribute}` if it is a "
                 f"helper. Received `{name}`: {part!r}"
+            )
+
+
+def folds(part):
+    """Whether a part is a descent that folds the climb."""
+    kind = type(part)
+    return (
+        isinstance(part, parts.Descent)
+        and kind.__call__ is parts.Descent.__call__
+        and kind.finish is not None
+    )
+
+
+def _check_fold(name, part):
+    """Raises an error if a descent is neither a fold nor none."""
+    kind = type(part)
+    if not isinstance(part, parts.Descent):
+        return
+    if kind.__call__ is parts.Descent.__call__ and kind.finish is None:
+        raise TypeError(
+            f"`{name}` must be callable: define `__call__`, or `finish` of a "
+            f"fold, in the class `{kind.__name__}`, as "
+            f"`keras_sam.parts.Descent` says. Received: {part!r}"
+        )
+    own = [
+        hook
+        for hook in ("start", "visit")
+        if getattr(kind, hook) is not getattr(parts.Descent, hook)
+    ]
+    if len(own) == 1:
+        raise ValueError(
+            "A fold must define both `start` and `visit`, since one returns "
+            f"what the other takes, or none of them. Received `{name}`, with "
+            f"`{own[0]}` alone: {part!r}"
+        )
+    caller = next(base for base in kind.__mro__ if "__call__" in vars(base))
+    for hook in _FOLD:
+        if hook in vars(caller) and caller is not parts.Descent:
+            raise ValueError(
+                f"`{hook}` is a hook of a fold, which `__call__` of the same "
+                f"class would ignore. Call a helper `_{hook}`, or define "
+                f"`finish` and no `__call__`. Received `{name}`: {part!r}"
             )
 
 

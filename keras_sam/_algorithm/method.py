@@ -8,7 +8,7 @@ from keras_sam import _validation
 from keras_sam import parts
 from keras_sam import radii
 from keras_sam._algorithm import adapters
-from keras_sam._algorithm.climb import STEP_LENGTHS
+from keras_sam._algorithm.ascent import STEP_LENGTHS
 from keras_sam.cadences import Every
 from keras_sam.descents import Last
 from keras_sam.directions import Normalized
@@ -103,6 +103,17 @@ class Method:
         """Whether a train step evaluates the end of the climb."""
         needed = self.direction.learns or bool(self.track)
         return needed or not self.descent.skips_end
+
+    @property
+    def unrolled(self):
+        """Why a loop cannot take the steps of a climb, or None if it can."""
+        if not self.descent.folds:
+            return f"{self.descent.who} is no fold"
+        if not self.direction.loops:
+            return f"{self.direction.who} may depend on the number of the step"
+        if self.ascent_samples or self.descent_samples:
+            return "climb and descent choose their examples anew at each point"
+        return None
 
     def shares_gradient(self, first):
         """Whether a step of the climb takes the gradient that others see.

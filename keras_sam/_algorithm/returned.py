@@ -49,18 +49,37 @@ def memory(who, result, before):
     Raises:
         ValueError: If the memory differs in more than its values.
     """
+    return _alike(who, result, before, "a memory", "`init`")
+
+
+def carry(who, result, before):
+    """Returns what a fold keeps, if it is shaped like what it has kept before.
+
+    Args:
+        who: String, as for `tensors`.
+        result: What `visit` has returned.
+        before: What `visit` was given.
+
+    Raises:
+        ValueError: If the two differ in more than their values.
+    """
+    return _alike(who, result, before, "what it keeps", "`start`")
+
+
+def _alike(who, result, before, what, source):
+    """Returns a structure of tensors, if it is shaped like another."""
     try:
         tree.assert_same_structure(before, result)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{who} must return a memory with the structure that `init` has "
+            f"{who} must return {what} with the structure that {source} has "
             f"given it, {_structure(before)}. Received: {_structure(result)}"
         ) from error
     pairs = zip(tree.flatten(before), tree.flatten(result), strict=True)
     for index, (old, new) in enumerate(pairs):
         if not _fits(new, old):
             raise ValueError(
-                f"{who} must return a memory shaped like the one from `init`. "
+                f"{who} must return {what} shaped like the one from {source}. "
                 f"Tensor {index} of it must be {_text(old)}. Received: "
                 f"{_text(new)}"
             )

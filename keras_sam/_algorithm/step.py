@@ -74,7 +74,7 @@ def climbed(method, at, clean, weights, memory):
     )
     context = StepContext(at, method.rho, another=path.again)
     (grads, correction), descent_memory = method.descent(
-        clean, iter(path), memory.descent, context
+        clean, path, memory.descent, context
     )
     memory = memory._replace(
         direction=learnt(method, at, path),

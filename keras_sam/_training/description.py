@@ -4,9 +4,10 @@ import math
 
 from keras_sam import radii
 from keras_sam._algorithm import adapters
-from keras_sam._algorithm.climb import STEP_LENGTHS
+from keras_sam._algorithm.ascent import STEP_LENGTHS
 from keras_sam._algorithm.method import Method
 from keras_sam._backend import compiling
+from keras_sam._backend import control_flow
 from keras_sam._backend import variables
 
 
@@ -74,10 +75,20 @@ def _climb(method):
         f"Climb: {steps} (n) of length {length.words} "
         f"(`radius={method.radius!r}`, rho = {method.rho!r}) along "
         f"{method.direction!r}.",
+        *_unrolled(method),
         "When: every train step climbs."
         if method.always_climbs
         else f"When: {method.cadence!r} says which train steps climb.",
     ]
+
+
+def _unrolled(method):
+    """Returns a line where n steps take longer to compile than they need."""
+    if not control_flow.loops() or method.ascent_steps < 2:
+        return []
+    if method.unrolled is None:
+        return []
+    return [f"Climb: unrolled, {method.ascent_steps} steps: {method.unrolled}."]
 
 
 def _radius(sam, method):

@@ -1,13 +1,12 @@
 """Descents that combine the gradients of the climb."""
 
 import dataclasses
-import functools
-from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 
+from keras import ops
+
 from keras_sam import _validation
-from keras_sam import parts
 from keras_sam import vectors
 from keras_sam._registration import exported
 from keras_sam.parts import Descent
@@ -24,8 +23,9 @@ class Last(Descent):
 
     takes_slices = True
 
-    def __call__(self, clean: Any, path: Iterable) -> list:
-        return parts.last(clean, path).grads
+    def finish(self, clean: Any, last: Any) -> list:
+        del clean
+        return last.grads
 
 
 @exported
@@ -42,12 +42,18 @@ class Mean(Descent):
 
     takes_slices = True
 
-    def __call__(self, clean: Any, path: Iterable) -> list:
-        total: list = []
-        steps = 0
-        for point in path:
-            total = vectors.add(total, point.grads) if steps else point.grads
-            steps += 1
+    def start(self, clean: Any) -> tuple[Any, list]:
+        # Not an int: in a loop `1 / steps` would be rounded to float32.
+        number = ops.zeros((), vectors.wide(clean.grads[0]).dtype)
+        return number, vectors.zeros(clean.grads)
+
+    def visit(self, kept: tuple[Any, list], point: Any) -> tuple[Any, list]:
+        steps, total = kept
+        return steps + 1, vectors.add(total, point.grads)
+
+    def finish(self, clean: Any, kept: tuple[Any, list]) -> list:
+        del clean
+        steps, total = kept
         return vectors.scale(1 / steps, total)
 
 
@@ -84,10 +90,21 @@ class Weighted(Descent):
                 f"the weights of g_0, ..., g_{steps}. Received: {self!r}"
             )
 
-    def __call__(self, clean: Any, path: Iterable) -> list:
-        total = vectors.scale(self.weights[0], clean.grads)
-        for weight, point in zip(self.weights[1:], path, strict=True):
-            total = vectors.add(total, vectors.scale(weight, point.grads))
+    def start(self, clean: Any) -> tuple[Any, list]:
+        # The weights of the points that are left, the next one first.
+        dtype = vectors.wide(clean.grads[0]).dtype
+        weights = ops.convert_to_tensor(self.weights, dtype)
+        return weights, vectors.scale(self.weights[0], clean.grads)
+
+    def visit(self, kept: tuple[Any, list], point: Any) -> tuple[Any, list]:
+        weights, total = kept
+        weights = ops.roll(weights, -1)
+        more = vectors.scale(weights[0], point.grads)
+        return weights, vectors.add(total, more)
+
+    def finish(self, clean: Any, kept: tuple[Any, list]) -> list:
+        del clean
+        _, total = kept
         return total
 
 
@@ -114,9 +131,15 @@ class Accumulated(Descent):
     def __post_init__(self) -> None:
         _validation.number("alpha", self.alpha, 0.0)
 
-    def __call__(self, clean: Any, path: Iterable) -> list:
-        totals = (point.grads for point in path)
-        return vectors.scale(self.alpha, functools.reduce(vectors.add, totals))
+    def start(self, clean: Any) -> list:
+        return vectors.zeros(clean.grads)
+
+    def visit(self, kept: list, point: Any) -> list:
+        return vectors.add(kept, point.grads)
+
+    def finish(self, clean: Any, kept: list) -> list:
+        del clean
+        return vectors.scale(self.alpha, kept)
 
 
 @exported
@@ -142,10 +165,10 @@ class Penalized(Descent):
     def __post_init__(self) -> None:
         _validation.number("alpha", self.alpha)
 
-    def __call__(self, clean: Any, path: Iterable) -> list:
+    def finish(self, clean: Any, last: Any) -> list:
         return vectors.add(
             vectors.scale(1 - self.alpha, clean.grads),
-            vectors.scale(self.alpha, parts.last(clean, path).grads),
+            vectors.scale(self.alpha, last.grads),
         )
 
 
@@ -178,8 +201,8 @@ class Decoupled(Descent):
     def __post_init__(self) -> None:
         _validation.number("alpha", self.alpha)
 
-    def __call__(self, clean: Any, path: Iterable) -> tuple[list, list]:
-        sharpness = vectors.subtract(parts.last(clean, path).grads, clean.grads)
+    def finish(self, clean: Any, last: Any) -> tuple[list, list]:
+        sharpness = vectors.subtract(last.grads, clean.grads)
         return clean.grads, vectors.scale(self.alpha, sharpness)
 
 
@@ -204,10 +227,9 @@ class SurrogateGap(Descent):
     def __post_init__(self) -> None:
         _validation.number("alpha", self.alpha, 0.0)
 
-    def __call__(self, clean: Any, path: Iterable) -> list:
-        perturbed = parts.last(clean, path).grads
-        gap = vectors.orthogonal(clean.grads, perturbed)
-        return vectors.subtract(perturbed, vectors.scale(self.alpha, gap))
+    def finish(self, clean: Any, last: Any) -> list:
+        gap = vectors.orthogonal(clean.grads, last.grads)
+        return vectors.subtract(last.grads, vectors.scale(self.alpha, gap))
 
 
 @exported
@@ -220,8 +242,6 @@ class Renormalized(Descent):
 
     takes_slices = True
 
-    def __call__(self, clean: Any, path: Iterable) -> list:
+    def finish(self, clean: Any, last: Any) -> list:
         length = vectors.norm(clean.grads)
-        return vectors.scale(
-            length, vectors.unit(parts.last(clean, path).grads)
-        )
+        return vectors.scale(length, vectors.unit(last.grads))

@@ -1,14 +1,12 @@
 """Descents that turn away from the top eigenvector of the Hessian."""
 
 import dataclasses
-from collections.abc import Iterable
 from typing import Any
 
 from keras import ops
 
 from keras_sam import _eigenvector
 from keras_sam import _validation
-from keras_sam import parts
 from keras_sam import vectors
 from keras_sam._registration import exported
 from keras_sam.parts import Context
@@ -59,14 +57,13 @@ class EigenCorrected(Descent):
     def init(self, params: list) -> Any:
         return _eigenvector.first(params, self.seed)
 
-    def __call__(
-        self, clean: Any, path: Iterable, memory: Any, *, context: Context
+    def finish(
+        self, clean: Any, last: Any, memory: Any, *, context: Context
     ) -> tuple[list, Any]:
-        grads = parts.last(clean, path).grads
         memory = _eigenvector.renewed(
             memory, clean.params, self.period, self.iterations, context
         )
         v = _eigenvector.of(memory)
-        along = ops.abs(vectors.dot(grads, v))
+        along = ops.abs(vectors.dot(last.grads, v))
         correction = vectors.scale(self.alpha * along, v)
-        return vectors.subtract(vectors.unit(grads), correction), memory
+        return vectors.subtract(vectors.unit(last.grads), correction), memory

@@ -1,7 +1,6 @@
 """Descents that also evaluate gradients at points off the climb."""
 
 import dataclasses
-from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,8 +36,7 @@ class CurvatureRegularized(Descent):
         _validation.number("gamma", self.gamma)
         _validation.number("beta", self.beta)
 
-    def __call__(self, clean: Any, path: Iterable, *, context: Context) -> list:
-        last = parts.last(clean, path)
+    def finish(self, clean: Any, last: Any, *, context: Context) -> list:
         below = context.gradient(_mirror(clean, last))
         return [
             g + self.gamma * (g + b - 2 * c) + self.beta * (g - b)
@@ -71,11 +69,11 @@ class Mirrored(Descent):
     def __post_init__(self) -> None:
         _validation.integer("climbs", self.climbs, 1)
 
-    def __call__(self, clean: Any, path: Iterable, *, context: Context) -> list:
-        total = _both_sides(clean, path, context)
+    def finish(self, clean: Any, last: Any, *, context: Context) -> list:
+        total = _both_sides(clean, last, context)
         for _ in range(self.climbs - 1):
-            more = _both_sides(clean, context.climb(), context)
-            total = vectors.add(total, more)
+            end = parts.last(clean, context.climb())
+            total = vectors.add(total, _both_sides(clean, end, context))
         return vectors.scale(0.5 / self.climbs, total)
 
 
@@ -122,26 +120,24 @@ class FirstOrderFlatness(Descent):
                 f"Received: {arguments['perturb']!r}"
             )
 
-    def __call__(self, clean: Any, path: Iterable, *, context: Context) -> list:
-        first = parts.last(clean, path)
-        radius = vectors.norm(vectors.subtract(first.params, clean.params))
-        change = vectors.subtract(first.grads, clean.grads)
+    def finish(self, clean: Any, last: Any, *, context: Context) -> list:
+        radius = vectors.norm(vectors.subtract(last.params, clean.params))
+        change = vectors.subtract(last.grads, clean.grads)
         z = _moved(clean.params, self.rho, change)
         second = context.gradient(z)
         third = context.gradient(_moved(z, radius, second))
         b_1, b_2, b_3 = self.betas
         p = vectors.add(clean.grads, vectors.scale(b_2, second))
         q = vectors.add(
-            vectors.scale(b_1, first.grads), vectors.scale(b_3, third)
+            vectors.scale(b_1, last.grads), vectors.scale(b_3, third)
         )
         return vectors.subtract(
             q, vectors.scale(self.gamma, vectors.orthogonal(p, q))
         )
 
 
-def _both_sides(clean: Any, path: Iterable, context: Context) -> list:
+def _both_sides(clean: Any, last: Any, context: Context) -> list:
     """Returns the gradient at the end of a climb plus that at its mirror."""
-    last = parts.last(clean, path)
     return vectors.add(last.grads, context.gradient(_mirror(clean, last)))
 
 

@@ -1,11 +1,9 @@
 """A descent that separates the outputs of the model from its loss."""
 
 import dataclasses
-from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 
-from keras_sam import parts
 from keras_sam._registration import exported
 from keras_sam.parts import Context
 from keras_sam.parts import Descent
@@ -41,6 +39,6 @@ class Functional(Descent):
                 f"Received: {samples!r}"
             )
 
-    def __call__(self, clean: Any, path: Iterable, *, context: Context) -> list:
+    def finish(self, clean: Any, last: Any, *, context: Context) -> list:
         slopes = context.output_gradients(clean.params, clean.y_pred)
-        return context.gradient(parts.last(clean, path).params, slopes)
+        return context.gradient(last.params, slopes)

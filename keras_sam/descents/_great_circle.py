@@ -1,13 +1,11 @@
 """Descents along the great circle from the way climbed to the gradient."""
 
 import dataclasses
-from collections.abc import Iterable
 from typing import Any
 
 from keras import ops
 
 from keras_sam import _validation
-from keras_sam import parts
 from keras_sam import vectors
 from keras_sam._backend import control_flow
 from keras_sam._registration import exported
@@ -35,8 +33,7 @@ class Slerp(Descent):
     def __post_init__(self) -> None:
         _validation.number("alpha", self.alpha)
 
-    def __call__(self, clean: Any, path: Iterable) -> list:
-        last = parts.last(clean, path)
+    def finish(self, clean: Any, last: Any) -> list:
         return great_circle(clean, last, self.alpha)
 
 
@@ -69,10 +66,9 @@ class SearchedSlerp(Descent):
     def init(self, params: list) -> Any:
         return {"alpha": ops.ones(()), "steps": ops.zeros((), "int32")}
 
-    def __call__(
-        self, clean: Any, path: Iterable, memory: Any, *, context: Context
+    def finish(
+        self, clean: Any, last: Any, memory: Any, *, context: Context
     ) -> tuple[list, Any]:
-        last = parts.last(clean, path)
         dtype = memory["alpha"].dtype
         grid = ops.arange(0, 21, dtype=dtype) / 10
         steps = memory["steps"]

@@ -1,7 +1,6 @@
 """Descents that weigh the ends of several climbs."""
 
 import dataclasses
-from collections.abc import Iterable
 from typing import Any
 
 from keras import ops
@@ -42,10 +41,9 @@ class Tilted(Descent):
         _validation.number("tilt", self.tilt, 0.0)
         _validation.integer("climbs", self.climbs, 1)
 
-    def __call__(self, clean: Any, path: Iterable, *, context: Context) -> list:
-        first = parts.last(clean, path)
+    def finish(self, clean: Any, last: Any, *, context: Context) -> list:
         # Heights are relative to the highest so far: `exp` cannot overflow.
-        highest, mass, total = self._height(first), 1.0, first.grads
+        highest, mass, total = self._height(last), 1.0, last.grads
         for _ in range(self.climbs - 1):
             point = parts.last(clean, context.climb())
             height = self._height(point)

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_sam import _validation
 from keras_sam import vectors
+from keras_sam._backend import control_flow
 from keras_sam._registration import exported
 from keras_sam.parts import Context
 from keras_sam.parts import Direction
@@ -27,12 +28,15 @@ class _Averaging(Direction):
     def _updated(
         self, memory: Any, grads: list, decay: float, context: Context
     ) -> Any:
-        """Returns the memory, at the start of a climb with the gradient in it.
+        """Returns the memory, with the gradient at the foot of a climb."""
+        return control_flow.cond(
+            context.ascent_step == 0,
+            lambda: self._with(memory, grads, decay),
+            lambda: memory,
+        )
 
-        `m <- decay m + (1 - decay) g`, but `m <- g` the first time.
-        """
-        if context.ascent_step > 0:
-            return memory
+    def _with(self, memory: Any, grads: list, decay: float) -> Any:
+        """`m <- decay m + (1 - decay) g`, but `m <- g` the first time."""
         mean = vectors.add(
             vectors.scale(decay, memory["mean"]),
             vectors.scale(1 - decay, grads),
@@ -65,6 +69,7 @@ class Friendly(_Averaging):
 
     sigma: float = 1.0
     decay: float = 0.9
+    loops = True
 
     def __post_init__(self) -> None:
         _validation.number("sigma", self.sigma)
@@ -98,6 +103,7 @@ class VarianceSuppressed(_Averaging):
     """
 
     theta: float = 0.9
+    loops = True
 
     def __post_init__(self) -> None:
         _validation.positive("theta", self.theta)

@@ -8,6 +8,7 @@ from keras import ops
 from keras_sam import _eigenvector
 from keras_sam import _validation
 from keras_sam import vectors
+from keras_sam._backend import control_flow
 from keras_sam._registration import exported
 from keras_sam.parts import Context
 from keras_sam.parts import Direction
@@ -38,6 +39,7 @@ class Eigen(Direction):
     period: int = 100
     iterations: int = 5
     seed: int = 0
+    loops = True
 
     def __post_init__(self) -> None:
         _validation.number("alpha", self.alpha, 0.0)
@@ -51,10 +53,13 @@ class Eigen(Direction):
     def __call__(
         self, grads: list, params: list, memory: Any, *, context: Context
     ) -> tuple[list, Any]:
-        if context.ascent_step == 0:
-            memory = _eigenvector.renewed(
+        memory = control_flow.cond(
+            context.ascent_step == 0,
+            lambda: _eigenvector.renewed(
                 memory, params, self.period, self.iterations, context
-            )
+            ),
+            lambda: memory,
+        )
         v, u = _eigenvector.of(memory), vectors.unit(grads)
         side = self.alpha * ops.sign(vectors.dot(grads, v))
         away = vectors.scale(side, vectors.orthogonal(v, u))

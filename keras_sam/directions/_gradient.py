@@ -63,6 +63,7 @@ class Unified(Direction):
 
     share: Any = 0.5
     takes_slices = True
+    loops = True
 
     def __post_init__(self) -> None:
         _validation.scheduled("share", self.share, 0.0, 1.0)
@@ -104,6 +105,7 @@ class Adaptive(Direction):
 
     eta: float = 0.01
     scaled: Any = None
+    loops = True
 
     def __post_init__(self) -> None:
         _validation.number("eta", self.eta, 0.0)

@@ -73,6 +73,7 @@ class LossEquated(Direction):
 
     rho_max: float = 0.5
     takes_slices = True
+    loops = True
 
     def __post_init__(self) -> None:
         _validation.positive("rho_max", self.rho_max)

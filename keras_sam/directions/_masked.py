@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_sam import _validation
 from keras_sam import vectors
+from keras_sam._backend import control_flow
 from keras_sam._registration import exported
 from keras_sam.parts import Context
 from keras_sam.parts import Direction
@@ -161,6 +162,7 @@ class Sparse(Direction):
     sparsity: float = 0.5
     period: int = 100
     steps_per_epoch: int = 1
+    loops = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.mask, (FisherMask, DynamicMask)):
@@ -192,8 +194,11 @@ class Sparse(Direction):
     def __call__(
         self, grads: list, params: list, memory: Any, *, context: Context
     ) -> tuple[list, Any]:
-        if context.ascent_step == 0:
-            memory = self._renewed(grads, params, memory, context)
+        memory = control_flow.cond(
+            context.ascent_step == 0,
+            lambda: self._renewed(grads, params, memory, context),
+            lambda: memory,
+        )
         step = [
             ops.where(m > 0, u, 0)
             for m, u in zip(memory["mask"], vectors.unit(grads), strict=True)

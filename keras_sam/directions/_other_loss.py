@@ -46,6 +46,7 @@ class LowerBound(Direction):
 
     mu: float = 1.0
     alpha: float | None = None
+    loops = True
 
     def __post_init__(self) -> None:
         _validation.positive("mu", self.mu)

@@ -8,6 +8,7 @@ from keras import ops
 from keras_sam import _filters
 from keras_sam import _validation
 from keras_sam import vectors
+from keras_sam._backend import control_flow
 from keras_sam._registration import exported
 from keras_sam.parts import Context
 from keras_sam.parts import Direction
@@ -39,6 +40,7 @@ class Random(Direction):
 
     seed: int = 0
     scaled: bool = True
+    loops = True
 
     def __post_init__(self) -> None:
         _validation.integer("seed", self.seed, 0)
@@ -77,6 +79,7 @@ class AdaptiveRandom(Direction):
     eta: float = 0.1
     decay: float = 0.99
     seed: int = 0
+    loops = True
 
     def __post_init__(self) -> None:
         _validation.number("eta", self.eta, 0.0)
@@ -124,6 +127,7 @@ class Smoothed(Direction):
     sigma: float = 0.0025
     weight: float = 2.0
     seed: int = 0
+    loops = True
 
     def __post_init__(self) -> None:
         _validation.number("sigma", self.sigma, 0.0)
@@ -162,14 +166,20 @@ class NoiseFirst(Direction):
 
     length: float = 20.0
     seed: int = 0
+    loops = True
 
     def __post_init__(self) -> None:
         _validation.positive("length", self.length)
         _validation.integer("seed", self.seed, 0)
 
     def __call__(self, grads: list, params: list, *, context: Context) -> list:
-        if context.ascent_step > 0:
-            return vectors.unit(grads)
+        return control_flow.cond(
+            context.ascent_step == 0,
+            lambda: self._noise(params, context),
+            lambda: vectors.unit(grads),
+        )
+
+    def _noise(self, params: list, context: Context) -> list:
         draws = context.draws(self)
         noise = [draws.normal(w.shape, w.dtype) for w in params]
         return vectors.scale(self.length, vectors.unit(noise))
@@ -194,6 +204,7 @@ class Subset(Direction):
 
     probability: float = 0.5
     seed: int = 0
+    loops = True
 
     def __post_init__(self) -> None:
         _validation.positive("probability", self.probability)

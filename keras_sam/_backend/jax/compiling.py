@@ -1,34 +1,34 @@
-"""Whether XLA compiles the evaluations of gradients on their own.
+"""What XLA compiles: the whole train step or nothing, as Keras decides.
 
-On JAX Keras compiles the whole train step, so there is nothing left to compile
-within it. A step that Keras does not compile (`jit_compile=False`) may have
-compiled evaluations, by `xla=True`.
+Compiled evaluations within a step that is not compiled are not offered: each
+step would trace and compile them anew.
 """
 
 from keras_sam import _keras_internals
 
 
 def compiles(xla, model):
-    """Whether XLA compiles the evaluations of gradients on their own.
+    """Returns False: no evaluations of gradients are compiled on their own.
 
     Args:
         xla: True, False or "auto".
         model: `keras.Model`, compiled.
 
     Raises:
-        ValueError: If `xla` is True, and a layer does not support XLA; or if
-            `xla` is False, and Keras compiles the train step.
+        ValueError: If `xla` is a bool, and Keras decides otherwise on the
+            train step; or if it is True, and a layer does not support XLA.
     """
     if model.run_eagerly:
         return False
-    if xla is False and model.jit_compile:
+    compiles_alone(xla, model)  # Raises errors.
+    if xla not in ("auto", bool(model.jit_compile)):
         raise ValueError(
-            "`xla=False` needs `compile(..., jit_compile=False)` on the JAX "
+            f"`xla={xla}` needs `compile(..., jit_compile={xla})` on the JAX "
             "backend, where XLA compiles the whole train step or nothing. "
-            'Received: xla=False and jit_compile=True. (`xla="auto"` follows '
-            "`jit_compile`.)"
+            f"Received: xla={xla} and jit_compile={model.jit_compile}. "
+            '(`xla="auto"` follows `jit_compile`.)'
         )
-    return not model.jit_compile and compiles_alone(xla, model)
+    return False
 
 
 def compiles_alone(xla, model):
@@ -62,11 +62,10 @@ def words(xla, model):
     """Returns a line that says what XLA compiles."""
     if model.run_eagerly:
         return "XLA: it compiles nothing (`run_eagerly=True`)."
-    if model.jit_compile and xla is not False:
-        return "XLA: it compiles the whole train step."
     try:
-        by_itself = compiles(xla, model)
+        compiles(xla, model)
     except ValueError as error:
         return f"XLA: no train step. {error}."
-    what = "the evaluations of gradients" if by_itself else "nothing"
-    return f"XLA: it compiles {what} (`jit_compile=False`, `xla={xla!r}`)."
+    if model.jit_compile:
+        return "XLA: it compiles the whole train step (`jit_compile=True`)."
+    return "XLA: it compiles nothing (`jit_compile=False`)."

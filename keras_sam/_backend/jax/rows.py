@@ -19,6 +19,11 @@ def values(x):
     return x
 
 
+def zeros(x):
+    """Returns zeros like `x`."""
+    return jnp.zeros_like(x)
+
+
 def half_squared_norm(x):
     """Returns half the sum of squares."""
     return 0.5 * jnp.sum(jnp.square(x))

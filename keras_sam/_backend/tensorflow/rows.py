@@ -31,6 +31,11 @@ def values(x):
     return x.values if sliced(x) else x
 
 
+def zeros(x):
+    """Returns zeros like `x`, in the same rows."""
+    return each(tf.zeros_like, x)
+
+
 def half_squared_norm(x):
     """Returns half the sum of squares, without a tensor of squares."""
     return tf.nn.l2_loss(x)
