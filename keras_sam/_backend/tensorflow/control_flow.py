@@ -44,7 +44,16 @@ def each(function, numbers):
     return results.stack()
 
 
-<<<<<<< HEAD
+def loops():
+    """Returns False: a loop over passes of a model is far slower under XLA."""
+    return False
+
+
+def loop(number, body, carry):
+    """Returns None: unroll, see `loops`."""
+    del number, body, carry
+
+
 def outline(function, variables):
     """Returns what a function of tensors returns, for zeros.
 
@@ -56,18 +65,3 @@ def outline(function, variables):
     """
     with tf.init_scope():  # Tensors have values, even while tracing.
         return function([tf.zeros(v.shape, v.dtype) for v in variables])
-=======
-def loops():
-    """Returns False: a loop over passes of a model is far slower under XLA."""
-    return False
-
-
-def loop(number, body, carry):
-    """Returns None: unroll, see `loops`."""
-    del number, body, carry
-
-
-def outside_graphs():
-    """Returns a context in which tensors have values, even while tracing."""
-    return tf.init_scope()
->>>>>>> wt-jl
