@@ -223,7 +223,7 @@ class Descent(_Remembering):
 
     # `finish(clean, kept) -> grads`: what a fold returns. A descent with a
     # memory takes it last, and returns (grads, memory). It may take `context`.
-    finish: ClassVar[Callable[..., Any] | None] = None
+    finish: ClassVar[Any] = None
 
 
 class Cadence(_Remembering):
