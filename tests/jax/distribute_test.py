@@ -68,6 +68,30 @@ def test_each_device_climbs_as_a_part_of_the_batch_does(climb):
     meshes.assert_same(parts, four, ATOL)
 
 
+@pytest.mark.parametrize(
+    "name",
+    # Devices decide together whether they climb.
+    testing.thinned(
+        [name for name in testing.STATEFUL if name != "threshold"],
+        lambda i, _: i % 4 == 2,
+    ),
+)
+def test_parts_with_a_memory(name):
+    arguments = {"make": testing.dense_net, **testing.STATEFUL[name]}
+    one = meshes.trained(None, data(), num_batch_splits=2, **arguments)
+    two = meshes.trained(meshes.devices(2), data(), **arguments)
+    meshes.assert_same(one, two, ATOL)
+
+
+def test_devices_decide_together_whether_they_climb():
+    # Parts of a batch decide each by its own gradient, devices by the mean.
+    climb = {"cadence": cadences.Threshold(8, decay=0.5)}
+    sam, _ = meshes.trained(
+        meshes.devices(2), data(), 6, make=testing.dense_net, **climb
+    )
+    assert sam.climbs in range(1, 7)
+
+
 def test_eight_devices_are_eight_parts():
     parts = meshes.trained(None, data(), num_batch_splits=8)
     eight = meshes.trained(meshes.devices(8), data())

@@ -12,7 +12,9 @@ from keras_sam import _keras_internals
 from keras_sam._algorithm import splits
 from keras_sam._backend import batches
 from keras_sam._backend import values
+from keras_sam._backend import variables
 from keras_sam._backend.jax import replicas
+from keras_sam._evaluation.jax.scope import Scope
 from keras_sam._training import write_back
 from keras_sam._training.jax.distribute import feeding
 from keras_sam._types import Batch
@@ -64,8 +66,13 @@ def _on_each(
     part: Any = PartitionSpec(axis)
     whole: Any = PartitionSpec()
 
-    def here(batch: Batch, state: list) -> Any:
-        with replicas.along(axis):
+    # What a climb reads must come in as an argument: a value from outside lies
+    # on all devices, and a tensor like it could not be made on one.
+    model = evaluator.model
+    read = variables.unique([*model.variables, model.optimizer.iterations])
+
+    def here(batch: Batch, state: list, given: list) -> Any:
+        with replicas.along(axis), Scope(zip(read, given, strict=True)):
             share = 1 / replicas.parts(distribution)
             batch = splits.scaled(
                 batch, _scales(evaluator, batch, state, share)
@@ -79,7 +86,7 @@ def _on_each(
     mapped = jax.shard_map(
         here,
         mesh=distribution.device_mesh.backend_mesh,
-        in_specs=(part, whole),
+        in_specs=(part, whole, whole),
         out_specs=(results, part),
         # Along other axes of the mesh XLA divides the work.
         axis_names={axis},
@@ -88,7 +95,7 @@ def _on_each(
     )
     # Where Keras does not compile the step, it is compiled here, each time: JAX
     # would map each operation on its own, which takes minutes.
-    outcome, masks = jax.jit(mapped)(batch, state)
+    outcome, masks = jax.jit(mapped)(batch, state, values.read(read))
     tree.map_structure_up_to(
         outcome.y_pred, _keras_internals.set_mask, outcome.y_pred, masks
     )
