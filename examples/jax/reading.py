@@ -12,10 +12,11 @@ def load(name, data_dir):
     """Returns the `Arrays` of a data set, as data.py describes it.
 
     TFDS can read without TensorFlow what it has written as ArrayRecord, and
-    keeps that beside what it writes otherwise.
+    keeps that beside what it writes otherwise. To write images it needs
+    TensorFlow.
 
     Raises:
-        ImportError: If this data set of TFDS needs TensorFlow.
+        ImportError: If it must be written, and there is no TensorFlow.
     """
     if name in MADE_HERE:
         return MADE_HERE[name]()
@@ -27,9 +28,10 @@ def load(name, data_dir):
         train, test = map(_arrays, sources)
     except ModuleNotFoundError as error:
         raise ImportError(
-            f"TFDS needs the package {error.name!r} to read {name!r}. Install "
-            f"it, or choose --dataset={' or --dataset='.join(MADE_HERE)}, "
-            "which need neither TFDS nor a network"
+            f"TFDS cannot write {name!r} without TensorFlow. Install it beside "
+            "JAX, or bring the data as ArrayRecord from a machine that has it, "
+            f"or choose --dataset={' or --dataset='.join(MADE_HERE)}, which "
+            f"need neither. Received: {error}"
         ) from error
     return Arrays(train, test, classes)
 
