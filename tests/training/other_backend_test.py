@@ -19,9 +19,9 @@ OTHER = "tensorflow" if engine.JAX else "jax"
 if importlib.machinery.PathFinder.find_spec(OTHER) is None:
     pytest.skip(f"needs {OTHER}, too", allow_module_level=True)
 
-# The backends round sums and functions differently: what came out after three
-# steps was within half of this.
-ROUNDING = {"float32": 4e-6, "float64": 1e-14}
+# The backends round sums and functions differently. After three steps numbers
+# near 1 differed by up to 6e-8, and by 2e-16 in float64.
+ROUNDING = {"float32": 3e-7, "float64": 1e-15}
 
 
 def arrays(path):

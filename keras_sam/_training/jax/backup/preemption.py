@@ -3,7 +3,6 @@
 import itertools
 from typing import Any
 
-import jax
 from jax.experimental import multihost_utils
 
 from keras_sam._backend import replicas
@@ -18,8 +17,7 @@ class Watch(termination.Watch):
 
     With several processes JAX itself takes the signal, from
     `jax.distributed.initialize` on. JAX looks for it once a second, tells all
-    processes, and chooses a step after which all of them end. If
-    `jax_enable_preemption_service` is off, JAX takes no signal.
+    processes, and chooses a step after which all of them end.
 
     Args:
         strategy: Keras's distribution, or None.
@@ -35,11 +33,10 @@ class Watch(termination.Watch):
         """Whether to save and to end.
 
         All processes must call this after the same steps.
+
+        Raises:
+            RuntimeError: If JAX's preemption service is switched off.
         """
         if not self._several:
             return super().due()
-        # mypy knows no options of JAX.
-        on = jax.config.jax_enable_preemption_service  # type: ignore[attr-defined]
-        return on and multihost_utils.reached_preemption_sync_point(
-            next(_steps)
-        )
+        return multihost_utils.reached_preemption_sync_point(next(_steps))
