@@ -36,8 +36,21 @@ class Graph:
         self.modules = {dotted(source): source for source in sources.texts}
         self.importers = {}
         for source, names in sources.imports.items():
-            for module in sorted(set(map(self.resolved, names))):
+            used = set(map(self.resolved, names))
+            used |= {self.face(name) for name in names} - {None}
+            for module in sorted(used):
                 self.importers.setdefault(module, []).append(source)
+
+    def face(self, name):
+        """Returns the package that chooses a twin by this name, or None."""
+        if name in self.modules and not self.is_file(name):
+            return name.rpartition(".")[0]
+        return None
+
+    def is_file(self, name):
+        """Whether a module has just the path that its name says."""
+        path = name.replace(".", "/")
+        return self.modules[name] in (f"{path}.py", f"{path}/__init__.py")
 
     def resolved(self, name):
         """Returns the module that an imported name is, or is in."""

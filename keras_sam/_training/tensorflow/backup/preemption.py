@@ -41,8 +41,8 @@ class Watch(termination.Watch):
             return True
         return False
 
-    def _receive(self, number: int, frame: FrameType | None) -> None:
-        super()._receive(number, frame)
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        super().receive(number, frame)
         if self._tell:
             self._tell(number, frame)
 
