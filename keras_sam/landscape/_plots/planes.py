@@ -102,8 +102,8 @@ def _label_once(row: Sequence[matplotlib_axes.Axes]) -> None:
     """
     first, *others = row
     for axes in others:
-        limits = [(*a.get_xlim(), *a.get_ylim()) for a in (first, axes)]
-        if np.allclose(*limits):
+        shown, own = ((*a.get_xlim(), *a.get_ylim()) for a in (first, axes))
+        if np.allclose(shown, own):
             axes.tick_params(labelleft=False)
 
 

@@ -47,14 +47,14 @@ class _Decades(ticker.LogLocator):
     Within less than a decade they may be at equal distances instead.
     """
 
-    def tick_values(self, vmin: float, vmax: float) -> np.ndarray:
+    def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
         # Matplotlib's estimate leaves a gap behind each label, the last too.
-        room = self.axis.get_tick_space() + 1
+        room = 1 + self.axis.get_tick_space()  # type: ignore[union-attr]
         for mantissas in SPACINGS:
             found = of_decades(vmin, vmax, mantissas)
             if len(found) <= room:
                 break
         if len(found) > 1:
-            return found[:: 1 + (len(found) - 1) // room]
+            return list(found[:: 1 + (len(found) - 1) // room])
         even = ticker.MaxNLocator(max(1, room - 1), steps=[1, 2, 5, 10])
-        return np.asarray(even.tick_values(vmin, vmax))
+        return list(even.tick_values(vmin, vmax))
