@@ -72,7 +72,7 @@ def test_a_recipe_is_found_by_name_and_title(name, meant):
         ("gsaam", "Did you mean 'gsam' (GSAM) or "),
         ("X-SAM", "Did you mean 'xsam' (XSAM) or 'eigen_corrected' (X-SAM)?"),
         ("rwpmixd", "Did you mean 'rwp_mixed' (Random weight perturbation, m"),
-        (3, "name. `print(keras_sam.recipes.RECIPES)` lists all"),
+        (3, "name. `python -m keras_sam methods` lists all recipes, and so"),
     ],
 )
 def test_a_recipe_that_is_not_found(name, text):
