@@ -3,6 +3,7 @@
 import inspect
 import os
 import pathlib
+import pydoc
 import re
 import subprocess
 import sys
@@ -111,6 +112,13 @@ def test_arguments():
         if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
     ]
     assert positional == ["self", "model", "rho", "num_batch_splits"]
+
+
+@pytest.mark.parametrize("name", keras_sam.landscape.__all__)
+def test_help_prints_no_private_types_of_numpy(name):
+    """`ArrayLike` is six lines long there."""
+    text = pydoc.render_doc(getattr(keras_sam.landscape, name))
+    assert "numpy._" not in text
 
 
 def test_registered_classes_are_those_of_the_faces():
