@@ -24,7 +24,7 @@ class Watch:
     def start(self) -> None:
         """Installs the handler of the signal."""
         if self._installs:
-            self._previous = install(self._receive)
+            self._previous = install(self.receive)
             stale = getattr(self._previous, "__self__", None)
             if isinstance(stale, Watch):  # Of a `fit` that failed.
                 self._previous = stale.previous()
@@ -47,7 +47,8 @@ class Watch:
         """Returns the handler before this one."""
         return self._previous
 
-    def _receive(self, number: int, frame: FrameType | None) -> None:
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        """Takes note of a signal; Python calls this."""
         if self._received:
             self.stop()
         self._received = True

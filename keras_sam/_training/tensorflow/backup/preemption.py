@@ -41,8 +41,9 @@ class Watch(termination.Watch):
             return True
         return False
 
-    def _receive(self, number: int, frame: FrameType | None) -> None:
-        super()._receive(number, frame)
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        """Takes note of a signal, and tells TensorFlow of it."""
+        super().receive(number, frame)
         if self._tell:
             self._tell(number, frame)
 
