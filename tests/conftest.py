@@ -21,6 +21,9 @@ if not engine.JAX:
 PROCESSES = (
     "tests/processes/",
     "tests/examples/benchmarks_test.py",
+    "tests/jax/backup_test.py",
+    "tests/jax/launch_test.py",
+    "tests/jax/processes_test.py",
 )
 # The folders of the longest files.
 LONG = ("tests/training/", "tests/cost/", "tests/contracts/", "tests/examples/")
