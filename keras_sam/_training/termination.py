@@ -48,6 +48,7 @@ class Watch:
         return self._previous
 
     def receive(self, number: int, frame: FrameType | None) -> None:
+        """Takes note of a signal; Python calls this."""
         if self._received:
             self.stop()
         self._received = True

@@ -42,6 +42,7 @@ class Watch(termination.Watch):
         return False
 
     def receive(self, number: int, frame: FrameType | None) -> None:
+        """Takes note of a signal, and tells TensorFlow of it."""
         super().receive(number, frame)
         if self._tell:
             self._tell(number, frame)
