@@ -6,6 +6,7 @@
 #   make cheaper       Renews docs/cheaper.md: an hour; continues, too.
 #   make tuning        Renews docs/tuning.md: half an hour; continues, too.
 #   make test          Runs the tests.
+#   make test-jax      Runs on JAX all tests that can.
 #   make test-all      Runs more combinations, too: what changes many parts.
 #   make check         Two minutes: lint, and the tests nearest to what changed.
 #   make lint          Checks style, types and documentation, and BUILD files
@@ -45,6 +46,10 @@ RUN = $(VENV)/bin/python -m
 FOLDERS = benchmarks examples keras_sam tests tools
 PYTEST = pytest -n 2 --dist loadfile --no-loadscope-reorder
 NOT_ALL = -m "not also"
+# What runs on both backends. `make test` runs the first line on JAX, too.
+JAX_CORE = tests/jax $(addprefix tests/contracts/,methods_test.py parity_test.py)
+JAX_MORE = tests/algorithm tests/descents tests/directions tests/landscape \
+    tests/training tests/callbacks tests/contracts/battery_test.py
 
 define buildifier
 @if command -v npx >/dev/null; then set -x; \
@@ -58,7 +63,7 @@ endef
 # A TensorFlow built for TPUs otherwise looks for one on the network.
 export TPU_SKIP_MDS_QUERY = 1
 
-.PHONY: demo study sharper cheaper tuning test test-all check lint format \
+.PHONY: demo study sharper cheaper tuning test test-jax test-all check lint format \
     docs tutorials tutorials-text build-files catalogue commands \
     test-oldest test-newest soak tpu-check conformance ecosystem peers lock dist clean
 
@@ -82,6 +87,10 @@ tuning: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(RUN) $(PYTEST) $(NOT_ALL)
+	KERAS_BACKEND=jax $(RUN) $(PYTEST) $(NOT_ALL) $(JAX_CORE)
+
+test-jax: $(VENV)/.installed
+	KERAS_BACKEND=jax $(RUN) $(PYTEST) $(NOT_ALL) $(JAX_CORE) $(JAX_MORE)
 
 test-all: $(VENV)/.installed
 	$(RUN) $(PYTEST)
@@ -148,7 +157,7 @@ peers: $(VENV)/.installed $(PEERS:=/.installed)
 
 lock: $(VENV)/.installed
 	$(RUN) pip install --quiet --dry-run --ignore-installed \
-	    --report $(VENV)/lock.json '.[tensorflow-cpu,test]'
+	    --report $(VENV)/lock.json '.[tensorflow-cpu,jax,test]'
 	$(VENV)/bin/python -c 'import json, sys; \
 	    found = [i["metadata"] for i in json.load(sys.stdin)["install"]]; \
 	    print("# Made by `make lock` on Linux, for Bazel."); \
@@ -169,7 +178,7 @@ clean:
 # Renewed whenever pyproject.toml changes.
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) pip install --editable '.[tensorflow-cpu,dev]'
+	$(RUN) pip install --editable '.[tensorflow-cpu,jax,dev]'
 	touch $@
 
 # Turns every lower bound into the version itself.

@@ -5,9 +5,9 @@ import statistics
 import time
 
 import keras
-import tensorflow as tf
 
 import keras_sam
+from benchmarks import engine
 
 METHODS = {
     "plain": lambda net: net,
@@ -34,20 +34,13 @@ class Run:
     seconds: list = dataclasses.field(default_factory=list)
 
     def __post_init__(self):
-        # The batch is in memory, and the same tensors in every step.
-        data = tf.data.Dataset.from_tensors(self.batch).cache().repeat()
-        self._iterator = iter(data)
-        self.model.make_train_function()
-        start = time.perf_counter()
-        self.go(1)
-        self.first = time.perf_counter() - start
+        self._train = engine.stepping.trainer(self.model, self.batch)
+        self.first = self.go(1)
 
     def go(self, steps):
         """Trains; returns the seconds that it took."""
         start = time.perf_counter()
-        for _ in range(steps):
-            logs = self.model.train_function(self._iterator)
-        float(logs["loss"])  # A device may still be at it.
+        self._train(steps)
         return time.perf_counter() - start
 
     def round(self, seconds, multiple=1):

@@ -2,46 +2,53 @@ r"""Time and memory of a train step, compared with plain Keras.
 
     python -m benchmarks.step
     python -m benchmarks.step --network=cnn --mode=graph --rounds=20
+    python -m benchmarks.step --backend=jax --backend=tensorflow
 
-Each network and mode has a process, where plain Keras and n-step SAM take
-turns. So a change of the machine's load affects all of them. A ratio is the
-median of the ratios of the rounds. For some methods the script also prints how
-many seconds longer the first step takes than the second, and the largest memory
-of the process; each has a process of its own. The optimizer is SGD with
+Each network, backend and mode has a process, where plain Keras and n-step SAM
+take turns. So a change of the machine's load affects all of them. A ratio is
+the median of the ratios of the rounds. For some methods the script also prints
+how many seconds longer the first step takes than the second, and the largest
+memory of the process; each has a process of its own. The optimizer is SGD with
 momentum. On a GPU memory is the device's. In mode "passes" plain Keras is a
-graph.
+graph. On JAX the mode is "xla": Keras compiles the whole step.
 
 The targets of docs/performance.md follow the table, each with its measurement,
 met or missed.
 """
 
 import json
+import math
 import os
 import resource
 import statistics
 import subprocess
 import sys
 
-import tensorflow as tf
+import numpy as np
 from absl import app
 from absl import flags
 from absl import logging
 
 import keras_sam
+from benchmarks import engine
 from benchmarks import networks
-from benchmarks import programs
 from benchmarks import runs
 from benchmarks import targets
 
 FLAGS = flags.FLAGS
 NETWORKS = list(networks.NETWORKS)
 flags.DEFINE_multi_enum("network", NETWORKS, NETWORKS, "What is trained.")
-MODES = ["graph", "xla", "passes"]
+XLA = {"graph": False, "xla": "auto", "passes": True}
+MODES = list(XLA)
 flags.DEFINE_multi_enum(
     "mode",
     MODES,
     MODES,
     "What XLA compiles: nothing, the whole step, or each pass of SAM alone.",
+)
+BACKENDS = {"tensorflow": MODES, "jax": ["xla"]}
+flags.DEFINE_multi_enum(
+    "backend", ["tensorflow"], list(BACKENDS), "What Keras runs on."
 )
 flags.DEFINE_integer("rounds", 9, "Rounds that count.", lower_bound=3)
 flags.DEFINE_float("seconds", 0.5, "Seconds of a round of a method.")
@@ -60,11 +67,16 @@ TIMEOUT = 3600  # Seconds of one process.
 
 def prepare(network, mode, method):
     """Returns the `Run` of a method, traced and warmed up."""
-    network = networks.NETWORKS[network]
-    model = network.build()
+    model = prepare_model(network, mode, method)
+    return runs.Run(model, networks.NETWORKS[network].batch())
+
+
+def prepare_model(network, mode, method):
+    """Returns the compiled model of a method."""
+    model = networks.NETWORKS[network].build()
     if METHODS[method] is not None:
-        model = keras_sam.SAM(model, **METHODS[method], xla=mode == "passes")
-    return runs.Run(runs.compiled(model, mode == "xla"), network.batch())
+        model = keras_sam.SAM(model, **METHODS[method], xla=XLA[mode])
+    return runs.compiled(model, mode == "xla")
 
 
 def times(network, mode):
@@ -85,39 +97,43 @@ def times(network, mode):
 
 def first(network, mode, method):
     """Returns seconds until the second step, and bytes of memory."""
-    # TensorFlow's own start, and that of XLA, are no part of a first step.
-    tf.function(lambda x: x + 1, jit_compile=mode != "graph")(tf.zeros(1))
+    # The start of the backend, and of XLA, is no part of a first step.
+    engine.stepping.start(mode != "graph")
     run = prepare(network, mode, method)
     run.go(2)
     found = {
         # Not what the step itself takes.
         "first": run.first - run.go(1),
         "memory": _peak(),
-        "weights": sum(w.numpy().nbytes for w in run.model.trainable_weights),
+        "weights": sum(map(_bytes, run.model.trainable_weights)),
         "program": 0,
     }
     if mode == "xla":
-        program = programs.compiled(run.model, run.batch)
-        found["program"] = programs.memory(program).total
+        fresh = prepare_model(network, mode, method)
+        found["program"] = engine.stepping.program_memory(fresh, run.batch)
     return found
+
+
+def _bytes(weight):
+    # On JAX the values are with the train step.
+    return math.prod(weight.shape) * np.dtype(weight.dtype).itemsize
 
 
 def _peak():
     """Returns the largest number of bytes held so far."""
-    if tf.config.list_physical_devices("GPU"):
-        return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+    if engine.device.gpu():
+        return engine.device.gpu_peak()
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def device():
     """Returns the name of the GPU, or how many cores there are."""
-    for gpu in tf.config.list_physical_devices("GPU"):
-        return tf.config.experimental.get_device_details(gpu)["device_name"]
-    return f"{len(os.sched_getaffinity(0))} CPU cores"
+    cores = f"{len(os.sched_getaffinity(0))} CPU cores"
+    return engine.device.gpu() or cores
 
 
-def spawn(**work):
-    """Returns what a process of its own measures."""
+def spawn(backend, **work):
+    """Returns what a process of its own measures on a backend."""
     command = [
         *(sys.executable, "-m", "benchmarks.step"),
         f"--worker={json.dumps(work)}",
@@ -125,7 +141,12 @@ def spawn(**work):
         f"--seconds={FLAGS.seconds}",
     ]
     process = subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, timeout=TIMEOUT, check=True
+        command,
+        env={**os.environ, "KERAS_BACKEND": backend},
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=TIMEOUT,
+        check=True,
     )
     return json.loads(process.stdout.splitlines()[-1])
 
@@ -137,17 +158,17 @@ def work(network, mode, method=None):
     return first(network, mode, method)
 
 
-def measure(network, mode):
+def measure(network, backend, mode):
     """Returns {method: what was measured}, and prints it as rows."""
-    found = spawn(network=network, mode=mode)
+    found = spawn(backend, network=network, mode=mode)
     for method, given in METHODS.items():
         f = found[method]
         gradients = 1 + given["ascent_steps"] if given else 1
-        cells = [network, mode, method, str(gradients)]
+        cells = [network, backend, mode, method, str(gradients)]
         cells += [f"{1000 * f['seconds']:.1f}", f"{f['spread']:.1%}"]
         cells += [f"{f['ratio']:.3f}", "", "", ""]
         if method in FIRST:
-            f |= spawn(network=network, mode=mode, method=method)
+            f |= spawn(backend, network=network, mode=mode, method=method)
             cells[-3:-1] = f"{f['first']:.1f}", f"{f['memory'] / 2**20:.0f}"
             if f["program"]:
                 cells[-1] = f"{f['program'] / 2**20:.1f}"
@@ -164,14 +185,16 @@ def main(argv):
         return
     print(f"On {device()}.\n")
     print(
-        "| network | mode | method | gradients | ms a step | spread "
+        "| network | backend | mode | method | gradients | ms a step | spread "
         "| to plain | trace and compile, s | MiB, process | MiB, program |\n"
-        "|---|---|---|---|---|---|---|---|---|---|"
+        "|---|---|---|---|---|---|---|---|---|---|---|"
     )
     found = {
-        (network, mode): measure(network, mode)
+        (network, backend, mode): measure(network, backend, mode)
         for network in FLAGS.network
+        for backend in FLAGS.backend
         for mode in FLAGS.mode
+        if mode in BACKENDS[backend]
     }
     print(*targets.lines(found), sep="\n")
 

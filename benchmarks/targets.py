@@ -8,12 +8,12 @@ def lines(found):
     """Returns a line for each target and process.
 
     Args:
-        found: {(network, mode): {method: dict of `ratio`, `first`, `memory`,
-            `program` and `weights`}}, the last three in bytes.
+        found: {(network, backend, mode): {method: dict of `ratio`, `first`,
+            `memory`, `program` and `weights`}}, the last three in bytes.
     """
     result = []
-    for (network, mode), methods in found.items():
-        where = f"{network}, {mode}"
+    for (network, backend, mode), methods in found.items():
+        where = f"{network}, {backend}, {mode}"
         result += [f"{where}: {line}" for line in _of(network, methods)]
     return result
 

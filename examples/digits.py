@@ -4,9 +4,9 @@ An import of this module registers the builder. `tfds.load("digits")` then works
 as for any other data set, but without a network.
 """
 
-import numpy as np
 import tensorflow_datasets as tfds
-from sklearn import datasets
+
+from examples import arrays
 
 _DESCRIPTION = """
 1,797 images of handwritten digits, 8 x 8 pixels, ten classes: the test set of
@@ -52,15 +52,10 @@ class Digits(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager):
         del dl_manager  # Nothing to download.
-        images, labels = datasets.load_digits(return_X_y=True)
-        images = images.reshape(-1, 8, 8, 1).astype(np.uint8)
-        by_class = np.argsort(labels, kind="stable")
-        is_test = np.arange(len(labels)) % 5 == 0
+        images, labels, indices = arrays.digits_by_index()
         return {
-            "train": self._generate_examples(
-                images, labels, by_class[~is_test]
-            ),
-            "test": self._generate_examples(images, labels, by_class[is_test]),
+            split: self._generate_examples(images, labels, of_split)
+            for split, of_split in indices.items()
         }
 
     def _generate_examples(self, images, labels, indices):

@@ -4,6 +4,7 @@ import collections
 import textwrap
 
 import keras_sam
+from examples import engine
 from examples import runs
 from keras_sam import distribute
 
@@ -66,7 +67,7 @@ def _radius(model):
 def _devices(settings, model, environment):
     counts = collections.Counter(environment["devices"])
     names = ", ".join(f"{n} x {name}" for name, n in counts.items())
-    replicas = model.distribute_strategy.num_replicas_in_sync
+    replicas = engine.strategies.replicas(model.distribute_strategy)
     return (
         f"{names}; --strategy={settings.strategy}, replicas: {replicas}; "
         f"{settings.mixed_precision}"

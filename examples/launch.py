@@ -3,9 +3,11 @@ r"""Starts workers of `examples.train` on this machine, to try them out.
     python -m examples.launch --workers=2 -- --output_dir=runs/two --rho=0.05
 
 The flags after `--` are flags of train.py. This program adds
-`--strategy=multi_worker`. It shows the output of all workers. With `--logs` it
-shows the output of the first worker, and keeps the output of the others there.
-If a worker fails, the launcher ends the others and exits with the same status.
+`--strategy=multi_worker`, or `--strategy=data_parallel` where the environment
+variable KERAS_BACKEND is jax. It shows the output of all workers. With `--logs`
+it shows the output of the first worker, and keeps the output of the others
+there. If a worker fails, the launcher ends the others and exits with the same
+status.
 """
 
 import contextlib
@@ -13,7 +15,6 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ import time
 
 from absl import flags
 
+from examples import ports
 from examples import usage
 
 FLAGS = flags.FLAGS
@@ -38,31 +40,49 @@ flags.DEFINE_string("module", "examples.train", "What each worker runs.")
 GROUPS = {"Workers": ("workers", "logs", "grace", "module")}
 
 
-def free_addresses(count):
-    """Returns so many addresses of this machine that nobody listens to."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+def _on_jax():
+    # Keras itself would take seconds to say.
+    return os.environ.get("KERAS_BACKEND") == "jax"
+
+
+def strategy():
+    """Returns the `--strategy` of the workers."""
+    return "data_parallel" if _on_jax() else "multi_worker"
+
+
+def description(addresses, index):
+    """Returns the environment variables that tell a worker of the others.
+
+    Args:
+        addresses: List of the addresses of all workers.
+        index: Which of them this one is.
+    """
+    if _on_jax():
+        return {
+            "KERAS_DISTRIBUTION_JOB_ADDRESSES": ",".join(addresses),
+            "KERAS_DISTRIBUTION_NUM_PROCESSES": str(len(addresses)),
+            "KERAS_DISTRIBUTION_PROCESS_ID": str(index),
+            # Otherwise the first process listens to all networks.
+            "JAX_COORDINATOR_BIND_ADDRESS": addresses[0],
+        }
+    config = {
+        "cluster": {"worker": addresses},
+        "task": {"type": "worker", "index": index},
+    }
+    return {"TF_CONFIG": json.dumps(config)}
 
 
 def start(addresses, index, arguments, output):
     """Starts a worker.
 
     Args:
-        addresses: List of the addresses of all workers.
-        index: Which of them this one is.
+        addresses, index: As those of `description`.
         arguments: What follows the interpreter on its command line.
         output: Where its output goes, as for `subprocess.Popen`.
     """
-    config = {
-        "cluster": {"worker": addresses},
-        "task": {"type": "worker", "index": index},
-    }
     return subprocess.Popen(
         [sys.executable, *arguments],
-        env={**os.environ, "TF_CONFIG": json.dumps(config)},
+        env={**os.environ, **description(addresses, index)},
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
@@ -119,7 +139,7 @@ def end(processes, grace):
 
 def launch(count, arguments, logs=None, grace=15.0):
     """Runs so many workers to their end; returns the exit status."""
-    addresses = free_addresses(count)
+    addresses = ports.free_addresses(count)
     processes, threads = [], []
     with contextlib.ExitStack() as stack:
         stack.callback(end, processes, grace)
@@ -146,7 +166,7 @@ def _stop(number, frame):
 def main(argv):
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
-    arguments = ["-m", FLAGS.module, "--strategy=multi_worker", *argv[1:]]
+    arguments = ["-m", FLAGS.module, f"--strategy={strategy()}", *argv[1:]]
     status = launch(FLAGS.workers, arguments, FLAGS.logs, FLAGS.grace)
     # A process that a signal ended has the negative number of the signal.
     sys.exit(128 - status if status < 0 else status)

@@ -8,7 +8,8 @@ called an image, of 40 x 1 floats, so that all of data.py applies to it.
 
 import numpy as np
 import tensorflow_datasets as tfds
-from mnist1d import data
+
+from examples import arrays
 
 _DESCRIPTION = """
 5,000 signals of 40 values in ten classes: each is one of ten templates, padded,
@@ -50,16 +51,12 @@ class Mnist1d(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager):
         del dl_manager  # Nothing to download.
-        # The package seeds NumPy's global generator and draws from it.
-        state = np.random.get_state()
-        made = data.make_dataset()
-        np.random.set_state(state)
+        made = arrays.mnist1d()
         return {
-            "train": self._generate_examples(made["x"], made["y"]),
-            "test": self._generate_examples(made["x_test"], made["y_test"]),
+            "train": self._generate_examples(*made.train),
+            "test": self._generate_examples(*made.test),
         }
 
     def _generate_examples(self, signals, labels):
-        signals = signals[..., None].astype(np.float32)
         for index, label in enumerate(labels.tolist()):
             yield index, {"image": signals[index], "label": label}

@@ -6,25 +6,18 @@ methods.py says what the flags of SAM (sharpness-aware minimization) mean.
 import types
 
 import keras
-import tensorflow as tf
 from absl import flags
 
 import keras_sam
-from examples import cluster
+from examples import engine
 from examples import methods
 from examples import models
-from examples import tpu
 
 _FLAGS = flags.FLAGS
 XLA = {"auto": "auto", "true": True, "false": False}
-STRATEGIES = {
-    "none": lambda s: tf.distribute.get_strategy(),
-    "mirrored": lambda s: tf.distribute.MirroredStrategy(),
-    "multi_worker": lambda s: cluster.join(
-        s.cluster, s.cluster_timeout, s.cluster_port
-    ),
-    "tpu": lambda s: tpu.strategy(s.tpu),
-}
+STRATEGIES = engine.strategies.STRATEGIES
+# On either backend.
+_STRATEGIES = ("none", "mirrored", "multi_worker", "tpu", "data_parallel")
 SCHEDULES = {
     "cosine": lambda s, steps: keras.optimizers.schedules.CosineDecay(
         0.0 if s.warmup_epochs else s.learning_rate,
@@ -77,7 +70,11 @@ flags.DEFINE_string("output_dir", None, "Folder of the results. Required.")
 flags.DEFINE_string(
     "data_dir", None, "Folder of TFDS. If not given, TFDS chooses."
 )
-flags.DEFINE_bool("tensorboard", True, "Write TensorBoard logs.")
+flags.DEFINE_bool(
+    "tensorboard",
+    engine.machine.WRITES_TENSORBOARD,
+    "Write TensorBoard logs, which Keras does with TensorFlow.",
+)
 flags.DEFINE_integer(
     "checkpoint_steps",
     None,
@@ -164,17 +161,24 @@ flags.DEFINE_bool(
     "repeat to the bit.",
 )
 flags.DEFINE_integer(
-    "steps_per_execution", 1, "Steps a call of tf.function.", lower_bound=1
+    "steps_per_execution",
+    1,
+    "Steps a call of what Keras compiles.",
+    lower_bound=1,
 )
 flags.DEFINE_enum(
-    "strategy", "none", list(STRATEGIES), "tf.distribute strategy."
+    "strategy",
+    "none",
+    _STRATEGIES,
+    "How devices share the work. tf.distribute has mirrored, multi_worker and "
+    "tpu; data_parallel is keras.distribution's, on JAX.",
 )
 flags.DEFINE_enum(
     "cluster",
-    "tf_config",
-    ["tf_config", "slurm"],
-    "Who says which workers there are, for --strategy=multi_worker: the "
-    "environment variable TF_CONFIG, or Slurm.",
+    "environment",
+    ["environment", "slurm"],
+    "Who says which workers there are: the environment variable TF_CONFIG (on "
+    "JAX: KERAS_DISTRIBUTION_JOB_ADDRESSES and so on), or Slurm.",
 )
 flags.DEFINE_float(
     "cluster_timeout",
@@ -185,7 +189,7 @@ flags.DEFINE_float(
 flags.DEFINE_integer(
     "cluster_port",
     8888,
-    "Port of the first worker on a host, for --cluster=slurm.",
+    "Port of the first worker on a host, for --cluster=slurm on TensorFlow.",
     lower_bound=1,
     upper_bound=65535,
 )
@@ -326,6 +330,18 @@ def _check_rho_min(values):
         values["lr_schedule"] != "constant"
         and (values["rho"] is not None or "rho" in recipe)
     )
+
+
+def _is_strategy(name):
+    if name in STRATEGIES:
+        return True
+    raise flags.ValidationError(
+        f"--strategy={name} is not for {keras.backend.backend()}: write "
+        f"{engine.strategies.instead(name)}"
+    )
+
+
+flags.register_validator("strategy", _is_strategy)
 
 
 @flags.multi_flags_validator(

@@ -9,9 +9,9 @@ import pathlib
 import threading
 from multiprocessing import connection
 
-import tensorflow as tf
 from absl import flags
 
+from examples import engine
 from examples import train
 
 # Calls of a process.
@@ -32,7 +32,7 @@ def jobs(strategy, most):
         strategy: The flag of that name.
         most: How many runs there are.
     """
-    alone = tf.config.list_physical_devices("GPU") or strategy != "none"
+    alone = engine.machine.has_gpu() or strategy != "none"
     return min(FLAGS.jobs or (1 if alone else os.cpu_count() or 1), most)
 
 
@@ -40,7 +40,7 @@ def executor(jobs):
     """Returns a pool of so many processes, which share the cores."""
     return concurrent.futures.ProcessPoolExecutor(
         jobs,
-        # TensorFlow does not survive a fork.
+        # TensorFlow and JAX do not survive a fork.
         mp_context=multiprocessing.get_context("spawn"),
         initializer=functools.partial(_begin, jobs),
     )
@@ -79,9 +79,7 @@ def run_one(settings):
 
 def _begin(jobs):
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    engine.machine.limit_threads(max(1, (os.cpu_count() or 1) // jobs))
 
 
 def _end_with_parent():

@@ -20,9 +20,9 @@ import time
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 import keras_sam
+from examples import engine
 from examples import methods
 
 
@@ -169,14 +169,9 @@ def environment(model):
         "versions": {
             "python": platform.python_version(),
             "keras": keras.__version__,
-            "tensorflow": tf.__version__,
+            **engine.machine.versions(),
             "numpy": np.__version__,
             "keras_sam": keras_sam.__version__,
         },
-        "devices": [
-            tf.config.experimental.get_device_details(device).get(
-                "device_name", device.name
-            )
-            for device in tf.config.list_physical_devices()
-        ],
+        "devices": engine.machine.devices(),
     }

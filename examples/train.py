@@ -17,12 +17,11 @@ import json
 import pathlib
 
 import keras
-import tensorflow as tf
 from absl import flags
 
 import keras_sam
-from examples import cluster
 from examples import data
+from examples import engine
 from examples import header
 from examples import methods
 from examples import models
@@ -50,9 +49,18 @@ def train(settings):
     Returns:
         The content of `result.json`.
     """
-    folder = pathlib.Path(settings.output_dir)
     kept = {k: v for k, v in vars(settings).items() if k not in options.PLACES}
+    # Several runs in one process: all alike. It forgets a distribution, too.
+    keras.utils.clear_session()
+    if settings.deterministic:
+        engine.machine.make_deterministic()
     strategy = options.STRATEGIES[settings.strategy](settings)
+    with engine.strategies.training(strategy):
+        return _train(settings, kept, strategy)
+
+
+def _train(settings, kept, strategy):
+    folder = pathlib.Path(settings.output_dir)
     distribute.agree(strategy, kept)
 
     def look():
@@ -61,18 +69,15 @@ def train(settings):
         return json.loads(result.read_text()) if result.exists() else None
 
     # Of several workers only the first needs to see the folder.
-    result = cluster.on_chief(strategy, look)
+    result = distribute.on_chief(strategy, look)
     if result is not None:
         if distribute.is_chief(strategy):
             print(f"{folder} is finished; nothing to do.", flush=True)
         return result
 
-    keras.utils.clear_session()  # Several runs in one process: all alike.
     keras.config.set_dtype_policy(settings.mixed_precision)
-    if settings.deterministic:
-        tf.config.experimental.enable_op_determinism()
     # The first worker downloads and prepares; others may share its disk.
-    cluster.on_chief(strategy, lambda: load_data(settings) and None, 3600)
+    distribute.on_chief(strategy, lambda: load_data(settings) and None, 3600)
     arrays = load_data(settings)
     # Not before, since TFDS draws random numbers when it prepares data.
     keras.utils.set_random_seed(settings.seed)
@@ -113,7 +118,7 @@ def train(settings):
         return content
 
     # The times of workers differ.
-    return cluster.on_chief(strategy, write)
+    return distribute.on_chief(strategy, write)
 
 
 def load_data(settings):
@@ -142,7 +147,7 @@ def steps_per_epoch(settings, arrays):
 
 def build(settings, arrays, strategy):
     """Returns the compiled model, a network inside SAM."""
-    with strategy.scope():
+    with engine.strategies.making(strategy):
         network = models.build(
             settings.model,
             arrays.train[0].shape[1:],

@@ -33,7 +33,7 @@ def mask(tensor: Any) -> Any:
 
     Read in Keras 3.14 and 3.15: `_keras_mask`, which few tensors have.
     """
-    return getattr(tensor, "_keras_mask", None)
+    return _attached(tensor, "_keras_mask")
 
 
 def set_mask(tensor: Any, value: Any) -> None:
@@ -42,7 +42,7 @@ def set_mask(tensor: Any, value: Any) -> None:
     Read in Keras 3.14 and 3.15: `_keras_mask`.
     """
     if value is not None:
-        tensor._keras_mask = value
+        _private(_attributes(), "set_tensor_attr")(tensor, "_keras_mask", value)
 
 
 def copy_mask(tensor: Any, other: Any) -> None:
@@ -56,7 +56,22 @@ def logits(tensor: Any) -> Any:
     Read in Keras 3.14 and 3.15: `_keras_logits`, which softmax and sigmoid
     attach to their results, for losses to compute with.
     """
-    return getattr(tensor, "_keras_logits", None)
+    return _attached(tensor, "_keras_logits")
+
+
+def _attached(tensor: Any, name: str) -> Any:
+    """Returns what Keras attached to a tensor under a name, or None.
+
+    What JAX traces takes no attributes: Keras keeps them in a table.
+
+    Read in Keras 3.14 and 3.15: `get_tensor_attr` and `set_tensor_attr` of
+    `keras.src.backend.common.tensor_attributes`.
+    """
+    return _private(_attributes(), "get_tensor_attr")(tensor, name)
+
+
+def _attributes() -> Any:
+    return _KERAS.module("keras.src.backend.common.tensor_attributes")
 
 
 # Layers and models.
@@ -324,6 +339,20 @@ class FitHooks(keras.Model):
             self.build_before_loop(iterator, data_batch)
 
 
+# Several devices.
+
+
+def layout(variable: keras.Variable) -> Any:
+    """Returns how a variable lies on devices, on JAX, or None.
+
+    It is None without a distribution. It may be given to a new variable.
+
+    Read in Keras 3.14 and 3.15: `Variable._layout`, which an optimizer gives to
+    the slots of a variable. Only 3.15 has it on all backends.
+    """
+    return getattr(variable, "_layout", None)
+
+
 # What Keras's loops read.
 
 
@@ -333,6 +362,15 @@ def data_of_epoch(iterator: Any) -> Any:
     Read in Keras 3.14 and 3.15: `TFEpochIterator._get_iterator`.
     """
     return _private(iterator, "_get_iterator")()
+
+
+def forget_state(model: keras.Model) -> None:
+    """Keeps `fit` on JAX from assigning the values of the last good step.
+
+    Read in Keras 3.14 and 3.15: `JAXTrainer._jax_state`.
+    """
+    _private(model, "_jax_state_synced")  # An assignment would not miss it.
+    model._jax_state = None
 
 
 def distributed(data: Any) -> Any:

@@ -125,7 +125,8 @@ class SharpnessAwareMinimization(trainer.Trainer, saving.Saving):
             size, and so are their batch statistics. All parts have the dropout
             mask of the first part. None does not split the batch.
         ascent_steps: Int, at least 0: the number n of steps of the climb. A
-            train step evaluates n + 1 gradients. 0 is plain training.
+            train step evaluates n + 1 gradients. 0 is plain training, unless
+            there is a `start`.
         radius: String, which sets the length r of a step of the climb. "split"
             is rho / n, and "full" is rho. "projected" is rho, and then moves
             z_i back into the Euclidean ball of radius rho around w. "matched"

@@ -1,5 +1,6 @@
 """`python -m keras_sam`: what it prints, and its exit status."""
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from keras_sam import landscape
 from keras_sam import recipes
 from keras_sam.__main__ import parser  # As the program has it.
+from keras_sam._command_line import losses
 from tests.support import testing
 
 
@@ -65,7 +67,9 @@ def test_show_breaks_no_name(capsys):
 def test_show_takes_titles_and_names_the_nearest(capsys):
     parser.main(["show", "Friendly-SAM"])
     assert capsys.readouterr().out.startswith("friendly: Friendly SAM")
-    assert "Did you mean 'gsam'" in refused(capsys, "show", "gsamm")
+    said = refused(capsys, "show", "gsamm")
+    assert "Did you mean 'gsam'" in said
+    assert "`python -m keras_sam methods` lists all" in said
 
 
 @pytest.mark.parametrize("command", [[], ["methods"], ["show"], ["landscape"]])
@@ -80,7 +84,12 @@ def test_help(command, capsys):
         assert max(map(len, out.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("command", [[], ["show"], ["nosuch"], ["show", "--x"]])
+def test_without_a_command(capsys):
+    assert parser.main([]) == 0
+    assert capsys.readouterr().out == parser.build().format_help()
+
+
+@pytest.mark.parametrize("command", [["show"], ["nosuch"], ["show", "--x"]])
 def test_a_wrong_command(command, capsys):
     assert "error:" in refused(capsys, *command)
 
@@ -107,10 +116,15 @@ def folder(tmp_path_factory):
         model = testing.dense_net()
         model.compile("sgd", testing.cross_entropy())
         model.save(folder / f"{name}.keras")
-    testing.dense_net().save(folder / "bare.keras")
+    bare = testing.dense_net()
+    bare.save(folder / "bare.keras")
+    keras.Sequential([bare, keras.layers.Softmax()]).save(
+        folder / "softmax.keras"
+    )
     return folder
 
 
+SPARSE = "--loss=sparse_categorical_crossentropy"
 QUICK = ("--draws=2", "--products=8", "--batch_size=8", "--examples=12")
 
 
@@ -147,25 +161,46 @@ def test_landscape(folder, capsys):
     ]
 
 
-def test_landscape_with_a_loss_of_its_own(folder, capsys, tmp_path):
-    data = str(folder / "data.npz")
-    bare = str(folder / "bare.keras")
-    loss = "--loss=sparse_categorical_crossentropy"
-    short = ("--ascent_steps=1", *QUICK)
-    file = tmp_path / "loss.png"
-    given = [loss, "--from_logits", f"--plot={file}", *short]
-    parser.main(["landscape", bare, data, *given])
-    assert file.read_bytes().startswith(b"\x89PNG")
-    out = capsys.readouterr().out
+def measured(capsys, *arguments):
+    """Returns the loss that the table says."""
+    parser.main(["landscape", *arguments, "--ascent_steps=1", *QUICK])
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = [line for line in lines if line.startswith("loss ")]
+    return float(line.split()[1])
+
+
+@pytest.mark.parametrize(
+    ("model", "given"),
+    [
+        ("bare", [SPARSE, "--from_logits"]),
+        ("bare", ["--loss=SparseCategoricalCrossentropy", "--from_logits"]),
+        ("softmax", [SPARSE]),
+    ],
+)
+def test_landscape_with_a_loss_of_its_own(model, given, folder, capsys):
+    found = measured(
+        capsys, str(folder / f"{model}.keras"), str(folder / "data.npz"), *given
+    )
     x, y = testing.data(20)
-    outputs = keras.saving.load_model(bare)(x[:12])
     expected = keras.ops.mean(
         keras.losses.sparse_categorical_crossentropy(
-            y[:12], outputs, from_logits=True
+            y[:12],
+            keras.saving.load_model(folder / "bare.keras")(x[:12]),
+            from_logits=True,
         )
     )
-    (line,) = [line for line in out.splitlines() if line.startswith("loss ")]
-    assert float(line.split()[1]) == pytest.approx(float(expected), rel=1e-3)
+    assert found == pytest.approx(float(expected), rel=1e-3)
+
+
+def test_landscape_with_a_loss_of_no_probabilities(folder, capsys, tmp_path):
+    """Its outputs may be any numbers. This is also the test of the figure."""
+    x, _ = testing.data(20)
+    np.savez(tmp_path / "data.npz", x=x, y=np.zeros((20, 3), "float32"))
+    file = tmp_path / "loss.png"
+    bare = str(folder / "bare.keras")
+    data = str(tmp_path / "data.npz")
+    assert measured(capsys, bare, data, "--loss=mse", f"--plot={file}") > 0
+    assert file.read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
@@ -175,6 +210,16 @@ def test_landscape_with_a_loss_of_its_own(folder, capsys, tmp_path):
         (["one.keras", "none.npz"], "must be an .npz file at this path"),
         (["none.keras", "data.npz"], "must be a model at this path"),
         (["bare.keras", "data.npz"], "without a loss. Give it as --loss="),
+        (["bare.keras", "data.npz"], "with --from_logits if the model has no"),
+        (["bare.keras", "data.npz", SPARSE], "Add --from_logits if the model"),
+        (
+            ["softmax.keras", "data.npz", SPARSE, "--from_logits"],
+            "Leave out --from_logits: the model has a softmax",
+        ),
+        (
+            ["bare.keras", "data.npz", "--loss=mse", "--from_logits"],
+            "--from_logits is for cross entropies",
+        ),
         (["one.keras", "data.npz", "--rho=-1"], "`rho` must be"),
         (["one.keras", "one.keras", "data.npz"], "different names"),
         (["one.keras", "data.npz", "--draws=x"], "invalid int value"),
@@ -183,6 +228,31 @@ def test_landscape_with_a_loss_of_its_own(folder, capsys, tmp_path):
 def test_landscape_of_wrong_input(arguments, text, folder, capsys):
     given = [a if a[:2] == "--" else str(folder / a) for a in arguments]
     assert text in refused(capsys, "landscape", *given)
+
+
+BINARY = "binary_crossentropy"
+ONE = np.array([[0.3]])
+CLASSES = "CategoricalCrossentropy"
+
+
+@pytest.mark.parametrize(
+    ("name", "from_logits", "outputs", "fits"),
+    [
+        (BINARY, False, np.array([[0.0], [0.3], [1.0]]), True),
+        (BINARY, False, np.array([[0.3], [-0.1]]), False),
+        (BINARY, False, {"a": ONE, "b": 9 * ONE}, False),
+        (BINARY, True, np.array([[0.3]]), True),
+        (CLASSES, False, np.array([[0.3, 0.7]]), True),
+        (CLASSES, False, np.array([[0.3, 0.6]]), False),
+        (CLASSES, True, np.array([[0.3, 0.6]]), True),
+        (CLASSES, True, np.array([[0.3, 0.7]]), False),
+        (CLASSES, False, np.array([[np.nan, 0.6]]), True),
+        ("mse", False, np.array([[-3.0]]), True),
+    ],
+)
+def test_what_a_loss_takes_outputs_for(name, from_logits, outputs, fits):
+    with contextlib.nullcontext() if fits else pytest.raises(ValueError):
+        losses.check(name, from_logits, outputs)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 import gc
 import importlib.metadata
 import os
+import pathlib
+import re
 
 import keras
 import pytest
@@ -19,9 +21,20 @@ if not engine.JAX:
 PROCESSES = (
     "tests/processes/",
     "tests/examples/benchmarks_test.py",
+    "tests/jax/backup_test.py",
+    "tests/jax/launch_test.py",
+    "tests/jax/processes_test.py",
 )
 # The folders of the longest files.
 LONG = ("tests/training/", "tests/cost/", "tests/contracts/", "tests/examples/")
+
+
+# On JAX TensorFlow is blocked: files that need it are left out.
+collect_ignore = [
+    str(file)
+    for file in pathlib.Path(__file__).parent.rglob("*_test.py")
+    if engine.JAX and re.search("^import tensorflow", file.read_text(), re.M)
+]
 
 
 def version(*packages):

@@ -103,7 +103,14 @@ DESCRIPTIONS = {
     ),
     "plain": (
         {"ascent_steps": 0},
-        ["none (`ascent_steps=0`)", "1 gradient a train step."],
+        ["(`ascent_steps=0`), which is plain training", "1 gradient a train"],
+    ),
+    "a start alone": (
+        {"ascent_steps": 0, "start": starts.Momentum()},
+        [
+            "none (`ascent_steps=0`): the start alone perturbs.",
+            "1 gradient a train step.",
+        ],
     ),
     "some": (
         {

@@ -192,6 +192,9 @@ def find(root, pattern):
     return sorted(path.relative_to(root).as_posix() for path in found)
 
 
+_FOR_TYPES = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+
 def imports(node):
     """Yields the dotted names that are imported, wherever that is."""
     match node:
@@ -207,7 +210,7 @@ def imports(node):
         ):
             yield name
         # Python runs no such import, and layers would be cycles by them.
-        case ast.If(test=test) if "TYPE_CHECKING" in ast.unparse(test):
+        case ast.If(test=test) if ast.unparse(test) in _FOR_TYPES:
             return
     for child in ast.iter_child_nodes(node):
         yield from imports(child)

@@ -9,6 +9,7 @@ are taken. The script prints what it leaves out.
 """
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -23,6 +24,8 @@ ALWAYS = ("layers_test", "build_test", "api_test")
 # case, since one such test may take a minute.
 SLOW = ("tests/contracts/", "tests/cost/")
 NEVER = ("tests/processes/", "tests/examples/benchmarks_test.py")
+# The folder of a backend. Twins have the same tests.
+_BACKEND = re.compile(r"\.(tensorflow|jax)\b")
 
 
 class Graph:
@@ -33,12 +36,25 @@ class Graph:
         self.modules = {dotted(source): source for source in sources.texts}
         self.importers = {}
         for source, names in sources.imports.items():
-            for module in sorted(set(map(self.resolved, names))):
+            used = set(map(self.resolved, names))
+            used |= {self.face(name) for name in names} - {None}
+            for module in sorted(used):
                 self.importers.setdefault(module, []).append(source)
+
+    def face(self, name):
+        """Returns the package that chooses a twin by this name, or None."""
+        if name in self.modules and not self.is_file(name):
+            return name.rpartition(".")[0]
+        return None
+
+    def is_file(self, name):
+        """Whether a module has just the path that its name says."""
+        path = name.replace(".", "/")
+        return self.modules[name] in (f"{path}.py", f"{path}/__init__.py")
 
     def resolved(self, name):
         """Returns the module that an imported name is, or is in."""
-        name = name.replace(".tensorflow", "")
+        name = _BACKEND.sub("", name)
         while name and name not in self.modules:
             name = name.rpartition(".")[0]
         return name
@@ -60,9 +76,9 @@ class Graph:
 
 
 def dotted(source):
-    """Returns a.b for a/b.py and a/b/__init__.py; `tensorflow` is left out."""
-    parts = source.removesuffix(".py").removesuffix("/__init__").split("/")
-    return ".".join(part for part in parts if part != "tensorflow")
+    """Returns a.b for a/b.py and a/b/__init__.py; a backend is left out."""
+    name = source.removesuffix(".py").removesuffix("/__init__")
+    return _BACKEND.sub("", name.replace("/", "."))
 
 
 def mirrors(source):

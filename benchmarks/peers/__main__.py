@@ -14,8 +14,9 @@ taken within a round.
 
 SAM of tf_keras takes its first gradient in inference mode. This is less work
 with batch normalization, and fails with embeddings. "XLA" compiles the whole
-step; Keras by itself does this on GPUs only. "fused" puts
-`fused.BatchNormalization` in place of Keras's layer.
+step; Keras by itself does this on GPUs, and always on JAX. "fused" puts
+`fused.BatchNormalization` in place of Keras's layer. "keras_sam, on JAX" is
+Keras on its JAX backend. "JAX" is optax with Flax's networks.
 """
 
 import os
@@ -36,6 +37,7 @@ FLAGS = flags.FLAGS
 # Name: (interpreter, module, its arguments).
 PEERS = {
     table.OURS: (sys.executable, "benchmarks.peers.ours", ["graph"]),
+    table.OURS_ON_JAX: (sys.executable, "benchmarks.peers.ours", ["xla"]),
     "keras_sam, XLA": (sys.executable, "benchmarks.peers.ours", ["xla"]),
     "keras_sam, fused": (sys.executable, "benchmarks.peers.ours", ["fused"]),
     "tf_keras": (
@@ -46,7 +48,9 @@ PEERS = {
     "PyTorch": (".venv-peers-torch/bin/python", "benchmarks.peers.torch", []),
     "JAX": (".venv-peers-jax/bin/python", "benchmarks.peers.jax", []),
 }
+BACKEND = {table.OURS_ON_JAX: {"KERAS_BACKEND": "jax"}}
 ENVIRONMENT = {
+    "KERAS_BACKEND": "tensorflow",
     "CUDA_VISIBLE_DEVICES": "",
     "TF_CPP_MIN_LOG_LEVEL": "2",
     # Otherwise the threads of PyTorch wait for each other without letting go of
@@ -90,7 +94,7 @@ def measure(network, path):
                     python,
                     module,
                     [*arguments, network, str(path)],
-                    ENVIRONMENT,
+                    {**ENVIRONMENT, **BACKEND.get(name, {})},
                     FLAGS.seconds,
                 )
         turns = [(peer, method) for peer in peers for method in peer.steps]

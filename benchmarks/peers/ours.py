@@ -1,19 +1,18 @@
 """Keras and keras_sam, as a worker of `benchmarks.peers`.
 
-Keras 2 has everything here but `wrap`: see `tf_keras.py`.
+Keras 2 has everything here but `wrap` and `trainer`: see `tf_keras.py`.
 """
 
 import math
 import sys
 
 import keras
-import tensorflow as tf
 
 from benchmarks import networks
 from benchmarks.peers import worker
 
 
-def start(network, method, x, y, mode, wrap):
+def start(network, method, x, y, mode, wrap, trainer):
     """Returns what `worker.serve` asks for.
 
     Args:
@@ -23,6 +22,7 @@ def start(network, method, x, y, mode, wrap):
         mode: "graph"; "xla" to compile the whole step; or "fused" for batch
             normalization by TensorFlow's kernel.
         wrap: Class of the wrapper that SAM is.
+        trainer: As `stepping.trainer`.
     """
     model = networks.NETWORKS[network].build()
     parameters = sum(math.prod(v.shape) for v in model.trainable_variables)
@@ -33,30 +33,24 @@ def start(network, method, x, y, mode, wrap):
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=mode == "xla",
     )
-    data = tf.data.Dataset.from_tensors((x, y)).repeat()
-    # Makes the function that `fit` calls in every step.
-    model.fit(data, steps_per_epoch=1, verbose=0)
-    batches = iter(data)
-
-    def run(steps):
-        for _ in range(steps):
-            logs = model.train_function(batches)
-        float(logs["loss"])
-
-    return parameters, run
+    return parameters, trainer(model, (x, y))
 
 
 def main():
     # Not for Keras 2.
     import keras_sam
-    from benchmarks import fused
+    from benchmarks import engine
 
     if "fused" in sys.argv:
+        from benchmarks import fused  # It is TensorFlow's.
+
         keras.layers.BatchNormalization = fused.BatchNormalization
 
     worker.serve(
-        lambda *arguments: start(*arguments, wrap=keras_sam.SAM),
-        f"Keras {keras.__version__}, TensorFlow {tf.__version__}",
+        lambda *arguments: start(
+            *arguments, wrap=keras_sam.SAM, trainer=engine.stepping.trainer
+        ),
+        f"Keras {keras.__version__}, {engine.device.VERSION}",
     )
 
 

@@ -3,7 +3,9 @@
 import numpy as np
 
 OURS = "keras_sam"  # Its plain steps are those of Keras.
-OTHERS = ("tf_keras", "PyTorch", "JAX")
+OURS_ON_JAX = "keras_sam, on JAX"
+OPTAX = "JAX"
+OTHERS = ("tf_keras", "PyTorch", OPTAX)
 # Where the issue of performance asks for the fastest step.
 FASTEST = ("cnn", "resnet-18", "transformer")
 
@@ -46,8 +48,13 @@ def targets(measured):
         measured: Dict from networks to lists of `process.Peer`, ours
             first.
     """
-    ratios, times = [], []
+    ratios, times, on_jax = [], [], []
     for network, (ours, *others) in measured.items():
+        named = {peer.name: peer for peer in others}
+        if {OURS_ON_JAX, OPTAX} <= set(named):
+            optax = named[OPTAX]
+            here = _ratio(named[OURS_ON_JAX])
+            on_jax.append((network, optax, here, _ratio(optax)))
         for peer in others:
             if peer.name not in OTHERS:
                 continue
@@ -59,6 +66,7 @@ def targets(measured):
         (
             _verdict("our SAM to plain no higher than a peer's", ratios),
             _verdict("our SAM step no slower than a peer's", times),
+            _verdict("on JAX our SAM to plain no higher than optax's", on_jax),
         )
     )
 

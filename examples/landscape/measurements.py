@@ -2,11 +2,11 @@
 
 import functools
 import json
+import math
 import pathlib
 import re
 
 import keras
-import tensorflow as tf
 
 from examples import data
 from examples import progress
@@ -124,7 +124,7 @@ def evaluation(at, batches):
     return {
         **at.model.evaluate(batches, return_dict=True, verbose=0),
         "examples": at.size,
-        "weights": sum(int(tf.size(p)) for p in at.params),
+        "weights": sum(math.prod(p.shape) for p in at.params),
         "complete": True,
     }
 

@@ -23,7 +23,6 @@ import pathlib
 
 import keras
 import numpy as np
-import tensorflow as tf
 from absl import flags
 
 from examples import data
@@ -73,7 +72,8 @@ def measure(run):
     keras.utils.clear_session()  # Several runs in one process: all alike.
     arrays = train.load_data(run.settings)
     keras.utils.set_random_seed(run.settings.seed)
-    model = train.build(run.settings, arrays, tf.distribute.get_strategy())
+    strategy = options.STRATEGIES["none"](run.settings)
+    model = train.build(run.settings, arrays, strategy)
     seen = data.ordered_batches(arrays, "train", EXAMPLES, BATCH_SIZE)
     unseen = data.ordered_batches(arrays, "test", None, BATCH_SIZE)
     at = landscapes.Landscape(model, seen, training=True)

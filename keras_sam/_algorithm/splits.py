@@ -13,6 +13,8 @@ from keras_sam._backend import batches
 from keras_sam._evaluation import compiled_losses
 from keras_sam._types import Batch
 
+SPLITS = "`num_batch_splits`"
+
 
 class Piece(NamedTuple):
     """A part of a batch.
@@ -60,8 +62,7 @@ def mean(climb, outputs, model, batch, parts, state, accumulators):
     outcomes, y_preds = [], []
     for i, piece in enumerate(pieces):
         if i > 0 or factors is not None:
-            part = piece.batch._replace(scales=factors and factors[i])
-            outcome = climb(part, state)
+            outcome = climb(scaled(piece.batch, factors and factors[i]), state)
         metrics = [
             ops.where(piece.share > 0, new, old)
             for new, old in zip(
@@ -93,7 +94,7 @@ def split(batch, parts):
     With fewer examples than parts, surplus parts repeat an example of another
     part. They have 0 rows and share 0, so they do not affect the result.
     """
-    batches.check("`num_batch_splits`", batch)
+    batches.check(SPLITS, batch)
     size = batches.size(batch)
     larger = max if isinstance(size, int) else ops.maximum
     for part in range(parts):
@@ -102,7 +103,11 @@ def split(batch, parts):
         yield Piece(piece, stop - start, (stop - start) / larger(size, 1))
 
 
-def scales(model, pieces, outputs):
+def _sum(divisors):
+    return functools.reduce(ops.add, divisors)
+
+
+def scales(model, pieces, outputs, who=SPLITS, total=_sum):
     """Returns the factors of the compiled losses in each piece, or None.
 
     A piece with share s and divisor D_i has the factor D_i / (s D), where D is
@@ -116,28 +121,53 @@ def scales(model, pieces, outputs):
         pieces: List of `Piece`s.
         outputs: Iterator over the outputs of the model for each piece. It is
             read as far as needed.
+        who: String, what needs the factors.
+        total: Function from the divisors of a loss in the pieces to the divisor
+            of the whole batch.
 
     Returns:
         List of a list of scalar tensors, and None for 1, for each piece. None
         if all factors are 1.
+
+    Raises:
+        ValueError: If a loss is no sum over examples over a divisor.
     """
-    first = compiled_losses.divisors(model, pieces[0].batch, next(outputs))
+    first = compiled_losses.divisors(model, pieces[0].batch, next(outputs), who)
     if all(divisor is None for divisor in first):
         return None
     divisors = [first] * len(pieces)
     if any(ops.is_tensor(divisor) for divisor in first):
         divisors[1:] = [
-            compiled_losses.divisors(model, piece.batch, y_pred)
+            compiled_losses.divisors(model, piece.batch, y_pred, who)
             for piece, y_pred in zip(pieces[1:], outputs, strict=True)
         ]
     by_loss = [
-        _factors(of_pieces, [piece.share for piece in pieces])
+        _factors(of_pieces, [piece.share for piece in pieces], total)
         for of_pieces in zip(*divisors, strict=True)
     ]
     return [list(of_losses) for of_losses in zip(*by_loss, strict=True)]
 
 
-def _factors(divisors, shares):
+def scaled(batch, factors):
+    """Returns a batch with more factors of its compiled losses.
+
+    Args:
+        batch: `Batch`, with factors or without.
+        factors: List of a scalar tensor, or None for 1, for each loss; or None.
+    """
+    if factors is None or batch.scales is None:
+        return batch._replace(scales=factors or batch.scales)
+    pairs = zip(batch.scales, factors, strict=True)
+    return batch._replace(scales=[_product(*pair) for pair in pairs])
+
+
+def _product(first, second):
+    if first is None or second is None:
+        return second if first is None else first
+    return first * second
+
+
+def _factors(divisors, shares, total):
     """Returns the factors of one loss in all pieces."""
     if divisors[0] is None:
         return divisors
@@ -149,9 +179,9 @@ def _factors(divisors, shares):
         ops.where(share > 0, divisor, 0)
         for share, divisor in zip(shares, divisors, strict=True)
     ]
-    total = functools.reduce(ops.add, divisors)
+    whole = total(divisors)
     return [
-        ops.divide_no_nan(divisor, total * ops.cast(share, total.dtype))
+        ops.divide_no_nan(divisor, whole * ops.cast(share, whole.dtype))
         for share, divisor in zip(shares, divisors, strict=True)
     ]
 
@@ -159,7 +189,7 @@ def _factors(divisors, shares):
 def _counted(y_pred, rows):
     if any(t.shape == () for t in tree.flatten(y_pred)):
         raise ValueError(
-            "`num_batch_splits` needs outputs with a batch axis. "
+            f"{SPLITS} needs outputs with a batch axis. "
             f"Received: {batches.described(y_pred)}"
         )
     return batches.first(y_pred, rows)

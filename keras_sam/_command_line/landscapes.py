@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_sam import _text
 from keras_sam import landscape
+from keras_sam._command_line import losses
 from keras_sam.landscape import Landscape
 
 _EXAMPLES = """\
@@ -71,7 +72,8 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--from_logits",
         action="store_true",
-        help="whether --loss takes logits",
+        help="the model has no softmax or sigmoid at its end: --loss takes "
+        "logits",
     )
     command.add_argument(
         "--plot",
@@ -102,7 +104,7 @@ def _measured(given: argparse.Namespace) -> str:
             f"Received: {given.models}"
         )
     opened = {
-        name: Landscape(_model(file, given), x, y, batch_size=given.batch_size)
+        name: _opened(_model(file, given), x, y, given)
         for name, file in files.items()
     }
     if given.plot:
@@ -176,20 +178,24 @@ def _model(path: str, given: argparse.Namespace) -> Any:
         raise ValueError(f"there must be a model at this path: {path!r}")
     model = keras.saving.load_model(path)
     if given.loss is not None:
-        model.compile(loss=_loss(given.loss, given.from_logits))
+        model.compile(loss=losses.get(given.loss, given.from_logits))
     elif not model.compiled:
         raise ValueError(
             f"{path!r} was saved without a loss. Give it as "
-            "--loss=sparse_categorical_crossentropy or another one of Keras"
+            "--loss=sparse_categorical_crossentropy, with --from_logits if the "
+            "model has no softmax at its end, or another one of Keras"
         )
     return model
 
 
-def _loss(name: str, from_logits: bool) -> Any:
-    loss = keras.losses.get(name)
-    if not from_logits:
-        return loss
-    return lambda y, y_pred: loss(y, y_pred, from_logits=True)
+def _opened(
+    model: Any, x: np.ndarray, y: np.ndarray, given: argparse.Namespace
+) -> Landscape:
+    at = Landscape(model, x, y, batch_size=given.batch_size)
+    if given.loss is not None:
+        outputs = model.predict_on_batch(x[: given.batch_size])
+        losses.check(given.loss, given.from_logits, outputs)
+    return at
 
 
 def _arrays(path: str, examples: int) -> list[np.ndarray]:

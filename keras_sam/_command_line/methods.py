@@ -45,6 +45,7 @@ def _list(given: argparse.Namespace) -> str:
     if not found:
         raise ValueError(
             "no method has this in its name, title, note or paper. "
+            "`python -m keras_sam methods` lists all. "
             f"Received: {given.pattern!r}"
         )
     return str(found)

@@ -28,14 +28,18 @@ _UNUSABLE = (FloatingPointError, ImportError, OSError, TypeError, ValueError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command, and returns its exit status.
 
-    A wrong command line, or an input that cannot be used, ends the program with
-    a message on the standard error and the status 2.
+    Without a command it prints the help. A wrong command line, or an input that
+    cannot be used, ends the program with a message on the standard error and
+    the status 2.
 
     Args:
         arguments: List of strings; None for the command line of the program.
     """
     parser = build()
     given = parser.parse_args(arguments)
+    if given.command is None:
+        parser.print_help()
+        return 0
     try:
         print(given.run(given))
     except _UNUSABLE as error:
@@ -52,9 +56,7 @@ def build() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(
-        dest="command", required=True, metavar="COMMAND"
-    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     methods.add(commands)
     landscapes.add(commands)
     return parser

@@ -18,7 +18,7 @@ from keras_sam._backend import replicas
 from keras_sam._evaluation import linearized
 
 ONE = "one"
-SAMPLES, _SPLITS = "A choice of samples", "`num_batch_splits`"
+SAMPLES = "A choice of samples"
 
 
 def compute(model, batch, y_pred, training=True, weights=None):
@@ -61,7 +61,7 @@ def compute(model, batch, y_pred, training=True, weights=None):
         return _loss(model, batch, y_pred, training)
 
 
-def divisors(model, batch, y_pred):
+def divisors(model, batch, y_pred, who):
     """Returns the divisor of each loss: a scalar tensor, `ONE` or None.
 
     None is the number of all values, in proportion to the number of examples.
@@ -71,12 +71,13 @@ def divisors(model, batch, y_pred):
         model: `keras.Model`, compiled.
         batch: `Batch`.
         y_pred: The outputs of the model.
+        who: String, what needs the divisors.
 
     Raises:
         ValueError: If a loss is no sum over examples over a divisor.
     """
     with aside(model):
-        losses = [_Counted(loss) for loss in _losses(model, batch, y_pred)]
+        losses = [_Counted(loss, who) for loss in _losses(model, batch, y_pred)]
         if not losses:
             return []
         with _keras_internals.replaced_losses(model, losses):
@@ -143,13 +144,13 @@ class _Ones(_Changed):
 class _Counted(_Changed):
     """A loss that remembers what it divides by, see `divisors`."""
 
-    def __init__(self, loss):
+    def __init__(self, loss, who):
         super().__init__(loss)
-        self.divisor = None
+        self.divisor, self._who = None, who
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         if self.reduction in (None, "none"):
-            raise _error(self.loss, _SPLITS, "has no `reduction`")
+            raise _error(self.loss, self._who, "has no `reduction`")
         self._masked = _keras_internals.mask(y_pred) is not None
         value = super().__call__(y_true, y_pred, sample_weight)
         if self.reduction != "mean_with_sample_weight":
@@ -166,7 +167,7 @@ class _Counted(_Changed):
         return value
 
     def call(self, y_true, y_pred):
-        values = _values(self.loss, y_true, y_pred, _SPLITS)
+        values = _values(self.loss, y_true, y_pred, self._who)
         self._masked |= _keras_internals.mask(values) is not None
         return values
 

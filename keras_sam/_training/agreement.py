@@ -96,6 +96,42 @@ def exchange(
     return {task: json.loads(text) for task, text in texts.items()}
 
 
+def on_chief(
+    strategy: Any, function: Callable[[], Any], seconds: float = 600
+) -> Any:
+    """Returns on all workers what a function returns on the first.
+
+    Every worker must call this, equally often.
+
+    Args:
+        strategy: `tf.distribute.Strategy`, or Keras's distribution on JAX.
+        function: Function without arguments. It returns what JSON can hold.
+        seconds: Number, how long the others wait for the first.
+
+    Raises:
+        RuntimeError: On the others, if the function raises on the first.
+        TimeoutError: If another worker does not call this in time.
+    """
+    if len(replicas.tasks(strategy)) < 2:
+        return function()
+    result, error = None, None
+    if replicas.is_chief(strategy):
+        try:
+            result = function()
+        except Exception as caught:
+            error = caught
+    said = {"result": result, "error": error and repr(error)}
+    told = exchange(strategy, said, seconds)
+    if error is not None:
+        raise error
+    for theirs in told.values():
+        if theirs["error"]:
+            raise RuntimeError(
+                f"The first worker has failed: {theirs['error']}"
+            )
+    return told[replicas.tasks(strategy)[0]]["result"]
+
+
 @contextlib.contextmanager
 def writing(
     strategy: Any, path: str | os.PathLike

@@ -66,7 +66,9 @@ def _start(method):
 
 def _climb(method):
     if method.ascent_steps == 0:
-        return ["Climb: none (`ascent_steps=0`), which is plain training."]
+        if method.start is None:
+            return ["Climb: none (`ascent_steps=0`), which is plain training."]
+        return ["Climb: none (`ascent_steps=0`): the start alone perturbs."]
     steps = (
         "1 step" if method.ascent_steps == 1 else f"{method.ascent_steps} steps"
     )

@@ -45,6 +45,16 @@ def of_training(model: keras.Model, steps: int | None) -> dict[str, Any]:
     }
 
 
+def of_fit(arguments: Mapping[str, Any]) -> dict[str, int | float]:
+    """Returns the numbers among the arguments of `fit`, by name."""
+    numbers = {**arguments, **(arguments.get("class_weight") or {})}
+    return {
+        str(name): value
+        for name, value in numbers.items()
+        if isinstance(value, (int, float)) and name != "verbose"
+    }
+
+
 def _backend_version() -> dict[str, str]:
     name = keras.backend.backend()
     return {name: sys.modules[name].__version__}

@@ -4,9 +4,11 @@ import dataclasses
 import warnings
 from typing import Any
 
+import keras
 from keras import ops
 from keras import tree
 
+from keras_sam import _keras_internals
 from keras_sam import vectors
 from keras_sam._algorithm import memory as memories
 from keras_sam._backend import control_flow
@@ -23,7 +25,8 @@ class _Role:
 
     Attributes:
         owners: List of the Keras variables that the memory is for.
-        structure: What the part calls its memory, with tensors of zeros.
+        structure: What the part calls its memory, with a number in the place
+            of each tensor.
         weights: List of Keras variables, the tensors of the memory.
     """
 
@@ -201,34 +204,54 @@ class MemoryWeights(held.Held):
         """Makes the memory of a role, in place of an earlier one."""
         for weight in self._roles.get(role, _NOTHING).weights:
             delattr(self, f"_{weight.name}")  # Keras no longer tracks it.
-        with control_flow.outside_graphs():
-            zeros = [ops.zeros(v.shape, v.dtype) for v in owners]
-            structure = self._first(role, zeros)
-
-        def initializer(index):
-            # Keras calls this when the variables have their values.
-            def initial(shape, dtype):
-                del shape
-                first = self._first(role, values.snapshot(owners))
-                return ops.cast(tree.flatten(first)[index], dtype)
-
-            return initial
-
+        outline = control_flow.outline(
+            lambda tensors: self._first(role, tensors), owners
+        )
         weights = [
-            self.add_weight(
+            self._weight(role, index, owners, tensor, like)
+            for index, (tensor, like) in enumerate(
+                zip(
+                    tree.flatten(outline),
+                    _whose(outline, owners),
+                    strict=True,
+                )
+            )
+        ]
+        structure = tree.map_structure(lambda tensor: 0, outline)
+        self._roles[role] = _Role(owners, structure, weights)
+
+    def _weight(self, role, index, owners, tensor, like):
+        """Makes a weight of a memory, on the devices where its owner is.
+
+        Args:
+            role: String.
+            index: Int, the number of the weight.
+            owners: List of Keras variables, whose memory it belongs to.
+            tensor: What has the shape and the dtype of the weight.
+            like: Keras variable, or None if the weight is of no single one.
+        """
+
+        def initial(shape, dtype):
+            # Keras calls this when the variables have their values.
+            del shape
+            first = self._first(role, values.snapshot(owners))
+            return ops.cast(tree.flatten(first)[index], dtype)
+
+        layout = None if like is None else _keras_internals.layout(like)
+        with keras.name_scope(self.name, caller=self):
+            weight = keras.Variable(
+                initial,
                 shape=tensor.shape,
                 dtype=tensor.dtype,
-                initializer=initializer(index),
                 trainable=False,
                 autocast=False,
                 name=f"{role}_{index}",
+                # Without a distribution there is none to give.
+                **({} if layout is None else {"layout": layout}),
             )
-            for index, tensor in enumerate(tree.flatten(structure))
-        ]
-        for weight in weights:
-            # tf.train.Checkpoint looks for weights in attributes only.
-            setattr(self, f"_{weight.name}", weight)
-        self._roles[role] = _Role(owners, structure, weights)
+        # Keras tracks attributes; tf.train.Checkpoint looks nowhere else.
+        setattr(self, f"_{weight.name}", weight)
+        return weight
 
     def _described(self, role):
         kept = self._roles[role]
@@ -258,6 +281,25 @@ def _owners(trained, selection):
     moving = selection.pick(trained)
     owners = {"start": moving, "direction": moving, "climbs": []}
     return {r: owners.get(r, list(trained)) for r in memories.Memory._fields}
+
+
+def _whose(outline, owners):
+    """Returns the variable that each tensor of a memory is for, or None.
+
+    A list of tensors shaped like all owners has one for each.
+    """
+    shapes = [tuple(v.shape) for v in owners]
+
+    def taken(part):
+        if isinstance(part, (list, tuple)) and shapes == [
+            tuple(getattr(tensor, "shape", (None,))) for tensor in part
+        ]:
+            return list(owners)
+        return None
+
+    flat = tree.flatten(tree.traverse(taken, outline))
+    kept = {id(v) for v in owners}
+    return [part if id(part) in kept else None for part in flat]
 
 
 def _ids(variables):

@@ -100,13 +100,15 @@ class Trainer(
         parts of its batch.
         """
         chosen = self._selection()
-        weights = values.read(evaluator.params)
-        memory = self._memory.read(evaluator.params, chosen)
         iterations = self.optimizer.iterations
         together = method.sync_perturbations and replicas.strategic()
         kind = objective.Synced if together else objective.Local
 
         def climb(batch, state):
+            # Read here: on JAX each device has values of its own.
+            weights = values.read(evaluator.params)
+            memory = self._memory.read(evaluator.params, chosen)
+
             def stepped(part, state):
                 at = kind(evaluator, part, state, iterations, chosen)
                 return step(method, at, weights, memory)

@@ -100,7 +100,8 @@ class BackupAndRestore(keras.callbacks.Callback):
         return self._checkpoints.progress["history"]
 
     def on_train_begin(self, logs: Any = None) -> None:
-        model, strategy = self.model, self.model.distribute_strategy
+        model = self.model
+        strategy = replicas.of(model)
         if not model.built:
             raise ValueError(
                 "`BackupAndRestore` needs a model that is built: call it on a "
@@ -214,13 +215,13 @@ class BackupAndRestore(keras.callbacks.Callback):
                 "stopped": bool(not step and self.model.stop_training),
             },
             {"state": _state(self.model), "metrics": _metrics(self.model)},
-            replicas.is_chief(self.model.distribute_strategy),
+            replicas.of(self.model),
         )
 
     def _restore_state(self) -> None:
         model = self.model
         if model.optimizer is not None and not model.optimizer.built:
-            with model.distribute_strategy.scope():
+            with replicas.scope(replicas.of(model)):
                 model.optimizer.build(model.trainable_variables)
         self._checkpoints.verify()
         self._checkpoints.restore("state", _state(model))

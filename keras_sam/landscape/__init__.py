@@ -20,7 +20,7 @@ Each function answers one question about a `Landscape`:
     eigenvalues, trace  How curved is the loss, at most and in sum?
     spectral_density    How are the eigenvalues of the Hessian distributed?
 
-`plot` draws their results with matplotlib (`pip install "keras-sam[plot]"`).
+`plot` draws their results with matplotlib (`pip install matplotlib`).
 
 No function changes the model. All work in evaluation mode unless the
 `Landscape` has `training=True`. The functions on climbs and grids need memory

@@ -5,7 +5,6 @@ import itertools
 from typing import Any
 
 import numpy as np
-from numpy import typing
 
 from keras_sam import _validation
 from keras_sam import vectors
@@ -16,6 +15,7 @@ from keras_sam.landscape import _landscape
 from keras_sam.landscape import _lines_and_planes
 from keras_sam.landscape._batch import Patch
 from keras_sam.landscape._landscape import Landscape
+from keras_sam.landscape._results import Numbers
 from keras_sam.landscape._results import Progress
 
 
@@ -62,8 +62,8 @@ def ascent_plane(
     perturb: Any = None,
     params: list | None = None,
     batch: int | None = None,
-    x: typing.ArrayLike | None = None,
-    y: typing.ArrayLike | None = None,
+    x: Numbers | None = None,
+    y: Numbers | None = None,
     seed: int = 0,
     progress: Progress = False,
 ) -> AscentPlane:

@@ -5,7 +5,6 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy import typing
 
 from keras_sam import _validation
 from keras_sam.landscape import _hessian as hessians
@@ -52,7 +51,7 @@ def spectral_density(
     draws: int = 4,
     iterations: int = 64,
     sigma: float | None = None,
-    grid: typing.ArrayLike | None = None,
+    grid: _results.Numbers | None = None,
     seed: int = 0,
     progress: _results.Progress = False,
 ) -> SpectralDensity:

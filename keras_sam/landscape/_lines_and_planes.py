@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy import typing
 
 from keras_sam import _validation
 from keras_sam import vectors
@@ -72,7 +71,7 @@ def line(
     landscape: Landscape,
     direction: list | None = None,
     *,
-    coordinates: typing.ArrayLike | None = None,
+    coordinates: _results.Numbers | None = None,
     params: list | None = None,
     seed: int = 0,
     progress: _results.Progress = False,
@@ -113,8 +112,8 @@ def plane(
     landscape: Landscape,
     directions: Sequence[list] | None = None,
     *,
-    x: typing.ArrayLike | None = None,
-    y: typing.ArrayLike | None = None,
+    x: _results.Numbers | None = None,
+    y: _results.Numbers | None = None,
     params: list | None = None,
     seed: int = 0,
     progress: _results.Progress = False,
@@ -166,7 +165,7 @@ def plane(
     )
 
 
-def _row(name: str, values: typing.ArrayLike | None) -> np.ndarray:
+def _row(name: str, values: _results.Numbers | None) -> np.ndarray:
     if values is None:
         return np.linspace(-1.0, 1.0, 51)
     return _validation.row(name, values)

@@ -59,7 +59,7 @@ def plot(
     except ImportError as error:
         raise ImportError(
             "`plot` needs matplotlib. Install it by: "
-            f'pip install "keras-sam[plot]". Received: {error}'
+            f"pip install matplotlib. Received: {error}"
         ) from error
     if axes is not None and not isinstance(axes, Sequence):
         axes = list(getattr(axes, "flat", [axes]))  # Perhaps an array.

@@ -4,6 +4,7 @@ import dataclasses
 import warnings
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 from typing import NamedTuple
@@ -14,6 +15,8 @@ import numpy as np
 
 # See `Work`.
 Progress = bool | Callable[[int, int | None], Any]
+# NumPy's `ArrayLike` is six lines long where `help` prints a signature.
+Numbers = Sequence[float] | np.ndarray
 
 
 _SHOWN = 3  # Numbers of an array in a `repr`.

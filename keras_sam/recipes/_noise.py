@@ -73,7 +73,7 @@ ROWS: dict[str, Recipe] = {
         "well, for VGG-16 on CIFAR-100 (nblt/mARWP, scripts/run_rwp.sh).",
     ),
     "rwp_mixed": _recipe.row(
-        "the same, mixed",
+        "Random weight perturbation, mixed",
         "2404.00357",
         "2",
         rho=0.015,
@@ -105,7 +105,7 @@ ROWS: dict[str, Recipe] = {
         "times 1 + 10 (1 - cos(pi t / T)) / 2.",
     ),
     "arwp_mixed": _recipe.row(
-        "the same, mixed",
+        "Adaptive random weight perturbation, mixed",
         "2404.00357",
         "2",
         rho=0.015,

@@ -70,7 +70,7 @@ ROWS: dict[str, Recipe] = {
         "mair/optim/minimizer.py).",
     ),
     "multistep_matched": _recipe.row(
-        "its control",
+        "Multi-step SAM, matched radius",
         "",
         "n + 1",
         rho=0.05,

@@ -73,7 +73,8 @@ def find(name: str) -> str:
     meant = _names.did_you_mean(_names.near(name, known), titles)
     raise ValueError(
         f"There must be one recipe of this name. {meant}"
-        "`print(keras_sam.recipes.RECIPES)` lists all recipes. "
+        "`python -m keras_sam methods` lists all recipes, and so does "
+        "`print(keras_sam.recipes.RECIPES)` in Python. "
         f"Received: {name!r}"
     )
 

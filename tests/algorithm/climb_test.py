@@ -31,11 +31,8 @@ RADII = ("split", "full", "projected", "matched")
 
 @pytest.fixture(autouse=True)
 def float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
+    with testing.float64():
+        yield
 
 
 def data():

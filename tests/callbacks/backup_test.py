@@ -1,7 +1,9 @@
-"""Interrupted and resumed trainings, in this process; faults_test kills."""
+"""Interrupted and resumed trainings, in this process.
+
+`processes/faults_test.py` and `jax/backup_test.py` kill real processes.
+"""
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -11,15 +13,21 @@ import threading
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+
+from tests.support import testing  # isort: skip
 
 import keras_sam
-from keras_sam._training.tensorflow.backup import fast_forward
-from keras_sam._training.tensorflow.backup import preemption
-from tests.support import testing
+from keras_sam._training import fast_forward
+from keras_sam._training import preemption
+from tests.support import backups
+from tests.support import engine
 
 EPOCHS = 3
 STEPS = 6  # In an epoch.
+
+tensorflow_only = pytest.mark.skipif(
+    engine.JAX, reason="Backups on JAX have another format: jax/backup_test.py."
+)
 
 
 class Stop(Exception):
@@ -74,6 +82,9 @@ def arrays_of(epoch):
 
 def dataset(first=0, steps=STEPS):
     """Returns the batches of the epochs from `first` on."""
+    if engine.JAX:
+        return Joined(first, steps)
+    tf = engine.tf
     parts = [
         tf.data.Dataset.from_tensor_slices(arrays_of(e)).batch(8).take(steps)
         for e in range(first, EPOCHS)
@@ -84,12 +95,26 @@ def dataset(first=0, steps=STEPS):
     return joined
 
 
-def generator(first):
+def generator(first=0, steps=STEPS):
     """Yields the same batches."""
     for epoch in range(first, EPOCHS):
         x, y = arrays_of(epoch)
-        for i in range(0, len(y), 8):
+        for i in range(0, 8 * steps, 8):
             yield x[i : i + 8], y[i : i + 8]
+
+
+class Joined(keras.utils.PyDataset):
+    """The same batches, where there is no TensorFlow."""
+
+    def __init__(self, first, steps):
+        super().__init__()
+        self._batches = list(generator(first, steps))
+
+    def __len__(self):
+        return len(self._batches)
+
+    def __getitem__(self, index):
+        return self._batches[index]
 
 
 class Sequence(keras.utils.PyDataset):
@@ -145,19 +170,6 @@ def assert_same(first, second):
         np.testing.assert_array_equal(one, two, err_msg=name)
 
 
-def saved(directory):
-    """Returns (epoch, step) of each backup there, the newest last."""
-    state = tf.train.get_checkpoint_state(directory)
-    found = []
-    for path in state.all_model_checkpoint_paths:
-        reader = tf.train.load_checkpoint(path)
-        progress = json.loads(
-            reader.get_tensor("progress/.ATTRIBUTES/py_state")
-        )
-        found.append((progress["epoch"], progress["step"]))
-    return found
-
-
 # Resuming.
 
 
@@ -189,17 +201,17 @@ def test_parts_that_remember_resume(names, tmp_path):
     assert resumed.climbs == whole.climbs
 
 
-def test_resumes_on_two_replicas(tmp_path):
-    def made():
-        with testing.two_replicas().scope():
-            return sam(steps_per_execution=2)
-
-    whole = made()
-    expected = fit(whole, tmp_path / "whole")
-    interrupt(made(), tmp_path / "cut", (1, 4), save_freq=2)
-    resumed = made()
-    backup = fit(resumed, tmp_path / "cut")
-    assert_same(whole, resumed)
+def test_resumes_on_two_devices(tmp_path):
+    with engine.two_devices():
+        whole = sam(steps_per_execution=2)
+        expected = fit(whole, tmp_path / "whole")
+        cut = sam(steps_per_execution=2)
+        interrupt(cut, tmp_path / "cut", (1, 4), save_freq=2)
+        resumed = sam(steps_per_execution=2)
+        backup = fit(resumed, tmp_path / "cut")
+        assert_same(whole, resumed)
+    if engine.JAX:
+        assert backup.history == expected.history
     # Each replica goes on from half of the sum of both.
     for one, two in zip(expected.history, backup.history, strict=True):
         assert one == pytest.approx(two, rel=1e-6)
@@ -211,7 +223,7 @@ def test_steps_per_execution(make, tmp_path):
     expected = fit(whole, tmp_path / "whole")
     model = make(steps_per_execution=2)
     interrupt(model, tmp_path / "cut", (1, 4), save_freq=3)
-    assert saved(tmp_path / "cut") == [(1, 0), (1, 4)]
+    assert backups.saved(tmp_path / "cut") == [(1, 0), (1, 4)]
     resumed = make(steps_per_execution=2)
     assert fit(resumed, tmp_path / "cut").history == expected.history
     assert_same(whole, resumed)
@@ -265,6 +277,7 @@ def test_all_steps_of_an_epoch_are_skipped(tmp_path):
             epochs=EPOCHS,
             steps_per_epoch=STEPS,
             callbacks=[backup, StopAtEnd()],
+            shuffle=False,
             verbose=0,
         )
     assert (backup.epoch, backup.step) == (0, 8)  # Two executions.
@@ -344,14 +357,14 @@ def test_stopped_training_is_finished(tmp_path):
 def test_finished_training_is_left_as_it_was(tmp_path):
     whole = plain(optimizer=averaging())
     fit(whole, tmp_path)
-    before = saved(tmp_path)
+    before = backups.saved(tmp_path)
     again = plain(optimizer=averaging())
     steps = []
-    again.train_step = lambda data: steps.append(data)
+    again.train_step = lambda *arguments: steps.append(arguments)
     backup = fit(again, tmp_path)
     assert_same(whole, again)
     assert backup.epoch == EPOCHS and not steps
-    assert saved(tmp_path) == before
+    assert backups.saved(tmp_path) == before
 
 
 def test_finished_training_goes_on_with_more_epochs(tmp_path):
@@ -373,6 +386,7 @@ def test_one_callback_for_two_fits(finished, tmp_path):
             epochs=last,
             steps_per_epoch=STEPS,
             callbacks=[backup],
+            shuffle=False,
             verbose=0,
         )
     assert_same(finished[0], model)
@@ -406,20 +420,19 @@ def test_the_model_is_as_before_after_a_resumed_fit(stop, tmp_path):
 def test_save_freq(save_freq, execution, expected, tmp_path):
     model = plain(steps_per_execution=execution)
     fit(model, tmp_path, save_freq=save_freq, epochs=2, max_to_keep=99)
-    assert saved(tmp_path) == [
+    assert backups.saved(tmp_path) == [
         (epoch + (step == 0), step) for epoch in range(2) for step in expected
     ]
 
 
 def test_old_backups_are_deleted(tmp_path):
     fit(plain(), tmp_path, save_freq=1, max_to_keep=3)
-    assert saved(tmp_path) == [(2, 5), (2, 6), (3, 0)]
-    names = {name.partition(".")[0] for name in os.listdir(tmp_path)}
-    assert names == {"checkpoint", "ckpt-19", "ckpt-20", "ckpt-21"}
+    assert backups.saved(tmp_path) == [(2, 5), (2, 6), (3, 0)]
+    expected = {"ckpt-19", "ckpt-20", "ckpt-21"}
+    assert backups.names(tmp_path) == backups.OTHERS | expected
     backup = fit(plain(), tmp_path, epochs=EPOCHS + 1, data=lambda _: dataset())
     assert backup.epoch == EPOCHS + 1
-    names = {name.partition(".")[0] for name in os.listdir(tmp_path)}
-    assert names == {"checkpoint", "ckpt-21", "ckpt-22"}
+    assert backups.names(tmp_path) == backups.OTHERS | {"ckpt-21", "ckpt-22"}
 
 
 # What must not be restored.
@@ -430,7 +443,7 @@ def interrupted(tmp_path_factory):
     """A directory with the backups (1, 2) and (1, 4)."""
     directory = tmp_path_factory.mktemp("interrupted")
     interrupt(plain(), directory, (1, 5), save_freq=2)
-    assert saved(directory) == [(1, 2), (1, 4)]
+    assert backups.saved(directory) == [(1, 2), (1, 4)]
     return directory
 
 
@@ -439,39 +452,31 @@ def directory(interrupted, tmp_path):
     return shutil.copytree(interrupted, tmp_path / "copy")
 
 
-def newest(directory, suffix):
-    return directory / (
-        os.path.basename(tf.train.latest_checkpoint(directory)) + suffix
-    )
-
-
-DATA = ".data-00000-of-00001"
-
-
 def cut(path):
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
 
 
 def flip(path):
-    """Changes a bit of the first variable."""
+    """Changes a bit of a value."""
     content = bytearray(path.read_bytes())
-    content[8] ^= 1
+    content[len(content) // 2] ^= 1
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize(
-    "damage, suffix",
-    [
-        (cut, DATA),
-        (flip, DATA),
-        (os.remove, DATA),
-        (cut, ".index"),
-        (os.remove, ".index"),
-    ],
-)
+def empty(path):
+    path.write_bytes(b"")
+
+
+DAMAGES = [(damage, backups.VALUES) for damage in (cut, flip, empty)]
+if not engine.JAX:
+    DAMAGES.append((os.remove, backups.VALUES))
+    DAMAGES += [(damage, ".index") for damage in (cut, os.remove)]
+
+
+@pytest.mark.parametrize("damage, suffix", DAMAGES)
 def test_damaged_backup(damage, suffix, finished, directory):
-    damage(newest(directory, suffix))
+    damage(backups.newest(directory, suffix))
     model = plain()
     before = testing.state(model)
     with pytest.raises(ValueError, match="damaged") as caught:
@@ -480,23 +485,33 @@ def test_damaged_backup(damage, suffix, finished, directory):
         np.testing.assert_array_equal(value, before.get(name, value))
     message = str(caught.value)
     assert str(directory) in message
-    assert "ckpt-5 (epoch 1, step 2) is whole" in message
-    # What it says to do.
-    line = 'model_checkpoint_path: "ckpt-5"'
-    assert line in message
-    (directory / "checkpoint").write_text(line)
+    ending = ".keras" if engine.JAX else ""
+    assert f"ckpt-5{ending} (epoch 1, step 2) is whole" in message
+    do_as_it_says(message, directory)
     resumed = plain()
     fit(resumed, directory)
     assert_same(finished[0], resumed)
 
 
+def do_as_it_says(message, directory):
+    if engine.JAX:
+        assert "move ckpt-6.keras to another folder" in message
+        (directory / "another").mkdir()
+        shutil.move(directory / "ckpt-6.keras", directory / "another")
+    else:
+        line = 'model_checkpoint_path: "ckpt-5"'
+        assert line in message
+        (directory / "checkpoint").write_text(line)
+
+
 def test_no_backup_is_whole(directory):
-    for path in directory.glob(f"*{DATA}"):
+    for path in directory.glob(f"*{backups.VALUES}"):
         cut(path)
     with pytest.raises(ValueError, match="No older one is whole"):
         fit(plain(), directory)
 
 
+@tensorflow_only
 @pytest.mark.parametrize("content", ["garbage{", "", "all_model"])
 def test_damaged_state_file(content, directory):
     (directory / "checkpoint").write_text(content)
@@ -504,26 +519,30 @@ def test_damaged_state_file(content, directory):
         keras_sam.BackupAndRestore(directory)
 
 
+@tensorflow_only
 def test_a_write_cut_short_changes_nothing(finished, directory):
     """What SIGKILL leaves before the state file is replaced."""
-    good = newest(directory, DATA).read_bytes()
-    number = int(newest(directory, "").name.removeprefix("ckpt-")) + 1
-    (directory / f"ckpt-{number}{DATA}").write_bytes(good[:99])
+    newest = backups.newest(directory)
+    good = newest.read_bytes()
+    number = 1 + int(newest.name.split(".")[0].removeprefix("ckpt-"))
+    (directory / f"ckpt-{number}{backups.VALUES}").write_bytes(good[:99])
     (directory / f"ckpt-{number}.index").write_bytes(b"cut sh")
     temporary = directory / f"ckpt-{number}_temp"
     temporary.mkdir()
-    (temporary / f"part-00000-of-00001{DATA}").write_bytes(good[:99])
+    (temporary / f"part-00000-of-00001{backups.VALUES}").write_bytes(good[:99])
     resumed = plain()
     fit(resumed, directory, save_freq=1)
     assert_same(finished[0], resumed)
 
 
 def test_a_first_write_cut_short_is_a_fresh_start(tmp_path):
-    (tmp_path / f"ckpt-1{DATA}").write_bytes(b"cut sh")
+    prefix = "unfinished-" if engine.JAX else ""
+    (tmp_path / f"{prefix}ckpt-1{backups.VALUES}").write_bytes(b"cut sh")
     backup = keras_sam.BackupAndRestore(tmp_path)
     assert (backup.epoch, backup.step, backup.history) == (0, 0, [])
     fit(plain(), tmp_path)
     assert keras_sam.BackupAndRestore(tmp_path).epoch == EPOCHS
+    assert "unfinished-ckpt-1" not in backups.names(tmp_path)
 
 
 def wider():
@@ -585,8 +604,12 @@ def test_names_that_keras_counts_may_differ(tmp_path):
 
 
 def test_not_a_backup(tmp_path):
-    checkpoint = tf.train.Checkpoint(a=tf.Variable(1.0))
-    tf.train.CheckpointManager(checkpoint, tmp_path, 1).save()
+    if engine.JAX:
+        plain().save(tmp_path / "ckpt-1.keras")
+    else:
+        tf = engine.tf
+        checkpoint = tf.train.Checkpoint(a=tf.Variable(1.0))
+        tf.train.CheckpointManager(checkpoint, tmp_path, 1).save()
     with pytest.raises(ValueError, match="not one of keras_sam") as caught:
         keras_sam.BackupAndRestore(tmp_path)
     assert str(tmp_path) in str(caught.value)
@@ -612,21 +635,28 @@ def test_other_initial_epoch(tmp_path):
 
 
 @pytest.mark.parametrize("steps_known", [True, False])
-def test_data_that_end_before_the_backup(steps_known, directory):
-    data = dataset(EPOCHS - 1, steps=3)
+def test_data_that_end_before_the_backup(steps_known, finished, directory):
+    make = dataset if steps_known else generator
+    data = make(EPOCHS - 1, steps=3)
     model = plain()
     with pytest.raises(ValueError, match="the data end"):
         model.fit(
-            data if steps_known else data.filter(lambda x, y: True),
+            data,
             epochs=2,
             callbacks=[keras_sam.BackupAndRestore(directory)],
+            shuffle=False,
             verbose=0,
         )
     assert not isinstance(model.train_function, fast_forward.Skip)
+    fit(model, directory)
+    assert_same(finished[0], model)
 
 
 def test_unbuilt_model(tmp_path):
     model = compiled(keras.Sequential([keras.layers.Dense(3)]))
+    if engine.JAX:  # There `fit` builds it first.
+        assert fit(model, tmp_path).epoch == EPOCHS
+        return
     with pytest.raises(ValueError, match="built"):
         fit(model, tmp_path)
 
@@ -666,6 +696,7 @@ def test_a_signal_too_late_for_a_backup_is_handed_on(received, tmp_path):
         epochs=EPOCHS,
         steps_per_epoch=STEPS,
         callbacks=[keras_sam.BackupAndRestore(tmp_path), Terminate()],
+        shuffle=False,
         verbose=0,
     )
     assert received == [1]
@@ -696,6 +727,7 @@ def test_a_second_signal_is_not_held_back(received, tmp_path):
     assert (backup.epoch, backup.step) == (0, 1)
 
 
+@tensorflow_only
 def test_workers_that_no_signal_reaches(monkeypatch, received):
     """A stand-in for TensorFlow's handler as it is on Google's cloud."""
 
@@ -716,7 +748,9 @@ def test_workers_that_no_signal_reaches(monkeypatch, received):
 
     monkeypatch.setattr(preemption.replicas, "tasks", lambda strategy: [0, 1])
     monkeypatch.setattr(
-        tf.distribute.experimental, "PreemptionCheckpointHandler", Handler
+        engine.tf.distribute.experimental,
+        "PreemptionCheckpointHandler",
+        Handler,
     )
     watch = preemption.Watch(Strategy())
     watch.start()

@@ -27,8 +27,8 @@ import keras_sam
 from examples import data
 from examples import models
 from examples import options
-from examples import tpu
 from examples import train
+from examples.tensorflow import tpu
 
 REPLICAS = 8
 GRADIENTS = 6  # Of the network: three layers, each a kernel and a bias.

@@ -10,6 +10,8 @@ from tests.support import testing  # isort: skip
 
 from benchmarks import runs
 from benchmarks import targets
+from benchmarks.peers import process
+from benchmarks.peers import table
 from tests.support import processes
 
 
@@ -62,19 +64,40 @@ def test_targets():
         "n=8": {**method, "ratio": 9.2, "first": 4.0},
         "n=8 mean": {**method, "program": 111},
     }
-    found = targets.lines({("mlp", "xla"): methods, ("wrn-16-4", ""): methods})
+    found = targets.lines(
+        {
+            ("mlp", "jax", "xla"): methods,
+            ("wrn-16-4", "jax", ""): methods,
+        }
+    )
     missed = [line for line in found if "missed" in line]
     assert len(found) == 9 + 10
+    small, large = "mlp, jax, xla: missed", "wrn-16-4, jax, : missed"
+    first = "(b) first step, n=8 to n=1: 2.000, at most 1.50"
+    mean = "(c) program, `Mean` over `Last`, gradients: 1.100, at most 1.00"
     assert missed == [
-        "mlp, xla: missed: (b) first step, n=8 to n=1: 2.000, at most 1.50",
-        "mlp, xla: missed: (c) program, `Mean` over `Last`, gradients: 1.100, "
-        "at most 1.00",
-        "wrn-16-4, : missed: (a) n=8, a step to 9 plain ones: 1.022, at most "
-        "1.00",
-        "wrn-16-4, : missed: (b) first step, n=8 to n=1: 2.000, at most 1.50",
-        "wrn-16-4, : missed: (c) program, `Mean` over `Last`, gradients: "
-        "1.100, at most 1.00",
+        f"{small}: {first}",
+        f"{small}: {mean}",
+        f"{large}: (a) n=8, a step to 9 plain ones: 1.022, at most 1.00",
+        f"{large}: {first}",
+        f"{large}: {mean}",
     ]
+
+
+def test_ratios_of_optax():
+    def peer(name, *sam):
+        times = {"plain": [1.0, 1.0, 1.0], "SAM": list(sam)}
+        return process.Peer(name, times=times)
+
+    peers = [
+        peer(table.OURS, 1.5, 1.6, 1.7),
+        peer(table.OURS_ON_JAX, 1.9, 2.0, 2.1),
+        peer(table.OPTAX, 1.7, 1.8, 1.9),
+    ]
+    *_, line = table.targets({"cnn": peers}).splitlines()
+    assert "on JAX" in line and "missed (cnn: JAX 1.80, ours 2.00)" in line
+    *_, line = table.targets({"cnn": peers[:1] + peers[2:]}).splitlines()
+    assert line.endswith("not measured")
 
 
 def test_runs():

@@ -139,6 +139,26 @@ def test_steps_per_execution_is_the_same_training(size):
     testing.assert_same(*runs)
 
 
+class Freeze(keras.callbacks.Callback):
+    """Freezes a layer after the first epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.get_layer("hidden").trainable = False
+
+
+def test_freezing_needs_another_compilation():
+    x, y = testing.data()
+    sam = compiled(testing.dense_net())
+    with pytest.raises(ValueError, match="Call `compile` again"):
+        sam.fit(x, y, epochs=2, verbose=0, callbacks=[Freeze()])
+    once = sam.get_weights()
+    assert all(np.isfinite(w).all() for w in once)
+    sam.compile("sgd", testing.cross_entropy())
+    sam.fit(x, y, verbose=0)
+    kernel, _ = sam.get_layer("hidden").get_weights()
+    np.testing.assert_array_equal(kernel, once[0])
+
+
 def test_xla_needs_a_compiled_step():
     x, y = testing.data()
     sam = keras_sam.SAM(testing.dense_net(), xla=False)

@@ -221,6 +221,44 @@ def test_climbs_are_drawn_over_the_radius():
     assert landscape.plot(falls).axes[0].get_yscale() == "linear"
 
 
+def shown(axis):
+    """Returns the labels of an axis within its limits, and their boxes."""
+    low, high = sorted(axis.get_view_interval())
+    labels = [
+        tick.label1
+        for ticks in (axis.get_major_ticks(), axis.get_minor_ticks())
+        for tick in ticks
+        if low <= tick.get_loc() <= high
+        and tick.label1.get_visible()
+        and tick.label1.get_text()
+    ]
+    boxes = [label.get_window_extent() for label in labels]
+    return [label.get_text() for label in labels], boxes
+
+
+@pytest.mark.parametrize(
+    "rhos",
+    [
+        [0.04, 0.05, 0.06],
+        [0.1, 0.2, 0.4],
+        [0.02, 0.05, 0.1, 0.2, 0.5],
+        np.geomspace(1e-4, 10, 6),
+    ],
+)
+def test_radii_do_not_print_over_each_other(rhos):
+    rises = np.array([rhos, rhos])
+    changes = {"rhos": np.array(rhos), "rises": rises, "predictions": rises}
+    changes |= {"cosines": 0.9 + 0 * rises, "distances": rises}
+    canvas = landscape.plot(climbs(**changes))
+    canvas.draw_without_rendering()
+    for axis in (*(a.xaxis for a in canvas.axes), canvas.axes[0].yaxis):
+        labels, boxes = shown(axis)
+        assert len(labels) > 1
+        assert all(label == f"{float(label):g}" for label in labels)
+        for i, box in enumerate(boxes):
+            assert box.count_overlaps(boxes[i + 1 :]) == 0
+
+
 def heights(axes):
     return [bar.get_height() for group in axes.containers for bar in group]
 
@@ -286,6 +324,33 @@ def test_the_ends_of_a_climb_have_their_rises():
     np.testing.assert_array_equal(climb.get_xydata(), ascent_plane().path)
 
 
+def labelled(canvas):
+    """Returns whether each panel has numbers at its left."""
+    canvas.draw_without_rendering()
+    return [bool(shown(axes.yaxis)[0]) for axes in canvas.axes]
+
+
+def test_panels_of_one_scale_are_labelled_once():
+    higher = dataclasses.replace(
+        ascent_plane(),
+        y=np.linspace(-0.5, 1.5, 5),
+        path=np.array([[0.0, 0.0], [0.5, 0.0], [0.6, 0.9]]),
+    )
+    canvas = landscape.plot([ascent_plane(), ascent_plane(), higher])
+    assert labelled(canvas) == [True, False, True]
+    planes = [plane(BOWL), plane(BOWL), plane(BOWL, 2 * GRID)]
+    assert labelled(landscape.plot(planes)) == [True, False, True]
+
+
+def test_panels_do_not_print_over_each_other():
+    canvas = landscape.plot([ascent_plane()] * 3)
+    canvas.draw_without_rendering()
+    first, second, third = (
+        axes.xaxis.label.get_window_extent() for axes in canvas.axes
+    )
+    assert first.x1 < second.x0 and second.x1 < third.x0
+
+
 def test_eigenvalues_have_their_residuals():
     (axes,) = landscape.plot({"SGD": eigenvalues(converged=False)}).axes
     (drawn,) = axes.containers
@@ -328,7 +393,7 @@ def test_without_matplotlib(monkeypatch):
         if name.startswith("keras_sam.landscape._plots"):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r'pip install "keras-sam\[plot\]"'):
+    with pytest.raises(ImportError, match="pip install matplotlib\\."):
         landscape.plot(line())
 
 

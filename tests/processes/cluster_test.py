@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from examples import cluster
+from examples import ports
+from examples.tensorflow import cluster
 from tests.support import processes
 
 TWO = {"worker": ["a:1", "b:1"]}
@@ -121,20 +122,21 @@ def test_port_in_use():
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(OSError, match=f"{address}.*cannot be had"):
-            cluster.check_port(address)
-    cluster.check_port(address)
+            ports.check(address)
+    ports.check(address)
 
 
 JOIN = """
-from examples import cluster
+from examples.tensorflow import cluster
+from keras_sam import distribute
 strategy = cluster.join({kind!r}, {seconds}, {port})
 here = strategy.cluster_resolver
 me = [here.task_type, here.task_id]
-print("JOINED", cluster.on_chief(strategy, lambda: me))
+print("JOINED", distribute.on_chief(strategy, lambda: me))
 """
 
 
-def join(kind="tf_config", seconds=100, port=0):
+def join(kind="environment", seconds=100, port=0):
     return JOIN.format(kind=kind, seconds=seconds, port=port)
 
 
@@ -161,13 +163,13 @@ def test_chief_and_worker():
 
 
 FAIL = """
-from examples import cluster
+from examples.tensorflow import cluster
 from keras_sam import distribute
-strategy = cluster.join("tf_config", 100, 0)
+strategy = cluster.join("environment", 100, 0)
 chief = distribute.is_chief(strategy)
 me = "first" if chief else "second"
 try:
-    cluster.on_chief(strategy, lambda: 1 / 0)
+    distribute.on_chief(strategy, lambda: 1 / 0)
 except Exception as error:
     print("TOLD", type(error).__name__, error)
 with distribute.writing(strategy, {path!r}) as path:

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import keras_sam
-from examples import cluster as examples_cluster
+from examples.tensorflow import cluster as examples_cluster
 from keras_sam._backend import replicas
 from keras_sam._training import agreement
 from tests.support import processes
@@ -36,7 +36,7 @@ def joined():
 
     Otherwise those that are still there take half a minute to end without it.
     """
-    return examples_cluster.join("tf_config", 200, 0)
+    return examples_cluster.join("environment", 200, 0)
 
 
 def workers(count, call):

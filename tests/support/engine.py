@@ -21,7 +21,9 @@ if JAX:
     import keras
     from keras.src.backend.common import dtypes
 
-    jax.config.update("jax_num_cpu_devices", 8)
+    # JAX reads the environment where it is imported, which may be earlier.
+    DEVICES = int(os.environ.get("JAX_NUM_CPU_DEVICES", "8"))
+    jax.config.update("jax_num_cpu_devices", DEVICES)
     tf = None
 else:
     import tensorflow as tf

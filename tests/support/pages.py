@@ -7,6 +7,9 @@ blocks before. A comment above a block may say otherwise:
     <!-- not run: why -->        the block needs what a test does not have
     <!-- after: docs/x.md -->    the blocks of that page come first
     <!-- needs: package -->      the block runs if the package is there
+
+A block in a tab (`=== "TensorFlow"`) is indented by four spaces. In tab "JAX"
+it runs alone, in a process of its own on JAX, if JAX is there.
 """
 
 import importlib.util
@@ -15,21 +18,23 @@ import pathlib
 import re
 import subprocess
 import sys
+import textwrap
 from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).parents[2]
 _BLOCK = re.compile(
-    r"(?:^<!-- (a program|not run|after|needs): ([^>]+) -->\n+)?"
-    r"^```python\n(.*?)^```",
+    r"(?:^(?: {4})?<!-- (a program|not run|after|needs): ([^>]+) -->\n+)?"
+    r"^(?P<indent>(?: {4})?)```python\n(?P<code>.*?)^(?P=indent)```",
     re.DOTALL | re.MULTILINE,
 )
+_TAB = re.compile(r'^=== "(.+)"$|^\S', re.MULTILINE)
 
 
 class Block(NamedTuple):
     """A Python block of a page.
 
     Attributes:
-        kind: String, "", "a program", "not run", "after" or "needs".
+        kind: String, "", "a program", "JAX", "not run", "after" or "needs".
         note: String, why it is of that kind, the page to come first, or the
             package.
         code: String.
@@ -53,7 +58,17 @@ def text(page):
 
 def blocks(page):
     """Returns the Python blocks of a page."""
-    return [Block(*found) for found in _BLOCK.findall(text(page))]
+    return [_block(text(page), found) for found in _BLOCK.finditer(text(page))]
+
+
+def _block(page, found):
+    """Returns the `Block` of a match of `_BLOCK` in the text of a page."""
+    kind, note = found[1] or "", found[2] or ""
+    if found["indent"]:
+        *_, last = _TAB.finditer(page, 0, found.start())
+        if last[1] == "JAX" and kind in ("", "a program"):
+            kind = "JAX"
+    return Block(kind, note, textwrap.dedent(found["code"]))
 
 
 def run(page):
@@ -64,19 +79,22 @@ def run(page):
             defined.update(run(block.note))
         if block.kind == "needs" and not importlib.util.find_spec(block.note):
             continue
-        if block.kind == "a program":
+        if block.kind == "JAX":
+            if importlib.util.find_spec("jax"):
+                program(block.code, KERAS_BACKEND="jax")
+        elif block.kind == "a program":
             program(block.code)
         elif block.kind != "not run":
             exec(block.code, defined)
     return defined
 
 
-def program(code):
+def program(code, **environment):
     """Runs code in a process of its own, in the present folder."""
     pathlib.Path("program.py").write_text(code)
     result = subprocess.run(
         [sys.executable, "program.py"],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,
         timeout=300,

@@ -59,6 +59,9 @@ STATEFUL = {
 
 MODES = engine.MODES
 
+# Of a test: what it tests is of TensorFlow. `tests/jax/` tests JAX.
+TENSORFLOW = pytest.mark.skipif(engine.JAX, reason="It is of TensorFlow")
+
 
 def thinned(values, keep):
     """Returns the parameters of a test; `make test` takes some of them.

@@ -177,6 +177,7 @@ def as_plain(model):
     return keras_sam.SAM(model, ascent_steps=0)
 
 
+@testing.TENSORFLOW
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_own_methods_are_called(make):
     x, y = testing.data()
@@ -202,6 +203,7 @@ def test_the_climb_follows_the_own_loss():
     )
 
 
+@testing.TENSORFLOW
 def test_several_replicas():
     found = []
     for wrap in (unwrapped, as_plain):

@@ -86,6 +86,7 @@ def test_layers_are_frozen_between_wrapping_and_training():
     assert [m.shape for m in memory(second)] == [(4, 3), (3,)]
 
 
+@testing.TENSORFLOW
 def test_a_memory_starts_anew_with_a_compilation_after_freezing():
     sam = fit(compiled(built()))
     sam.model.hidden.trainable = False
@@ -111,6 +112,7 @@ class Freeze(keras.callbacks.Callback):
             self.model.make_train_function()
 
 
+@testing.TENSORFLOW
 def test_a_callback_freezes_layers():
     sam = compiled(built())
     sam.fit(*testing.data(), epochs=2, verbose=0, callbacks=[Freeze()])
@@ -124,6 +126,7 @@ def test_a_memory_stays_with_a_compilation():
     assert_equal(memory(sam), kept)
 
 
+@testing.TENSORFLOW
 def test_a_count_stays_whatever_is_frozen():
     sam = fit(compiled(built(), cadence=cadences.Every(2)))
     sam.model.hidden.trainable = False
@@ -202,6 +205,7 @@ def test_a_file_with_other_trained_variables(tmp_path):
     assert len(memory(fit(loaded))) == 4
 
 
+@testing.TENSORFLOW
 def test_a_memory_goes_on_once_the_same_layers_are_frozen(tmp_path):
     model = built()
     model.hidden.trainable = False
@@ -213,6 +217,7 @@ def test_a_memory_goes_on_once_the_same_layers_are_frozen(tmp_path):
     assert_equal(loaded.model.get_weights(), model.get_weights())
 
 
+@testing.TENSORFLOW
 @pytest.mark.parametrize("all_of_it", [False, True])
 def test_layers_are_frozen_after_training(all_of_it):
     sam = fit(compiled(testing.dense_net()))

@@ -14,7 +14,6 @@ import sys
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import layers
 from keras import ops
 
@@ -24,8 +23,10 @@ import keras_sam
 from keras_sam import cadences
 from keras_sam import descents
 from keras_sam import directions
+from keras_sam import radii
 from keras_sam import samples
 from keras_sam import starts
+from tests.support import engine
 
 SCHEDULES = keras.optimizers.schedules
 register = keras.saving.register_keras_serializable("saving_test")
@@ -174,7 +175,13 @@ def test_resume_from_weights(name, tmp_path):
 @pytest.mark.parametrize(
     "splits", testing.thinned([None, 2], lambda i, splits: splits is None)
 )
-@pytest.mark.parametrize("name", testing.STATEFUL)
+@pytest.mark.parametrize(
+    "name",
+    # The files are the same on JAX, where each test compiles for seconds.
+    testing.thinned(
+        testing.STATEFUL, lambda i, _: not engine.JAX or i % 4 == 0
+    ),
+)
 def test_resume_with_each_part_that_remembers(name, splits, tmp_path):
     arguments = {"rho": 0.3, **testing.STATEFUL[name]}
     arguments["num_batch_splits"] = splits
@@ -194,6 +201,26 @@ def test_resume_with_a_model_built_late(arguments, tmp_path):
     path = tmp_path / "sam.keras"
     whole, _ = interrupted(arguments, lambda sam: sam.save(path), Late)
     assert_resumed(whole, resume(keras.saving.load_model(path)))
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
+def test_resume_keeps_a_radius_that_was_set(ending, tmp_path):
+    arguments = {"rho": radii.Settable(0.1)}
+    path = tmp_path / f"sam{ending}"
+
+    def set_and_save(sam):
+        sam.rho = 0.4
+        sam.save(path) if ending == ".keras" else sam.save_weights(path)
+
+    whole, _ = interrupted(arguments, set_and_save)
+    if ending == ".keras":
+        sam = keras.saving.load_model(path)
+    else:
+        sam = compiled(arguments)
+        sam.optimizer.build(sam.trainable_variables)
+        sam.load_weights(path)
+    assert sam.rho == np.float32(0.4)
+    assert_resumed(whole, resume(sam))
 
 
 def test_resume_keeps_the_loss_scale(tmp_path):
@@ -345,10 +372,11 @@ def test_inner_model_is_saved_as_a_plain_one(tmp_path):
     assert not isinstance(loaded, keras_sam.SAM)
 
 
+@pytest.mark.skipif(engine.JAX, reason="A SavedModel needs TensorFlow.")
 def test_inner_model_is_exported(tmp_path):
     sam, _ = trained({})
     sam.export(tmp_path / "model", verbose=False)
-    loaded = tf.saved_model.load(tmp_path / "model")
+    loaded = engine.tf.saved_model.load(tmp_path / "model")
     x, _ = testing.data()
     # Compiled in another way.
     np.testing.assert_allclose(loaded.serve(x), sam.predict(x), atol=1e-6)
@@ -415,7 +443,9 @@ def test_a_wrapper_loads_its_file_into_a_model_without_memory(tmp_path):
 # TensorFlow's own checkpoints.
 
 
+@pytest.mark.skipif(engine.JAX, reason="They are TensorFlow's.")
 def test_resume_from_a_checkpoint_of_tensorflow(tmp_path):
+    tf = engine.tf
     # Without dropout: Keras hides its seeds from TensorFlow.
     arguments, make = RESUMED["memory"], testing.dense_net
     half, _ = trained(arguments, make, epochs=1)

@@ -71,6 +71,16 @@ def loop(number, body, carry):
     return jax.lax.fori_loop(0, number, step, jax.tree.map(jnp.asarray, carry))
 
 
-def outside_graphs():
-    """Returns a context in which tensors have values, even while tracing."""
-    return jax.ensure_compile_time_eval()
+def outline(function, variables):
+    """Returns what a function of tensors returns, in shapes and dtypes alone.
+
+    Nothing is computed, and no device holds anything.
+
+    Args:
+        function: Function from a list of tensors to a structure of tensors.
+        variables: List of Keras variables, whose shapes the tensors have.
+    """
+    return jax.eval_shape(
+        function,
+        [jax.ShapeDtypeStruct(v.shape, v.dtype) for v in variables],
+    )

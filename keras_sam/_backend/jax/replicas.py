@@ -3,8 +3,8 @@
 Keras's distributions make one program for all devices: a tensor is the tensor
 of all of them, and a mean over the batch is the mean over all devices. Nothing
 is left to do where all devices climb together. Where each device climbs on its
-own part of the batch, `each_on_its_own` maps a function over them, and only
-there `mean` has something to do.
+own part of the batch, `jax.shard_map` maps the climb over them. Only within
+`along` a mean has something to do.
 """
 
 import contextlib
@@ -16,9 +16,29 @@ import keras
 _here = threading.local()
 
 
+def of(model):
+    """Returns the distribution that is set: on JAX it holds for all models."""
+    del model
+    return current()
+
+
+def scope(strategy):
+    """Returns a context that changes nothing: `strategy` is set already."""
+    del strategy
+    return contextlib.nullcontext()
+
+
 def current():
     """Returns the distribution that is set, or None."""
     return keras.distribution.distribution()
+
+
+def parts(distribution):
+    """Returns the number of parts that a distribution makes of a batch."""
+    mesh = distribution.device_mesh
+    if distribution.batch_dim_name not in mesh.axis_names:
+        return 1
+    return mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)]
 
 
 def strategic():
@@ -42,7 +62,9 @@ def mean(tensors):
 
 
 def reduced(operation, tensors):
-    """Returns tensors, with float tensors reduced over devices.
+    """Returns tensors reduced over devices.
+
+    A mean leaves tensors of other dtypes than floats as they are.
 
     Args:
         operation: "mean", "sum" or "max".
@@ -56,13 +78,23 @@ def reduced(operation, tensors):
         "sum": jax.lax.psum,
         "max": jax.lax.pmax,
     }[operation]
-    floats = [i for i, t in enumerate(tensors) if _is_float(t)]
-    # One call: XLA then moves all tensors of a dtype by one collective.
-    found = function([tensors[i] for i in floats], axis)
+    chosen = [
+        i
+        for i, tensor in enumerate(tensors)
+        if operation != "mean" or _is_float(tensor)
+    ]
+    # One call: XLA then moves all tensors by one collective.
+    found = function([tensors[i] for i in chosen], axis)
     results = list(tensors)
-    for i, tensor in zip(floats, found, strict=True):
+    for i, tensor in zip(chosen, found, strict=True):
         results[i] = tensor
     return results
+
+
+def total(tensors):
+    """Returns the sum over devices of the single tensor of a list."""
+    (sum_of_all,) = reduced("sum", tensors)
+    return sum_of_all
 
 
 @contextlib.contextmanager

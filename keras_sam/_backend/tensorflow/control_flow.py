@@ -54,6 +54,14 @@ def loop(number, body, carry):
     del number, body, carry
 
 
-def outside_graphs():
-    """Returns a context in which tensors have values, even while tracing."""
-    return tf.init_scope()
+def outline(function, variables):
+    """Returns what a function of tensors returns, for zeros.
+
+    Its shapes and dtypes are what counts.
+
+    Args:
+        function: Function from a list of tensors to a structure of tensors.
+        variables: List of Keras variables, whose shapes the tensors have.
+    """
+    with tf.init_scope():  # Tensors have values, even while tracing.
+        return function([tf.zeros(v.shape, v.dtype) for v in variables])

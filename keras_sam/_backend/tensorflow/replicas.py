@@ -3,6 +3,16 @@
 import tensorflow as tf
 
 
+def of(model):
+    """Returns the strategy that a model was made under."""
+    return model.distribute_strategy
+
+
+def scope(strategy):
+    """Returns the context in which a strategy creates variables."""
+    return strategy.scope()
+
+
 def current():
     """Returns the strategy of the current scope."""
     return tf.distribute.get_strategy()

@@ -11,9 +11,12 @@ import keras
 from keras_sam import _keras_internals
 from keras_sam._evaluation import building
 from keras_sam._evaluation.jax.scope import Scope
+from keras_sam._training import agreement
+from keras_sam._training import fingerprint
 from keras_sam._training import tensorboard
 from keras_sam._training.jax import inner_steps
 from keras_sam._training.jax.distribute import feeding
+from keras_sam._training.jax.distribute import strategies
 
 
 class Loops(_keras_internals.FitHooks):
@@ -35,9 +38,42 @@ class Loops(_keras_internals.FitHooks):
     ) -> keras.callbacks.History:
         """Trains, as `keras.Model.fit` does, on all devices."""
         given = inspect.signature(super().fit).bind(x, *args, **kwargs)
+        strategies.check(self)
         feeding.check_fit(given.arguments)
         tensorboard.write_graph(self.model, given.arguments.get("callbacks"))
+        agreement.agree(
+            self.distribute_strategy,
+            {"fit": fingerprint.of_fit(given.arguments)},
+        )
         return super().fit(x, *args, **kwargs)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Returns loss and metrics, as `keras.Model.evaluate` does."""
+        # `fit` has checked the data that it validates on.
+        if not _keras_internals.validates(kwargs):
+            given = inspect.signature(super().evaluate).bind(*args, **kwargs)
+            strategies.check(self)
+            feeding.check_data(given.arguments)
+        return super().evaluate(*args, **kwargs)
+
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """Returns outputs, as `keras.Model.predict` does."""
+        given = inspect.signature(super().predict).bind(*args, **kwargs)
+        strategies.check(self)
+        feeding.check_data(given.arguments)
+        return super().predict(*args, **kwargs)
+
+    def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Trains on one batch, as `keras.Model.train_on_batch` does."""
+        strategies.check(self)
+        feeding.check_batch(x)
+        return super().train_on_batch(x, *args, **kwargs)
+
+    def test_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Evaluates on one batch, as `keras.Model.test_on_batch` does."""
+        strategies.check(self)
+        feeding.check_batch(x)
+        return super().test_on_batch(x, *args, **kwargs)
 
     def step_on(self, data: Any) -> dict[str, Any]:
         """Trains on a batch; returns the logs. A subclass has it."""
@@ -51,36 +87,43 @@ class Loops(_keras_internals.FitHooks):
                 variables, those of the optimizer, and those of the metrics.
             data: A batch as `fit` takes it.
         """
-        trained, others, metrics = inner_steps.groups(self)
-        groups = (trained, others, self.optimizer.variables, metrics)
+        groups = self._groups()
+        _check_trained(self.optimizer, groups[0])
         with Scope(inner_steps.pairs(groups, state)) as scope:
             logs = self.step_on(data)
         return logs, inner_steps.present(scope, groups)
+
+    def _groups(self) -> tuple:
+        """Returns the lists of variables whose values a train step takes."""
+        trained, others, metrics = inner_steps.groups(self)
+        return trained, others, self.optimizer.variables, metrics
 
     def make_train_function(self, force: bool = False) -> None:
         """Makes the function that `fit` calls."""
         known = self.train_function
         super().make_train_function(force)
         if self.train_function is not known:
-            trained, others, metrics = inner_steps.groups(self)
-            groups = (trained, others, self.optimizer.variables, metrics)
-            self.train_function = _kept(self.train_function, groups)
+            self.train_function = _kept(self, self.train_function, self._groups)
 
     def make_test_function(self, force: bool = False) -> None:
         """Makes the function that `evaluate` calls."""
         known = self.test_function
         super().make_test_function(force)
         if self.test_function is not known:
-            groups = inner_steps.groups(self)
-            self.test_function = _kept(self.test_function, groups)
+            self.test_function = _kept(
+                self, self.test_function, lambda: inner_steps.groups(self)
+            )
 
     def make_predict_function(self, force: bool = False) -> None:
         """Makes the function that `predict` calls."""
         known = self.predict_function
         super().make_predict_function(force)
         if self.predict_function is not known:
-            groups = inner_steps.groups(self, metrics=False)
-            self.predict_function = _kept(self.predict_function, groups)
+            self.predict_function = _kept(
+                self,
+                self.predict_function,
+                lambda: inner_steps.groups(self, metrics=False),
+            )
 
     def variable_scope(self) -> contextlib.AbstractContextManager:
         """Returns a context for creating variables outside of a loop."""
@@ -93,6 +136,9 @@ class Loops(_keras_internals.FitHooks):
 
         Keras alone would miss variables that are made in training mode only.
         """
+        if iterator is not None:
+            feeding.watch(iterator)
+            feeding.agree(self, iterator)
         if not all(layer.built for layer in _keras_internals.layers(self)):
             if data_batch is None:
                 _, _, batches = next(iter(iterator))
@@ -107,7 +153,28 @@ class Loops(_keras_internals.FitHooks):
         """Does nothing: JAX has no parameter servers."""
 
 
-def _kept(function: Callable, groups: Sequence) -> Callable:
+def _check_trained(
+    optimizer: keras.Optimizer, trained: Sequence[keras.Variable]
+) -> None:
+    """Raises ValueError if the optimizer was made for other variables."""
+    then = {id(v): v for v in _keras_internals.optimized(optimizer)}
+    now = {id(v): v for v in trained}
+    differing = [
+        v.path
+        for key, v in {**then, **now}.items()
+        if key not in then or (key not in now)
+    ]
+    if differing:
+        raise ValueError(
+            "Other variables are trained now than the optimizer was made for. "
+            "Call `compile` again, with a new optimizer, after freezing "
+            f"layers or making them trainable. Received: {differing}"
+        )
+
+
+def _kept(
+    model: keras.Model, function: Callable, groups: Callable[[], Sequence]
+) -> Callable:
     """Returns a function of Keras's loops that loses no values in an error.
 
     Keras takes the values from the variables before the first step, and puts
@@ -115,19 +182,23 @@ def _kept(function: Callable, groups: Sequence) -> Callable:
     variables empty.
 
     Args:
+        model: The wrapper.
         function: Function of the state and an iterator over batches.
-        groups: Lists of the variables whose values are the state.
+        groups: Function that returns the lists of the variables whose values
+            are the state.
     """
 
     def kept(state: Any, iterator: Any) -> Any:
+        present = groups()
         try:
             return function(state, iterator)
         except StopIteration:
             raise
         except BaseException:
-            for variable, value in inner_steps.pairs(groups, state):
+            for variable, value in inner_steps.pairs(present, state):
                 if not value.is_deleted():
                     variable.assign(value)
+            _keras_internals.forget_state(model)
             raise
 
     return kept

@@ -7,6 +7,7 @@ import numpy as np
 from keras_sam.landscape import _results
 from keras_sam.landscape._climbs import Climbs
 from keras_sam.landscape._plots import style
+from keras_sam.landscape._plots import ticks
 
 
 def climbs(named: Mapping[str, Climbs], panels: style.Panels) -> None:
@@ -29,7 +30,11 @@ def climbs(named: Mapping[str, Climbs], panels: style.Panels) -> None:
         )
     for axes in panels.axes:
         axes.set(xscale="log")
-    rise.set(ylabel=style.RISE, yscale="log" if positive else "linear")
+        ticks.logarithmic(axes.xaxis)
+    rise.set(ylabel=style.RISE)
+    if positive:
+        rise.set(yscale="log")
+        ticks.logarithmic(rise.yaxis)
     cosine.set(ylabel="cosine of both gradients")
     share.set(ylabel="rise / its linear prediction")
     share.axhline(1.0, color="grey", linewidth=0.6)

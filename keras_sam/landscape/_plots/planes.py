@@ -14,6 +14,7 @@ from matplotlib import ticker
 from keras_sam.landscape._ascent_plane import AscentPlane
 from keras_sam.landscape._lines_and_planes import Plane
 from keras_sam.landscape._plots import style
+from keras_sam.landscape._plots import ticks
 
 # A loss whose median rise is a smaller share of its largest rises much faster
 # than a parabola: levels are then spaced as 1, 2, 5, 10.
@@ -29,6 +30,7 @@ def plane(named: Mapping[str, Plane], panels: style.Panels) -> None:
         axes.plot(0, 0, "*", color="white", markeredgecolor="black", ms=11)
         axes.set(xlabel="first direction")
     panels.axes[0].set(ylabel="second direction")
+    _label_once(panels.axes)
 
 
 def ascent_plane(
@@ -39,9 +41,10 @@ def ascent_plane(
     _draw(named, origins, panels)
     steps = style.shared(named, "ascent_steps")
     radius = style.shared(named, "radius") or "several radii"
+    gap = "\n" if len(named) > 2 else " "  # Three panels are narrow.
     for axes, (name, result) in zip(panels.axes, named.items(), strict=True):
         _climb(axes, result, origins[name], f"{steps or 'n'} steps ({radius})")
-        axes.set(xlabel=f"along the first step, in rho = {result.rho:g}")
+        axes.set(xlabel=f"along the first step,{gap}in rho = {result.rho:g}")
         ways = np.vstack([result.path, result.one_step])
         axes.set_xlim(*_around(ways[:, 0], result.x))
         axes.set_ylim(*_around(ways[:, 1], result.y))
@@ -49,6 +52,7 @@ def ascent_plane(
     panels.axes[0].set(
         ylabel="random, across it, in rho" if random else "across it, in rho"
     )
+    _label_once(panels.axes)
     panels.legend(3)
 
 
@@ -83,16 +87,24 @@ def _draw(
         axes.set(title="\n".join(filter(None, [name, at_w])), aspect="equal")
         axes.xaxis.set_major_locator(ticker.MaxNLocator(4, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_locator(ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
-        if axes is not panels.axes[0]:
-            axes.tick_params(labelleft=False)
     beside = panels.axes[-1].inset_axes((1.04, 0.0, 0.05, 1.0))
     bar = panels.figure.colorbar(
         filled, cax=beside, label=style.RISE if relative else "loss"
     )
     bar.set_ticks(list(scale[:: 1 + len(scale) // 9]))
-    bar.ax.yaxis.set_major_formatter(
-        ticker.FuncFormatter(lambda v, _: f"{v:g}")
-    )
+    ticks.plain(bar.ax.yaxis)
+
+
+def _label_once(row: Sequence[matplotlib_axes.Axes]) -> None:
+    """Hides the numbers at the left of a panel that the first panel shows.
+
+    Both limits must be equal: panels of another shape have another height.
+    """
+    first, *others = row
+    for axes in others:
+        shown, own = ((*a.get_xlim(), *a.get_ylim()) for a in (first, axes))
+        if np.allclose(shown, own):
+            axes.tick_params(labelleft=False)
 
 
 def _filled(
@@ -126,9 +138,8 @@ def _levels(rises: Sequence[np.ndarray], relative: bool) -> np.ndarray:
     if not high > low:
         return np.array([low, low + 1.0])
     if relative and above.size and np.median(above) < _SKEWED * high:
-        decades = np.arange(np.floor(np.log10(high)) - 2, np.log10(high) + 1)
-        rising = np.outer(10.0**decades, [1, 2, 5]).ravel()
-        return rising[rising <= high * 1.01]
+        lowest = 10 ** (np.floor(np.log10(high)) - 2)
+        return ticks.of_decades(lowest, high * 1.01, ticks.SPACINGS[0])
     locator = ticker.MaxNLocator(12, steps=[1, 2, 2.5, 5, 10])
     return np.asarray(locator.tick_values(low, high))
 

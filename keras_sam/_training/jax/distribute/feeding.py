@@ -1,13 +1,30 @@
-"""What Keras's loops feed to several devices."""
+"""What Keras's loops feed to several devices, and to several processes."""
 
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import keras
+from keras import tree
+
+from keras_sam import _keras_internals
+from keras_sam._backend.jax import replicas
+from keras_sam._training import agreement
+from keras_sam._training import fingerprint
+
+
+def axes(variable: keras.Variable) -> list[str]:
+    """Returns the axes of the mesh that a variable is sharded along."""
+    layout = _keras_internals.layout(variable)
+    if layout is None:
+        return []
+    spec = getattr(layout, "backend_layout", layout).spec
+    return [axis for axis in tree.flatten(tuple(spec)) if axis is not None]
 
 
 def check_fit(arguments: Mapping[str, Any]) -> None:
-    """Checks that the devices can share the batches of `fit` evenly.
+    """Checks that the devices can share the batches of arrays evenly.
 
     Args:
         arguments: Dict of the arguments that `fit` was given, by name.
@@ -15,31 +32,152 @@ def check_fit(arguments: Mapping[str, Any]) -> None:
     Raises:
         ValueError: If the batches of arrays cannot be shared.
     """
-    distribution = keras.distribution.distribution()
-    if distribution is None:
-        return
-    parts = of_batch(distribution)
-    x = arguments.get("x")
-    first = next((a for a in keras.tree.flatten(x) if a is not None), None)
-    if not hasattr(first, "shape") or not len(first.shape) or parts == 1:
-        return
     size = arguments.get("batch_size") or 32
-    size = min(size, first.shape[0])
-    last = first.shape[0] % size
-    for number, what in ((size, "batches"), (last, "a last batch")):
-        if number % parts:
-            raise ValueError(
-                f"{parts} devices share each batch evenly, so its size must be "
-                f"a multiple of {parts}. Choose another `batch_size`, or leave "
-                f"out the last examples. Received {what} of {number}, from "
-                f"{first.shape[0]} examples with batch_size={size}"
-            )
+    examples = _examples(arguments.get("x"))
+    share = arguments.get("validation_split") or 0.0
+    held = arguments.get("validation_data")
+    later = None
+    if held is not None:
+        later = _examples(keras.utils.unpack_x_y_sample_weight(held)[0])
+    elif examples is not None and share:
+        first = int(examples * (1.0 - share))  # As Keras divides them.
+        later, examples = examples - first, first
+    check_arrays(examples, size, arguments.get("steps_per_epoch"))
+    check_arrays(
+        later,
+        arguments.get("validation_batch_size") or size,
+        arguments.get("validation_steps"),
+        "validation_batch_size",
+    )
 
 
-def of_batch(distribution: Any) -> int:
-    """Returns the number of parts that a distribution makes of a batch."""
-    mesh = distribution.device_mesh
-    if distribution.batch_dim_name not in mesh.axis_names:
-        return 1
-    axis = mesh.axis_names.index(distribution.batch_dim_name)
-    return mesh.shape[axis]
+def check_data(arguments: Mapping[str, Any]) -> None:
+    """Checks the data of `evaluate` or `predict`, see `check_fit`."""
+    size = arguments.get("batch_size") or 32
+    check_arrays(_examples(arguments.get("x")), size, arguments.get("steps"))
+
+
+def check_arrays(
+    examples: int | None,
+    size: int,
+    steps: int | None = None,
+    name: str = "batch_size",
+) -> None:
+    """Checks that the devices can share the batches of arrays evenly.
+
+    Args:
+        examples: Int, the number of examples here, None if the data are no
+            arrays.
+        size: Int, the size of a batch.
+        steps: Int, the number of batches that are used, or None for all.
+        name: String, the argument that sets the size.
+
+    Raises:
+        ValueError: If the batches cannot be shared.
+    """
+    distribution = keras.distribution.distribution()
+    if distribution is None or examples is None:
+        return
+    number = _parts_here(distribution)
+    full, last = divmod(examples, size)
+    if full and size % number:
+        raise _error(number, f"`{name}`={size}", name)
+    if last % number and not (steps and steps <= full):
+        raise _error(
+            number,
+            f"a last batch of {last} from {examples} examples with "
+            f"`{name}`={size}",
+            name,
+        )
+
+
+def check_batch(data: Any, what: str = "a batch") -> None:
+    """Checks that the devices can share a batch evenly.
+
+    Args:
+        data: A batch as `fit` takes it.
+        what: String, what the batch is.
+
+    Raises:
+        ValueError: If they cannot.
+    """
+    distribution = keras.distribution.distribution()
+    size = None if distribution is None else _examples(data)
+    if size is not None and size % _parts_here(distribution):
+        raise _error(_parts_here(distribution), f"{what} of {size} examples")
+
+
+def watch(iterator: Any) -> None:
+    """Checks each batch of Keras's iterator over an epoch as it comes.
+
+    Args:
+        iterator: Keras's iterator over an epoch.
+    """
+    if keras.distribution.distribution() is None:
+        return
+    if not isinstance(iterator.data_adapter, _Checked):
+        iterator.data_adapter = _Checked(iterator.data_adapter)
+        iterator.reset()  # It may hold an iterator over unchecked batches.
+
+
+def agree(model: keras.Model, iterator: Any) -> None:
+    """Checks that all processes run the same model, in equally many steps.
+
+    A process that takes more steps would wait for the others for ever.
+
+    Args:
+        model: The wrapper.
+        iterator: Keras's iterator over an epoch.
+
+    Raises:
+        ValueError: On all processes, if they differ.
+    """
+    agreement.agree(
+        keras.distribution.distribution(),
+        lambda: {
+            **fingerprint.of_training(model, iterator.steps_per_epoch),
+            "batches of an epoch": iterator.data_adapter.num_batches,
+        },
+    )
+
+
+class _Checked:
+    """A data adapter whose batches are checked as they come."""
+
+    def __init__(self, adapter: Any) -> None:
+        self._adapter = adapter
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._adapter, name)
+
+    def get_jax_iterator(self) -> Iterator[Any]:
+        """Yields batches of NumPy arrays."""
+        for index, data in enumerate(self._adapter.get_jax_iterator()):
+            check_batch(data, f"batch {index}")
+            yield data
+
+
+def _parts_here(distribution: Any) -> int:
+    """Returns the parts that this process makes of the batches it is given."""
+    number = replicas.parts(distribution)
+    # Processes along other axes of the mesh have the same part.
+    return max(1, number // jax.process_count())
+
+
+def _examples(data: Any) -> int | None:
+    """Returns the number of examples of arrays, or None for other data."""
+    if isinstance(data, keras.utils.PyDataset):
+        return None
+    arrays = [a for a in tree.flatten(data) if a is not None]
+    shape = getattr(arrays[0], "shape", None) if arrays else None
+    return shape[0] if shape else None
+
+
+def _error(number: int, received: str, name: str = "batch_size") -> ValueError:
+    return ValueError(
+        f"{number} devices share each batch evenly, so the size of a batch "
+        f"must be a multiple of {number}. Choose another `{name}`, leave out "
+        "the last examples (`drop_remainder=True` of a `tf.data.Dataset`), or "
+        "set a `keras.distribution` of fewer devices. Received: "
+        f"{received}"
+    )

@@ -12,6 +12,7 @@ from keras import tree
 from keras_sam import _keras_internals
 from keras_sam._backend import replicas
 from keras_sam._training import agreement
+from keras_sam._training import fingerprint
 
 
 def check_fit(
@@ -43,12 +44,7 @@ def check_fit(
             "A batch is split among the replicas, so it must hold an example "
             f"for each of the {count}. Received: a batch of {size}"
         )
-    numbers = {**arguments, **(arguments["class_weight"] or {})}
-    return {
-        str(name): value
-        for name, value in numbers.items()
-        if isinstance(value, (int, float)) and name != "verbose"
-    }
+    return fingerprint.of_fit(arguments)
 
 
 def check_predict(model: keras.Model, x: Any) -> None:

@@ -8,7 +8,6 @@ the error says what is wrong.
 import contextlib
 import faulthandler
 import functools
-import itertools
 import json
 import os
 import re
@@ -19,14 +18,13 @@ import tensorflow as tf
 from tensorflow.python.distribute import multi_worker_util
 from tensorflow.python.eager import context
 
-from keras_sam import distribute
+from examples import ports
 
 _EXAMPLE = (
     '{"cluster": {"worker": ["host-0:2222", "host-1:2222"]}, '
     '"task": {"type": "worker", "index": 0}}'
 )
 _TYPES = ("chief", "worker")
-_calls = itertools.count()  # Of `on_chief`: as many on every worker.
 
 
 def tf_config(text):
@@ -141,7 +139,8 @@ def join(kind, seconds, port):
     """Returns the strategy of this worker, once all others are there.
 
     Args:
-        kind: "tf_config" or "slurm", who says which workers there are.
+        kind: "environment", that is TF_CONFIG, or "slurm": who says which
+            workers there are.
         seconds: How long to wait for the others.
         port: See `slurm_config`.
 
@@ -155,7 +154,7 @@ def join(kind, seconds, port):
         # as it should: Slurm shows each task its own.
         os.environ["TF_CONFIG"] = slurm_config(port)
     workers, job, index = tf_config(os.environ.get("TF_CONFIG"))
-    check_port(workers[job][index])
+    ports.check(workers[job][index])
     others = {
         f"{name} {number}": address
         for name in _TYPES
@@ -180,22 +179,6 @@ def join(kind, seconds, port):
         ) from error
     finally:
         faulthandler.cancel_dump_traceback_later()
-
-
-def check_port(address):
-    """Raises OSError if the port of an address cannot be opened here."""
-    port = int(address.rpartition(":")[2])
-    with socket.socket() as probe:
-        # Not taken is a port that was closed a moment ago.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("", port))
-        except OSError as error:
-            raise OSError(
-                f"This worker is to listen at {address}, but port {port} of "
-                f"this machine cannot be had: {error.strerror}. Another run, "
-                "or what an earlier one has left?"
-            ) from error
 
 
 def await_ports(addresses, seconds):
@@ -232,47 +215,3 @@ def _limit_waiting(workers, seconds):
         # The first worker stays until the others are done with it.
         shutdown_barrier_timeout_in_ms=min(milliseconds, 60_000),
     )
-
-
-def _several(strategy):
-    """Whether there are other workers."""
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        return False
-    cluster = strategy.cluster_resolver.cluster_spec()
-    return sum(map(cluster.num_tasks, cluster.jobs)) > 1
-
-
-def on_chief(strategy, function, seconds=600):
-    """Returns on all workers what a function returns on the first.
-
-    Args:
-        strategy: `tf.distribute.Strategy`, of one worker or several.
-        function: Returns something of which JSON can be made.
-        seconds: How long the others wait for the first.
-
-    Raises:
-        RuntimeError: On the others, if the function raises on the first.
-    """
-    if not _several(strategy):
-        return function()
-    result, error = None, None
-    # The store in which workers find each other. Collectives would mix up what
-    # workers say, if one has already created other variables.
-    store, key = context.context(), f"examples/on_chief/{next(_calls)}"
-    if distribute.is_chief(strategy):
-        try:
-            result = function()
-        except Exception as caught:
-            error = caught
-        said = {"result": result, "error": error and repr(error)}
-        store.set_config_key_value(key, json.dumps(said))
-    # Nobody reads before it is there. And the first worker, which has the
-    # store, does not leave before all have read.
-    distribute.agree(strategy, {}, seconds)
-    told = json.loads(store.get_config_key_value(key))
-    distribute.agree(strategy, {}, seconds)
-    if error is not None:
-        raise error
-    if told["error"]:
-        raise RuntimeError(f"The first worker has failed: {told['error']}")
-    return told["result"]
