@@ -84,6 +84,14 @@ def test_gated(guide):
         np.testing.assert_allclose(d, 0.5 * g, rtol=1e-12)
 
 
+def test_fading(guide):
+    (a, g), (b, h) = vectors()
+    points = [_types.Point(t, 0.0, t, None, [], []) for t in (g, h, g)]
+    found = guide["Fading"]()(points[0], points[1:])
+    for d, x, y in zip(found, a, b, strict=True):
+        np.testing.assert_allclose(d, x + 0.5 * y + 0.25 * x, rtol=1e-12)
+
+
 def test_light(guide):
     (arrays, tensors), _ = vectors()
     light, square = guide["Light"](), sum(np.sum(a**2) for a in arrays)
