@@ -18,6 +18,7 @@ from keras_sam import samples
 from keras_sam import vectors
 from keras_sam._backend import control_flow
 from tests.contracts import methods_test
+from tests.jax import meshes
 from tests.support import engine
 from tests.support import testing
 
@@ -54,7 +55,9 @@ def looped(monkeypatch):
     return numbers
 
 
-def trained(net=testing.dense_net, rho=0.25, optimizer=None, **arguments):
+def trained(
+    net=testing.dense_net, rho=0.25, optimizer=None, examples=13, **arguments
+):
     """Returns (the wrapper, the logs of each train step)."""
     keras.utils.set_random_seed(1)
     sam = keras_sam.SAM(net(), rho() if callable(rho) else rho, **arguments)
@@ -62,8 +65,8 @@ def trained(net=testing.dense_net, rho=0.25, optimizer=None, **arguments):
         optimizer = functools.partial(keras.optimizers.SGD, 0.25, momentum=0.5)
     sam.compile(optimizer(), testing.cross_entropy(), jit_compile=True)
     logs = [
-        sam.train_on_batch(*testing.data(13, seed=seed), return_dict=True)
-        for seed in range(4)
+        sam.train_on_batch(*testing.data(examples, seed=i), return_dict=True)
+        for i in range(4)
     ]
     return sam, logs
 
@@ -176,6 +179,22 @@ def test_an_overflow_skips_the_step(descent, looped, monkeypatch):
         keras.config.set_dtype_policy("float32")
     taken = int(sam.optimizer.inner_optimizer.iterations)
     assert 0 < taken < 4
+
+
+@pytest.mark.parametrize("synced", [True, False])
+def test_several_devices(synced, looped, monkeypatch):
+    """They climb together, or each in a loop of its own."""
+    with meshes.devices(2).scope():
+        check(
+            looped,
+            monkeypatch,
+            1e-6,
+            3,
+            ascent_steps=3,
+            descent=descents.Mean(),
+            sync_perturbations=synced,
+            examples=16,
+        )
 
 
 # Parts of users.
