@@ -15,6 +15,7 @@
 #   make tutorials     Runs the tutorials, writes their notebooks: minutes.
 #   make build-files   Writes the BUILD files of all folders from the imports.
 #   make catalogue     Writes the methods into docs/catalogue.md.
+#   make commands      Writes the command lines into docs/reference/cli.md.
 #   make test-oldest   Runs the tests with the oldest versions supported.
 #   make test-newest   Runs them with last night's Keras and TensorFlow.
 #   make soak          Kills trainings at random and resumes them: 10 minutes.
@@ -58,8 +59,8 @@ endef
 export TPU_SKIP_MDS_QUERY = 1
 
 .PHONY: demo study sharper cheaper tuning test test-all check lint format \
-    docs tutorials tutorials-text build-files catalogue test-oldest \
-    test-newest soak tpu-check conformance ecosystem peers lock dist clean
+    docs tutorials tutorials-text build-files catalogue commands \
+    test-oldest test-newest soak tpu-check conformance ecosystem peers lock dist clean
 
 demo: $(VENV)/.installed
 	$(RUN) examples.compare --output_dir=demo
@@ -117,6 +118,9 @@ build-files:
 
 catalogue: $(VENV)/.installed
 	$(RUN) tools.catalogue
+
+commands: $(VENV)/.installed
+	$(RUN) tools.commands
 
 test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m $(PYTEST)

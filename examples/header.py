@@ -4,7 +4,6 @@ import collections
 import textwrap
 
 import keras_sam
-from examples import methods
 from examples import runs
 from keras_sam import distribute
 
@@ -54,7 +53,7 @@ def _data(settings, arrays):
 
 def _method(settings, model):
     """Returns the name of the method, and in words what a step does."""
-    title = methods.title(keras_sam.recipes.RECIPES[settings.method])
+    title = keras_sam.recipes.RECIPES[settings.method].heading
     return f"{settings.method}: {title}\n{model.describe()}"
 
 

@@ -125,15 +125,9 @@ def table():
         "|---|---|---|---|",
     ]
     for name, recipe in keras_sam.recipes.RECIPES.items():
-        lines.append(
-            f"| `{name}` | {title(recipe)} | {recipe.cost} | {source(recipe)} |"
-        )
+        cells = f"`{name}`", recipe.heading, recipe.cost, source(recipe)
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def title(recipe):
-    """Returns the title of a recipe with its note."""
-    return recipe.title + (f" ({recipe.note})" if recipe.note else "")
 
 
 def source(recipe):

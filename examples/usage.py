@@ -77,17 +77,22 @@ def text(groups: Groups) -> str:
     width = min(shutil.get_terminal_size().columns, 100)
     blocks = [(sys.modules["__main__"].__doc__ or "").strip()]
     for title, names in groups.items():
-        lines = [_flag(FLAGS[name], width) for name in names]
+        lines = [_flag(*row, width) for row in rows(names)]
         blocks.append("\n".join([f"{title}:", *lines]))
     blocks.append("--helpfull also lists the flags of libraries.")
     return "\n\n".join(blocks)
 
 
-def _flag(flag: flags.Flag, width: int) -> str:
+def rows(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Returns how to write some flags, and what they mean."""
+    return [(_form(FLAGS[name]), _meaning(FLAGS[name])) for name in names]
+
+
+def _flag(form: str, meaning: str, width: int) -> str:
     """Returns the lines of a flag."""
-    left = f"  {_form(flag)}"
+    left = f"  {form}"
     lines = textwrap.wrap(
-        _meaning(flag),
+        meaning,
         width - _COLUMN,
         break_long_words=False,
         break_on_hyphens=False,
@@ -109,8 +114,9 @@ def _form(flag: flags.Flag) -> str:
 def _meaning(flag: flags.Flag) -> str:
     """Returns the help of a flag, with what it may be and is by default."""
     values = getattr(flag.parser, "enum_values", [])
-    # What absl writes before the help of an enum.
-    notes = [flag.help.removeprefix(f"<{'|'.join(values)}>: ")]
+    # What absl writes before the help of an enum, and behind that of a list.
+    own = flag.help.removeprefix(f"<{'|'.join(values)}>: ")
+    notes = [own.partition(";\n    repeat this option")[0]]
     if values:
         notes.append(f"One of {', '.join(values)}.")
     if not isinstance(flag, Action) and flag.default not in (None, []):

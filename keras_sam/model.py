@@ -10,7 +10,6 @@ import keras
 
 from keras_sam import _keras_internals
 from keras_sam import _registration
-from keras_sam import _training
 from keras_sam import radii
 from keras_sam import recipes
 from keras_sam._algorithm import method as methods
@@ -22,6 +21,8 @@ from keras_sam._training import inner_model
 from keras_sam._training import memory_weights
 from keras_sam._training import radius_weight
 from keras_sam._training import saving
+from keras_sam._training import strategies
+from keras_sam._training import trainer
 from keras_sam.cadences import Every
 from keras_sam.descents import Last
 from keras_sam.directions import Normalized
@@ -74,7 +75,7 @@ class _Radius(_Argument):
 
 
 @_registration.exported
-class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
+class SharpnessAwareMinimization(trainer.Trainer, saving.Saving):
     """Trains a Keras model by sharpness-aware minimization (SAM).
 
     Each train step climbs from the weights w, in n steps of length r, to points
@@ -219,7 +220,7 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
         name: str | None = None,
     ) -> None:
         inner_model.check(model, type(self), SharpnessAwareMinimization)
-        _training.strategies.check(model)
+        strategies.check(model)
         method = methods.Method(
             rho=rho,
             num_batch_splits=num_batch_splits,
@@ -237,7 +238,7 @@ class SharpnessAwareMinimization(_training.trainer.Trainer, saving.Saving):
             xla=xla,
         )
         no_effect.warn(method, methods.Method())
-        _training.trainer.agree(model, method.arguments())
+        trainer.agree(model, method.arguments())
         # `autocast=False`: the inner model itself converts its inputs.
         super().__init__(name=name, dtype=model.dtype_policy, autocast=False)
         self.model = model

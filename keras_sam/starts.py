@@ -65,8 +65,8 @@ class Momentum(parts.Start):
 class Stale(parts.Start):
     """`g / ||g||` with the gradient that the step before has descended with.
 
-    Reference: the idea of AsyncSAM, arXiv:2503.11147. In AsyncSAM the gradient
-    is older where devices are slow.
+    Reference: the idea of AsyncSAM, arXiv:2503.11147, as in a secondary source
+    (junaidaliop/zij). In AsyncSAM the gradient is older where devices are slow.
     """
 
     def init(self, params: list) -> Any:

@@ -29,6 +29,8 @@ def test_methods(capsys):
     assert capsys.readouterr().out == f"{recipes.RECIPES}\n"
     assert parser.main(["methods", "*LOOK*"]) == 0
     assert capsys.readouterr().out == f"{recipes.search('look')}\n"
+    assert parser.main(["methods", "Foret"]) == 0
+    assert "m_sam" in capsys.readouterr().out
     assert "Received: 'nosuch'" in refused(capsys, "methods", "nosuch")
 
 
@@ -37,16 +39,27 @@ def test_show(name, capsys):
     row = recipes.RECIPES[name]
     assert parser.main(["show", name]) == 0
     out = capsys.readouterr().out
-    assert out.startswith(f"{name}: {row.title}")
+    assert out.startswith(f"{name}: {row.heading}\n\n")
     joined = re.sub(r"\s+", "", out)
-    for text in (row.note, row.source, row.numbers, row.call(), row.cost):
+    paper = row.paper.citation() if row.paper else ""
+    for text in (
+        *(paper, row.source, f"Use: {row.use}", f"Rule: {row.confirmation}"),
+        *(row.numbers, row.call(), row.cost),
+    ):
         assert re.sub(r"\s+", "", text) in joined
+    assert ("Paper: " in out) == bool(row.paper)
     assert ("Climb: none" in out) == (row.arguments.get("ascent_steps") == 0)
     # The code runs as it stands.
     code = re.findall(r"^    (from keras_sam .*|sam = .*)$", out, re.MULTILINE)
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     if name not in ("sam_on", "last_layer"):  # They need other layers.
         exec("\n".join(code), {"model": model})
+
+
+def test_show_breaks_no_name(capsys):
+    """The name of a repository can be copied."""
+    parser.main(["show", "lookbehind"])
+    assert "(chandar-lab/Lookbehind-SAM," in capsys.readouterr().out
 
 
 def test_show_takes_titles_and_names_the_nearest(capsys):

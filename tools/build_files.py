@@ -37,7 +37,11 @@ VISIBLE = {
         "//keras_sam/landscape:__subpackages__",
     ],
     "keras_sam/_backend": [TESTS, "//keras_sam:__subpackages__"],
-    "keras_sam/_command_line": [TESTS, "//keras_sam:__pkg__"],
+    "keras_sam/_command_line": [
+        TESTS,
+        "//keras_sam:__pkg__",
+        "//tools:__pkg__",
+    ],
     "keras_sam/_training": [
         TESTS,
         "//keras_sam:__pkg__",

@@ -31,8 +31,8 @@ flags.DEFINE_multi_string(
     "A .keras file, or NAME:FILE to call it NAME. Once or twice; required.",
 )
 flags.DEFINE_string("output_dir", None, "Folder of the results. Required.")
-flags.DEFINE_string("dataset", "digits", "As that of train.py.")
-flags.DEFINE_string("data_dir", None, "As that of train.py.")
+flags.DEFINE_string("dataset", "digits", "As for train.py.")
+flags.DEFINE_string("data_dir", None, "As for train.py.")
 flags.DEFINE_enum("split", "train", ["train", "test"], "Which examples.")
 flags.DEFINE_integer("examples", 1024, "How many of them.", lower_bound=1)
 flags.DEFINE_integer(

@@ -20,9 +20,9 @@ from keras_sam import vectors
 from keras_sam._algorithm import selection as selections
 from keras_sam._backend import batches
 from keras_sam._backend import control_flow
-from keras_sam._backend import example_losses
-from keras_sam._backend import output_gradients
 from keras_sam._backend import replicas
+from keras_sam._evaluation import example_losses
+from keras_sam._evaluation import output_gradients
 
 
 def scalar(loss, who):

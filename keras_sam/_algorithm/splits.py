@@ -10,7 +10,7 @@ from keras import tree
 
 from keras_sam import vectors
 from keras_sam._backend import batches
-from keras_sam._backend import compiled_losses
+from keras_sam._evaluation import compiled_losses
 from keras_sam._types import Batch
 
 

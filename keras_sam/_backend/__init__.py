@@ -22,9 +22,9 @@ if keras.backend.backend() not in ("tensorflow", "jax"):
         f"imported. Received: {keras.backend.backend()!r}"
     )
 
-# What needs no model comes first: the other files import it from here.
 if TYPE_CHECKING or keras.backend.backend() == "tensorflow":
     from keras_sam._backend.tensorflow import batches as batches
+    from keras_sam._backend.tensorflow import compiling as compiling
     from keras_sam._backend.tensorflow import control_flow as control_flow
     from keras_sam._backend.tensorflow import differentiation as differentiation
     from keras_sam._backend.tensorflow import prepared as prepared
@@ -35,6 +35,7 @@ if TYPE_CHECKING or keras.backend.backend() == "tensorflow":
     from keras_sam._backend.tensorflow import values as values
 else:
     from keras_sam._backend.jax import batches as batches
+    from keras_sam._backend.jax import compiling as compiling
     from keras_sam._backend.jax import control_flow as control_flow
     from keras_sam._backend.jax import differentiation as differentiation
     from keras_sam._backend.jax import prepared as prepared
@@ -43,22 +44,3 @@ else:
     from keras_sam._backend.jax import rows as rows
     from keras_sam._backend.jax import store as store
     from keras_sam._backend.jax import values as values
-
-from keras_sam._backend import compiled_losses as compiled_losses
-from keras_sam._backend import example_losses as example_losses
-from keras_sam._backend import linearized as linearized
-from keras_sam._backend import output_gradients as output_gradients
-from keras_sam._backend import preparation as preparation
-
-if TYPE_CHECKING or keras.backend.backend() == "tensorflow":
-    from keras_sam._backend.tensorflow import batch_means as batch_means
-    from keras_sam._backend.tensorflow import building as building
-    from keras_sam._backend.tensorflow import compiling as compiling
-    from keras_sam._backend.tensorflow import datasets as datasets
-    from keras_sam._backend.tensorflow import evaluator as evaluator
-else:
-    from keras_sam._backend.jax import batch_means as batch_means
-    from keras_sam._backend.jax import building as building
-    from keras_sam._backend.jax import compiling as compiling
-    from keras_sam._backend.jax import datasets as datasets
-    from keras_sam._backend.jax import evaluator as evaluator

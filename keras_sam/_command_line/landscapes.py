@@ -47,10 +47,13 @@ def add(commands: Any) -> None:
         metavar="FILE.keras",
         help="a saved model; NAME=FILE.keras gives it a name in the table",
     )
-    command.add_argument("data", metavar="DATA.npz", help="x and y")
+    command.add_argument(
+        "data", metavar="DATA.npz", help="a file of the arrays x and y"
+    )
     command.add_argument(
         "--rho",
         type=float,
+        metavar="NUMBER",
         default=0.05,
         help="radius of the climbs, and standard deviation of the noise on a "
         "weight (default: %(default)s)",
@@ -62,6 +65,7 @@ def add(commands: Any) -> None:
     _add_int(command, "products", 60, "Hessian-vector products, at most")
     command.add_argument(
         "--loss",
+        metavar="NAME",
         help="name of a loss of Keras, if the file holds none, or another",
     )
     command.add_argument(
@@ -82,6 +86,7 @@ def _add_int(command: Any, name: str, default: int, text: str) -> None:
     command.add_argument(
         f"--{name}",
         type=int,
+        metavar="INT",
         default=default,
         help=f"{text} (default: %(default)s)",
     )

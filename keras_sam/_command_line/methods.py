@@ -26,15 +26,15 @@ def add(commands: Any) -> None:
         "pattern",
         nargs="?",
         default="*",
-        help='what to look for, such as "asam" or "*look*", in names, titles, '
-        "notes and sources",
+        help='what to look for, such as "asam", "*look*" or "Foret", in names, '
+        "titles, notes and papers",
     )
     listing.set_defaults(run=_list)
     showing = commands.add_parser(
         "show",
         help="show one method",
-        description="Shows a method: whose its numbers are, the call, and what "
-        "a train step does.",
+        description="Shows a method: its paper, when to use it, whose its "
+        "numbers are, the call, and what a train step does.",
     )
     showing.add_argument("name", help='name or title, such as "gsam" or "ASAM"')
     showing.set_defaults(run=_show)
@@ -44,7 +44,7 @@ def _list(given: argparse.Namespace) -> str:
     found = recipes.search(given.pattern)
     if not found:
         raise ValueError(
-            "no method has this in its name, title, note or source. "
+            "no method has this in its name, title, note or paper. "
             f"Received: {given.pattern!r}"
         )
     return str(found)
@@ -53,12 +53,13 @@ def _list(given: argparse.Namespace) -> str:
 def _show(given: argparse.Namespace) -> str:
     name = recipes.find(given.name)
     recipe = recipes.RECIPES[name]
-    note = f" ({recipe.note})" if recipe.note else ""
     lines = [
-        f"{name}: {recipe.title}{note}",
+        f"{name}: {recipe.heading}",
         "",
-        *([f"Source: {_source(recipe)}"] if recipe.source else []),
+        *_paper(recipe),
+        *_wrapped(f"Use: {recipe.use}"),
         f"Gradients a train step: {recipe.cost}",
+        f"Rule: {recipe.confirmation}",
         *_wrapped(f"Numbers: {recipe.numbers}" if recipe.numbers else ""),
         "",
         *_code(name, recipe),
@@ -69,11 +70,13 @@ def _show(given: argparse.Namespace) -> str:
     return "\n".join(lines)
 
 
-def _source(recipe: recipes.Recipe) -> str:
+def _paper(recipe: recipes.Recipe) -> list[str]:
+    if recipe.paper is None:
+        return []
     number = recipe.source
-    if not number[0].isdigit():
-        return number
-    return f"https://arxiv.org/abs/{number}"
+    is_arxiv = number[0].isdigit()
+    source = f"https://arxiv.org/abs/{number}" if is_arxiv else number
+    return _wrapped(f"Paper: {recipe.paper.citation()}, {source}")
 
 
 def _code(name: str, recipe: recipes.Recipe) -> list[str]:
@@ -104,5 +107,11 @@ def _wrapped(*lines: str) -> list[str]:
     return [
         wrapped
         for line in lines
-        for wrapped in textwrap.wrap(line, 78, subsequent_indent="    ")
+        for wrapped in textwrap.wrap(
+            line,
+            78,
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
     ]

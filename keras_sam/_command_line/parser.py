@@ -12,9 +12,9 @@ examples:
   {_PROGRAM} methods
       all methods, as a table
   {_PROGRAM} methods "*look*"
-      the methods whose name, title, note or source has the pattern
+      the methods whose name, title, note or paper has the pattern
   {_PROGRAM} show gsam
-      one method: whose its numbers are, the call, what a step does
+      one method: its paper, its use, its numbers, the call, what a step does
   {_PROGRAM} landscape model.keras data.npz --rho=0.05
       how sharp the loss of a saved model is
   {_PROGRAM} landscape --help
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: List of strings; None for the command line of the program.
     """
-    parser = _parser()
+    parser = build()
     given = parser.parse_args(arguments)
     try:
         print(given.run(given))
@@ -43,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def build() -> argparse.ArgumentParser:
+    """Returns the parser of the program, with its commands."""
     parser = argparse.ArgumentParser(
         prog=_PROGRAM,
         description="Sharpness-aware minimization for Keras: the published "

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import keras
 
 from keras_sam import _backend  # noqa: F401  Raises for another backend.
-from keras_sam._training import agreement as agreement
 
 if TYPE_CHECKING or keras.backend.backend() == "tensorflow":
     from keras_sam._training.tensorflow import inner_steps as inner_steps
@@ -35,5 +34,3 @@ else:
     from keras_sam._training.jax.backup import preemption as preemption
     from keras_sam._training.jax.distribute import aggregation as aggregation
     from keras_sam._training.jax.distribute import strategies as strategies
-
-from keras_sam._training import trainer as trainer

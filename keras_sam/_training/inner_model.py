@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import tree
 
-from keras_sam._backend import preparation
+from keras_sam._evaluation import preparation
 
 # The wrapper calls these methods of the inner model.
 CALLED = (

@@ -190,7 +190,7 @@ class MemoryWeights(held.Held):
 
     def _restart(self, role):
         kept = self._roles[role]
-        first = tree.flatten(self._first(role, values.read(kept.owners)))
+        first = tree.flatten(self._first(role, values.snapshot(kept.owners)))
         for weight, value in zip(kept.weights, first, strict=True):
             weight.assign(ops.cast(value, weight.dtype))
 
@@ -209,7 +209,7 @@ class MemoryWeights(held.Held):
             # Keras calls this when the variables have their values.
             def initial(shape, dtype):
                 del shape
-                first = self._first(role, values.read(owners))
+                first = self._first(role, values.snapshot(owners))
                 return ops.cast(tree.flatten(first)[index], dtype)
 
             return initial

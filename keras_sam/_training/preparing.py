@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from keras_sam import _keras_internals
-from keras_sam._backend import preparation
+from keras_sam._evaluation import preparation
 
 
 def _like(method: Callable) -> Callable[[Callable], Callable]:

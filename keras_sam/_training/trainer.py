@@ -11,10 +11,10 @@ from keras_sam._algorithm import splits
 from keras_sam._algorithm.step import step
 from keras_sam._backend import batches
 from keras_sam._backend import compiling
-from keras_sam._backend import evaluator as evaluators
 from keras_sam._backend import replicas
 from keras_sam._backend import values
 from keras_sam._backend import variables
+from keras_sam._evaluation import evaluator as evaluators
 from keras_sam._training import aggregation
 from keras_sam._training import agreement
 from keras_sam._training import corrections

@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
-from keras_sam._backend import evaluator as evaluators
 from keras_sam._backend import rows
 from keras_sam._backend import variables
+from keras_sam._evaluation import evaluator as evaluators
 
 
 def write_state(evaluator, state):

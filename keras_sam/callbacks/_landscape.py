@@ -142,7 +142,7 @@ class Landscape(keras.callbacks.Callback):
 
     def _numbers(self) -> dict[str, float]:
         at = self._landscape
-        params = values.read(at.variables)
+        params = values.snapshot(at.variables)
         worst = landscape.sharpness(at, params=params, **self._climb)
         path = landscape.path(at, params=params, **self._climb)
         if not worst.complete or not path.complete:

@@ -45,11 +45,12 @@ class Slerp(Descent):
 class SearchedSlerp(Descent):
     """`Slerp` with the alpha of the highest loss at distance `rho_max`.
 
-    With d the gradient that `Slerp` returns for an alpha, the search compares
-    the losses on the batch at `w + rho_max d / ||d||`, for alpha = 0, 0.1, ...,
-    2. It costs 21 forward passes, in the first of each `period` train steps
-    that climb. (The authors search in the first step of an epoch.) The memory
-    holds the mean over replicas of their alphas.
+    `Slerp` returns `d = ||g_n|| (sin((1 - a) t) u + sin(a t) v) / sin t` for an
+    alpha, a. The search compares the losses on the batch at
+    `w + rho_max d / ||d||`, for 21 alphas from 0 to 2. It costs 21 forward
+    passes, in the first of each `period` train steps that climb. (The authors
+    search in the first step of an epoch.) The memory holds the mean over
+    replicas of their alphas.
 
     Args:
         rho_max: Float, above 0.

@@ -9,7 +9,7 @@ from keras_sam import vectors
 from keras_sam._algorithm import selection
 from keras_sam._algorithm.objective import Objective
 from keras_sam._algorithm.objective import scalar
-from keras_sam._backend import batch_means
+from keras_sam._evaluation import batch_means
 from keras_sam._types import Batch
 from keras_sam._types import Point
 

@@ -13,10 +13,10 @@ from keras import tree
 from keras_sam import _filters
 from keras_sam import vectors
 from keras_sam._algorithm import selection
-from keras_sam._backend import batch_means
-from keras_sam._backend import datasets
-from keras_sam._backend import preparation
 from keras_sam._backend import values
+from keras_sam._evaluation import batch_means
+from keras_sam._evaluation import datasets
+from keras_sam._evaluation import preparation
 from keras_sam._types import Batch
 from keras_sam._types import Point
 from keras_sam.landscape._batch import Losses
@@ -96,7 +96,7 @@ class Landscape(Losses):
                 model, data, first, training, xla
             )
             self.variables = self._means.variables
-            self.params = values.read(self.variables)
+            self.params = values.snapshot(self.variables)
             # Data that do not fit raise an error now.
             next(self.batches()).loss(self.params)
         except batch_means.MISFITS as error:

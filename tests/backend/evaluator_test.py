@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_sam import _keras_internals
 from keras_sam import _types
 from keras_sam._backend import values
-from keras_sam._backend.tensorflow.evaluator import Evaluator
+from keras_sam._evaluation.tensorflow.evaluator import Evaluator
 from keras_sam._training import write_back
 from tests.support import testing
 

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from keras_sam import _types
-from keras_sam._backend import example_losses
+from keras_sam._evaluation import example_losses
 from tests.support import testing as testing  # Before TensorFlow's devices.
 
 

@@ -32,17 +32,54 @@ def test_text_by_hand_stays():
     assert catalogue.catalogue(page) == f"Mine.\n\n{PAGE}"
 
 
+def test_the_page_has_uses_and_papers():
+    text = " ".join(PAGE.split())
+    for name, recipe in recipes.RECIPES.items():
+        _, _, section = text.partition(f"## `{name}`: ")
+        section, _, _ = section.partition(" ## ")
+        assert f"**Use:** {recipe.use}" in section
+        assert f"Rule: {recipe.confirmation}." in section
+        assert recipe.paper is None or recipe.paper.citation() in section
+
+
 def test_code_stays_in_one_piece():
     text = catalogue.wrapped(f"{'word ' * 17}`a - b`")
     assert text.splitlines()[-1] == "`a - b`"
 
 
+def test_a_number_does_not_begin_a_list():
+    text = catalogue.wrapped(f"{'word ' * 17}= 1. Then")
+    assert text.splitlines()[-1] == "= 1. Then"
+
+
 def test_no_line_begins_a_list_by_chance():
     _, _, written = PAGE.partition(catalogue.MARK)
-    items = re.findall(r"^ *- (.*)", written, re.MULTILINE)
-    rules = map(catalogue.parts, recipes.RECIPES.values())
-    assert len(items) == sum(map(len, rules))
-    assert all(item.startswith("[`") for item in items)
+    items = re.findall(r"^ *(?:-|\d+\.) (.*)", written, re.MULTILINE)
+    rules = map(catalogue.rules, recipes.RECIPES.values())
+    assert len(items) == sum(len(list(each)) for each in rules)
+    assert all(item.startswith(("[`", "No climb")) for item in items)
+
+
+def test_formulas_of_a_docstring():
+    text = (
+        "First.\n\nNo formula.\n\nHere `a = b` holds.\n\nArgs:\n    x: `y = z`."
+    )
+    assert list(catalogue.formulas(text.split("\n\n"))) == [
+        "First.",
+        "Here `a = b` holds.",
+    ]
+    text = "First.\n\nBefore:\n\n    a  = b\n    c\n\nwith d.\n\nReference: e."
+    assert list(catalogue.formulas(text.split("\n\n"))) == [
+        *("First.", "Before:", "`a = b`, `c`", "with d."),
+    ]
+
+
+def test_what_is_of_sam_has_its_reference_once():
+    """In the method of the paper, and not in all methods that have it."""
+    last = catalogue.DEFAULTS["descent"]
+    assert "equation 3" in catalogue.rule(type(last), "2010.01412")
+    assert "equation" not in catalogue.rule(type(last), "2102.11600")
+    assert "equation" not in catalogue.rule(type(last), "")
 
 
 if __name__ == "__main__":

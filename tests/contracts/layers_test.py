@@ -1,7 +1,8 @@
 """Checks what a file of the library may import and touch.
 
-Two files may touch foreign names that begin with an underscore. Only files
-under `tensorflow/` may touch TensorFlow. Imports run downwards.
+Three files may touch foreign names that begin with an underscore. Only files
+under `tensorflow/` may touch TensorFlow, and only files under `jax/` JAX.
+Imports run downwards.
 """
 
 import ast
@@ -32,7 +33,7 @@ LEVELS = [
         "_validation",
     },
     {"_backend"},
-    {"vectors"},
+    {"_evaluation", "vectors"},
     {"_eigenvector", "_filters", "parts"},
     {
         "_text",
@@ -57,6 +58,7 @@ BELOW = {("_keras_internals", "_private_names")}
 # The files that may touch foreign names that begin with an underscore.
 INTERNALS = {
     "_keras_internals",
+    "_backend.jax.jax_internals",
     "_backend.tensorflow.tensorflow_internals",
 }
 # Methods of named tuples, which Python documents.
@@ -70,7 +72,7 @@ BY_NAME = {
     "methodcaller",
     "setattr",
 }
-PACKAGES = ("keras.src", "tensorflow.python")
+PACKAGES = ("jax._src", "keras.src", "tensorflow.python")
 
 
 def name_of(path):
@@ -322,9 +324,10 @@ def room_of(name):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_tensorflow_is_imported_in_its_folders(name):
-    uses = any(f.split(".")[0] == "tensorflow" for f in imports(name))
-    assert not uses or "tensorflow" in name.split(".")[:-1]
+@pytest.mark.parametrize("backend", ["jax", "tensorflow"])
+def test_a_backend_is_imported_in_its_folders(name, backend):
+    uses = any(f.split(".")[0] == backend for f in imports(name))
+    assert not uses or backend in name.split(".")[:-1]
 
 
 @pytest.mark.parametrize("name", FILES)

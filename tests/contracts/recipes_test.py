@@ -1,6 +1,7 @@
 """Recipes say whose their numbers are; an unknown one names the nearest."""
 
 import dataclasses
+import inspect
 import re
 import sys
 from collections.abc import Mapping
@@ -9,9 +10,13 @@ import keras
 import pytest
 
 import keras_sam
+from benchmarks.cheaper import grid as cheaper
+from examples.study import grid as study
 from keras_sam import parts
 from keras_sam import recipes
+from keras_sam.recipes import _papers
 from tests.support import testing  # noqa: F401  Before anything touches devices.
+from tools import catalogue
 
 
 @pytest.mark.parametrize(
@@ -102,6 +107,8 @@ def test_recipes_are_a_mapping_that_prints_as_a_table():
         ("2302.10181", ["multistep_last", "multistep_mean"]),
         ("tanh", ["bisam"]),  # In its note.
         ("[gs]agm", ["sagm"]),
+        ("foret", ["sam", "m_sam"]),  # An author.
+        ("from the authors", ["multistep_mean"]),  # How far it is confirmed.
         ("nothing", []),
     ],
 )
@@ -191,6 +198,85 @@ def test_the_first_rho_is_that_of_the_recipe(recipe):
 
 def test_plain_training_has_no_numbers():
     assert recipes.RECIPES["sgd"].numbers == ""
+
+
+ALL = recipes.RECIPES
+PUBLISHED = {name: recipe for name, recipe in ALL.items() if recipe.source}
+
+
+def test_only_forms_of_our_own_have_no_paper():
+    assert set(ALL) - set(PUBLISHED) == {
+        *("sgd", "multistep_matched", "multistep_weighted", "multistep_full"),
+        "last_layer",
+    }
+    for recipe in ALL.values():
+        assert bool(recipe.source) == bool(recipe.evidence)
+        assert (recipe.paper is None) == (not recipe.source)
+
+
+@pytest.mark.parametrize("recipe", PUBLISHED.values(), ids=PUBLISHED)
+def test_a_recipe_has_a_paper(recipe):
+    paper = recipe.paper
+    year = re.match(r"(\d\d)\d\d\.\d{5}$", recipe.source)
+    assert not year or paper.year == 2000 + int(year[1])
+    assert 2020 <= paper.year < 2100
+    for name in paper.authors.split(", "):
+        assert re.fullmatch(r"[A-ZÇ][\w.-]*( [\w.-]+)+", name), name
+    assert paper.title == " ".join(paper.title.split())
+    assert paper.title[-1] != "." and paper.title[0].isupper()
+
+
+def test_no_paper_is_there_twice_or_for_nothing():
+    used = {recipe.source for recipe in PUBLISHED.values()}
+    assert set(_papers.PAPERS) == used
+    titles = [paper.title for paper in _papers.PAPERS.values()]
+    assert len(set(titles)) == len(titles)
+
+
+# Those that docs/study.md, docs/study_sharper.md and docs/cheaper.md compare.
+MEASURED = {
+    *(arm.recipe for arm in cheaper.ARMS.values()),
+    *(method for method, _, _ in study.METHODS.values()),
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_recipe_says_when_to_use_it(name):
+    text = ALL[name].use
+    assert text[0].isupper() and text.endswith(".")
+    assert text == " ".join(text.split())
+    assert text.endswith("Not measured here.") == (name not in MEASURED)
+    for other in re.findall("`(.*?)`", text):
+        assert other in ALL
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_is_not_confirmed_is_told(name):
+    recipe = ALL[name]
+    assert recipe.heading.startswith(recipe.title)
+    assert recipe.note in recipe.heading
+    doubtful = recipe.evidence not in ("", "authors' code")
+    assert ("confirmed" in recipe.confirmation) == doubtful
+    told = re.search("not confirmed|inferred", recipe.heading)
+    assert bool(told) == doubtful
+
+
+DOUBT = re.compile(
+    "not confirmed|no code (of (the|its) authors )?was found|"
+    "(from|as in) a secondary",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("recipe", PUBLISHED.values(), ids=PUBLISHED)
+def test_parts_and_recipes_agree_how_far_a_rule_is_confirmed(recipe):
+    """The docstring of a part names papers, and says it behind each."""
+    for kind in catalogue.parts(recipe.arguments.values()):
+        _, _, source = inspect.getdoc(kind).partition("Reference: ")
+        _, _, behind = " ".join(source.split()).partition(recipe.source)
+        doubt = DOUBT.search(behind.partition("arXiv:")[0])
+        if behind:
+            assert bool(doubt) == (recipe.evidence != "authors' code"), kind
 
 
 if __name__ == "__main__":

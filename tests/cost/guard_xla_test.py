@@ -12,7 +12,7 @@ from tests.support import testing  # isort: skip
 
 
 import keras_sam
-from keras_sam._backend.tensorflow.evaluator import Evaluator
+from keras_sam._evaluation.tensorflow.evaluator import Evaluator
 from tests.support import processes
 from tests.support import small_networks
 

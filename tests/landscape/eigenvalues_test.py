@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import pytest
 import scipy.sparse.linalg
-import tensorflow as tf
 from keras import ops
 
 from keras_sam import landscape
+from tests.support import engine
 from tests.support import testing
 
 WHICH = {
@@ -21,6 +21,12 @@ WHICH = {
         lambda values: values[np.argsort(-np.abs(values))],
     ),
 }
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    with engine.float64():
+        yield
 
 
 @dataclasses.dataclass
@@ -217,15 +223,12 @@ def net(seed=1):
 
 
 def dense_hessian(model, x, y):
-    """Returns the Hessian by TensorFlow's Jacobian, as one matrix."""
-    variables = [v.value for v in model.trainable_variables]
-    with tf.GradientTape(persistent=True) as outer:
-        with tf.GradientTape() as inner:
-            loss = model.compute_loss(x, y, model(x, training=False))
-        grads = inner.gradient(loss, variables)
-        flat = tf.concat([tf.reshape(g, [-1]) for g in grads], 0)
-    rows = outer.jacobian(flat, variables, experimental_use_pfor=False)
-    return np.concatenate([r.numpy().reshape(len(flat), -1) for r in rows], 1)
+    """Returns the Hessian by the backend itself, as one matrix."""
+
+    def loss():
+        return model.compute_loss(x, y, model(x, training=False))
+
+    return engine.hessian(loss, model.trainable_variables)
 
 
 @pytest.mark.parametrize("mode", ["graph", "xla"])
@@ -256,7 +259,7 @@ def test_two_replicas_have_the_spectrum_of_the_dense_hessian():
     x, y = testing.data(features=4)
     with testing.float64():
         hessian = dense_hessian(net(), x, y)
-        with testing.two_replicas().scope():
+        with engine.two_devices():
             model = net()
         # Replicas get 8 and 7 examples, then 5 and 4.
         at = landscape.Landscape(model, x, y, batch_size=15)

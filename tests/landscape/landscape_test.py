@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 import scipy.sparse
-import tensorflow as tf
 from keras import tree
 
 import keras_sam
-from keras_sam._backend import datasets
+from keras_sam._evaluation import datasets
 from keras_sam.landscape import Landscape
+from tests.support import engine
 from tests.support import oracle
 from tests.support import surfaces
 from tests.support import testing
@@ -126,7 +126,7 @@ def test_everything_leaves_the_model_to_the_bit(eager):
 def test_two_replicas_measure_what_one_device_does():
     """Replicas get 3 and 2 examples of a batch, and 1 and 0 of the last."""
     alone = full(batch_size=5)
-    with testing.two_replicas().scope():
+    with engine.two_devices():
         model = compiled(testing.full_net())
     for variable, value in zip(model.variables, alone.model.variables):
         variable.assign(value)
@@ -255,15 +255,28 @@ class Slices(keras.utils.PyDataset):
         return self.x[5 * i : 5 * i + 5], self.y[5 * i : 5 * i + 5]
 
 
+class Loader:
+    """Batches that can be read many times, as a `DataLoader` of PyTorch."""
+
+    def __init__(self, slices):
+        self.slices = slices
+
+    def __len__(self):
+        return len(self.slices)
+
+    def __iter__(self):
+        return (self.slices[i] for i in range(len(self)))
+
+
 def test_data_sets():
     x, y = testing.data()
     model = compiled(testing.dense_net())
     expected = Landscape(model, x, y, batch_size=5)
-    for data in (
-        tf.data.Dataset.from_tensor_slices((x, y)).batch(5),
-        tf.data.Dataset.from_tensor_slices((x, y)).batch(5).repeat(1),
-        Slices(x, y),
-    ):
+    sets = [Slices(x, y), Loader(Slices(x, y))]
+    if not engine.JAX:
+        slices = engine.tf.data.Dataset.from_tensor_slices((x, y)).batch(5)
+        sets = [slices, slices.repeat(1), Slices(x, y)]
+    for data in sets:
         at = Landscape(model, data)
         assert at.size == 24
         assert at.number == 5
@@ -282,11 +295,10 @@ def test_sparse_inputs():
         )
     )
     rows = scipy.sparse.csr_matrix(x)
-    for data in (
-        (rows, y),
-        (tf.sparse.from_dense(x), y),
-        (Slices(rows, y), None),
-    ):
+    given = [(rows, y), (Slices(rows, y), None)]
+    if not engine.JAX:
+        given.append((engine.tf.sparse.from_dense(x), y))
+    for data in given:
         at = Landscape(model, *data, batch_size=5)
         assert (at.size, at.number) == (24, 5)
         np.testing.assert_allclose(at.loss(at.params), expected, rtol=1e-6)
@@ -311,6 +323,15 @@ def test_bad_weights():
             keras_sam.landscape.sharpness(at, params=bad)
 
 
+def bad_data_sets():
+    numbers = engine.tf.data.Dataset.range
+    return [
+        (numbers(0), None, {}, ValueError, "no batch"),
+        (numbers(3).batch(1).repeat(), None, {}, ValueError, "must end"),
+        (numbers(3), np.zeros(3), {}, ValueError, "must be None"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("x", "y", "arguments", "error", "match"),
     [
@@ -327,15 +348,7 @@ def test_bad_weights():
             ValueError,
             "batch_size",
         ),
-        (tf.data.Dataset.range(0), None, {}, ValueError, "no batch"),
-        (
-            tf.data.Dataset.range(3).batch(1).repeat(),
-            None,
-            {},
-            ValueError,
-            "must end",
-        ),
-        (tf.data.Dataset.range(3), np.zeros(3), {}, ValueError, "must be None"),
+        *(() if engine.JAX else bad_data_sets()),
     ],
 )
 def test_bad_data(x, y, arguments, error, match):

@@ -5,8 +5,11 @@ imported by anything: here its import is blocked.
 """
 
 import contextlib
+import functools
 import os
 import sys
+
+import numpy as np
 
 os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -14,9 +17,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 JAX = os.environ.get("KERAS_BACKEND") == "jax"
 if JAX:
     sys.modules.setdefault("tensorflow", None)
-    os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")
     import jax
+    import keras
     from keras.src.backend.common import dtypes
+
+    jax.config.update("jax_num_cpu_devices", 8)
+    tf = None
 else:
     import tensorflow as tf
 
@@ -44,6 +50,25 @@ MODES = {
 }
 
 
+# The modes in which Keras calls a model only to trace it.
+TRACED = ("xla",) if JAX else ("graph", "xla")
+
+
+# TensorFlow numbers collectives anew for each strategy: two strategies in one
+# process abort each other where the same number has other shapes.
+@functools.cache
+def two_replicas():
+    """Returns the MirroredStrategy of two logical CPUs, on TensorFlow."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+def two_devices():
+    """Returns a context in which models train on two CPUs."""
+    if not JAX:
+        return two_replicas().scope()
+    return keras.distribution.DataParallel(devices=["cpu:0", "cpu:1"]).scope()
+
+
 def compiled(function, mode):
     """Returns a function, compiled as a train step of that mode."""
     if JAX:
@@ -69,3 +94,34 @@ def float64():
     finally:
         dtypes.BIT64_TO_BIT32_DTYPE.update(table)
         jax.config.update("jax_enable_x64", before)
+
+
+def hessian(loss, variables):
+    """Returns the Hessian of a function, as one matrix, by the backend itself.
+
+    Args:
+        loss: Function without arguments, which reads the variables.
+        variables: List of Keras variables.
+    """
+    if JAX:
+        shapes = [tuple(v.shape) for v in variables]
+        ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])
+
+        def at(vector):
+            parts = jax.numpy.split(vector, ends[:-1])
+            values = [p.reshape(s) for p, s in zip(parts, shapes)]
+            with keras.StatelessScope(
+                list(zip(variables, values)), collect_losses=True
+            ):
+                return loss()
+
+        flat = np.concatenate([v.numpy().ravel() for v in variables])
+        return np.asarray(jax.hessian(at)(flat))
+    values = [v.value for v in variables]
+    with tf.GradientTape(persistent=True) as outer:
+        with tf.GradientTape() as inner:
+            value = loss()
+        grads = inner.gradient(value, values)
+        flat = tf.concat([tf.reshape(g, [-1]) for g in grads], 0)
+    rows = outer.jacobian(flat, values, experimental_use_pfor=False)
+    return np.concatenate([r.numpy().reshape(len(flat), -1) for r in rows], 1)

@@ -80,12 +80,7 @@ def thinned(values, keep):
 ALSO = pytest.mark.also  # `make test-all` runs these, too.
 
 
-# TensorFlow numbers collectives anew for each strategy: two strategies in one
-# process abort each other where the same number has other shapes.
-@functools.cache
-def two_replicas():
-    """Returns the MirroredStrategy of two logical CPUs."""
-    return engine.tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+two_replicas = engine.two_replicas
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -190,13 +185,16 @@ def replicated_step(model, x, y):
 
     The step is the one that `fit` does, without the slow data pipeline.
     """
+    if engine.JAX:
+        return model.train_on_batch(x, y, return_dict=True)
+    tf = engine.tf
     strategy = model.distribute_strategy
     replicas = strategy.num_replicas_in_sync
 
     def part(arrays, replica):
         index = replica.replica_id_in_sync_group
-        return engine.tf.nest.map_structure(
-            lambda array: engine.tf.constant(np.split(array, replicas)[index]),
+        return tf.nest.map_structure(
+            lambda array: tf.constant(np.split(array, replicas)[index]),
             arrays,
         )
 

@@ -28,6 +28,23 @@ def compiles(xla, model):
             'Received: xla=False and jit_compile=True. (`xla="auto"` follows '
             "`jit_compile`.)"
         )
+    return not model.jit_compile and compiles_alone(xla, model)
+
+
+def compiles_alone(xla, model):
+    """Whether XLA compiles functions that are no part of a train step.
+
+    "auto" follows `model.jit_compile`.
+
+    Args:
+        xla: True, False or "auto".
+        model: `keras.Model`, compiled.
+
+    Raises:
+        ValueError: If `xla` is True, and a layer does not support XLA.
+    """
+    if model.run_eagerly:
+        return False
     if xla is True and not _keras_internals.supports_jit(model):
         layers = [
             f"{layer.name!r} (a {type(layer).__name__})"
@@ -38,7 +55,7 @@ def compiles(xla, model):
             "`xla=True` needs layers that XLA can compile. Received a model "
             f"with layers that have `supports_jit=False`: {', '.join(layers)}"
         )
-    return xla is True and not model.jit_compile
+    return model.jit_compile if xla == "auto" else xla
 
 
 def words(xla, model):

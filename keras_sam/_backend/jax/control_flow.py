@@ -1,6 +1,7 @@
 """Conditionals, loops and tracing."""
 
 import jax
+import jax.numpy as jnp
 
 
 def cond(predicate, true, false):
@@ -24,9 +25,13 @@ def traced(function):
 def each(function, numbers):
     """Applies a function to each of some numbers, one after the other.
 
-    The function must return a scalar of the same dtype.
+    The function must return a scalar of the same dtype. Outside of a train
+    step it may need the values of its results.
     """
-    return jax.lax.map(function, numbers)
+    first = function(numbers[0])
+    if isinstance(first, jax.core.Tracer):
+        return jax.lax.map(function, numbers)
+    return jnp.stack([first, *map(function, numbers[1:])])
 
 
 def outside_graphs():

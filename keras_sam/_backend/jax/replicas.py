@@ -76,7 +76,7 @@ def along(axis):
 
 
 def tasks(strategy):
-    """Returns a list of (type, index) of all processes, if there are several."""
+    """Returns (type, index) of all processes, empty if there is one."""
     del strategy
     number = jax.process_count()
     return [("process", i) for i in range(number)] if number > 1 else []

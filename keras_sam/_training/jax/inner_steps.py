@@ -1,6 +1,6 @@
 """The steps that an inner model overrides, called for its wrapper."""
 
-from keras_sam._backend.jax.scope import Scope
+from keras_sam._evaluation.jax.scope import Scope
 
 
 def of_inner(wrapper, method):

@@ -2,13 +2,15 @@
 
 import contextlib
 import inspect
+from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from keras_sam import _keras_internals
-from keras_sam._backend import building
-from keras_sam._backend.jax.scope import Scope
+from keras_sam._evaluation import building
+from keras_sam._evaluation.jax.scope import Scope
 from keras_sam._training import tensorboard
 from keras_sam._training.jax import inner_steps
 from keras_sam._training.jax.distribute import feeding
@@ -25,6 +27,8 @@ class Loops(_keras_internals.FitHooks):
     # `tf.distribute` has it. On JAX `keras.distribution` holds for all models.
     distribute_strategy: Any = None
     train_function: Any
+    test_function: Any
+    predict_function: Any
 
     def fit(
         self, x: Any = None, *args: Any, **kwargs: Any
@@ -53,6 +57,31 @@ class Loops(_keras_internals.FitHooks):
             logs = self.step_on(data)
         return logs, inner_steps.present(scope, groups)
 
+    def make_train_function(self, force: bool = False) -> None:
+        """Makes the function that `fit` calls."""
+        known = self.train_function
+        super().make_train_function(force)
+        if self.train_function is not known:
+            trained, others, metrics = inner_steps.groups(self)
+            groups = (trained, others, self.optimizer.variables, metrics)
+            self.train_function = _kept(self.train_function, groups)
+
+    def make_test_function(self, force: bool = False) -> None:
+        """Makes the function that `evaluate` calls."""
+        known = self.test_function
+        super().make_test_function(force)
+        if self.test_function is not known:
+            groups = inner_steps.groups(self)
+            self.test_function = _kept(self.test_function, groups)
+
+    def make_predict_function(self, force: bool = False) -> None:
+        """Makes the function that `predict` calls."""
+        known = self.predict_function
+        super().make_predict_function(force)
+        if self.predict_function is not known:
+            groups = inner_steps.groups(self, metrics=False)
+            self.predict_function = _kept(self.predict_function, groups)
+
     def variable_scope(self) -> contextlib.AbstractContextManager:
         """Returns a context for creating variables outside of a loop."""
         return contextlib.nullcontext()
@@ -76,3 +105,29 @@ class Loops(_keras_internals.FitHooks):
 
     def _join_workers(self) -> None:
         """Does nothing: JAX has no parameter servers."""
+
+
+def _kept(function: Callable, groups: Sequence) -> Callable:
+    """Returns a function of Keras's loops that loses no values in an error.
+
+    Keras takes the values from the variables before the first step, and puts
+    them back after the last one. An error in the first step would leave the
+    variables empty.
+
+    Args:
+        function: Function of the state and an iterator over batches.
+        groups: Lists of the variables whose values are the state.
+    """
+
+    def kept(state: Any, iterator: Any) -> Any:
+        try:
+            return function(state, iterator)
+        except StopIteration:
+            raise
+        except BaseException:
+            for variable, value in inner_steps.pairs(groups, state):
+                if not value.is_deleted():
+                    variable.assign(value)
+            raise
+
+    return kept

@@ -11,8 +11,8 @@ import tensorflow as tf
 from keras import tree
 
 from keras_sam import _keras_internals
-from keras_sam._backend import building
 from keras_sam._backend import replicas
+from keras_sam._evaluation import building
 from keras_sam._training import agreement
 from keras_sam._training import fingerprint
 from keras_sam._training import tensorboard

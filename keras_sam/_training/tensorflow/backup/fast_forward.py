@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 from keras import tree
 
-from keras_sam._backend import building
+from keras_sam._evaluation import building
 
 
 class Skip:

@@ -6,10 +6,10 @@ import threading
 import keras
 import tensorflow as tf
 
-from keras_sam._backend.tensorflow import custom_gradients
-from keras_sam._backend.tensorflow import nested_functions
-from keras_sam._backend.tensorflow import second_derivatives
 from keras_sam._backend.tensorflow import values
+from keras_sam._evaluation.tensorflow import custom_gradients
+from keras_sam._evaluation.tensorflow import nested_functions
+from keras_sam._evaluation.tensorflow import second_derivatives
 
 
 class Scope(keras.StatelessScope):

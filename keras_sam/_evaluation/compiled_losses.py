@@ -14,8 +14,8 @@ from keras import tree
 
 from keras_sam import _keras_internals
 from keras_sam._backend import batches
-from keras_sam._backend import linearized
 from keras_sam._backend import replicas
+from keras_sam._evaluation import linearized
 
 ONE = "one"
 SAMPLES, _SPLITS = "A choice of samples", "`num_batch_splits`"

@@ -11,8 +11,8 @@ import tensorflow as tf
 from keras import tree
 
 from keras_sam import _keras_internals
-from keras_sam._backend.tensorflow import nested_functions
 from keras_sam._backend.tensorflow import tensorflow_internals
+from keras_sam._evaluation.tensorflow import nested_functions
 
 
 def build(model, data, training=True, optimizer=True, metrics=False):

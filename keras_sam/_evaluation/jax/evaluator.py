@@ -8,11 +8,11 @@ import jax.numpy as jnp
 from keras import tree
 
 from keras_sam import _keras_internals
-from keras_sam._backend import compiled_losses
 from keras_sam._backend import variables
 from keras_sam._backend.jax import batches
 from keras_sam._backend.jax import values
-from keras_sam._backend.jax.scope import Scope
+from keras_sam._evaluation import compiled_losses
+from keras_sam._evaluation.jax.scope import Scope
 from keras_sam._types import Point
 
 

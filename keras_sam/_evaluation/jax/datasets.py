@@ -11,8 +11,8 @@ import numpy as np
 from keras import tree
 
 from keras_sam import _validation
-from keras_sam._backend import preparation
 from keras_sam._backend.jax import batches as rows_of
+from keras_sam._evaluation import preparation
 
 
 class Batches:

@@ -11,11 +11,11 @@ from keras import ops
 from keras import tree
 
 from keras_sam._backend.tensorflow import batches
-from keras_sam._backend.tensorflow import building
 from keras_sam._backend.tensorflow import compiling
-from keras_sam._backend.tensorflow import evaluator
 from keras_sam._backend.tensorflow import replicas
 from keras_sam._backend.tensorflow import values
+from keras_sam._evaluation.tensorflow import building
+from keras_sam._evaluation.tensorflow import evaluator
 from keras_sam._types import Batch
 
 # TensorFlow and Keras raise these errors if data do not fit a model.

@@ -5,9 +5,9 @@ from keras import ops
 from keras import tree
 
 from keras_sam._backend import batches
-from keras_sam._backend import compiled_losses
 from keras_sam._backend import differentiation
 from keras_sam._backend import replicas
+from keras_sam._evaluation import compiled_losses
 
 
 def of_examples(model, y_pred, batch):

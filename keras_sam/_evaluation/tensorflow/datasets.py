@@ -9,8 +9,8 @@ import tensorflow as tf
 from keras import tree
 
 from keras_sam import _validation
-from keras_sam._backend import preparation
 from keras_sam._backend.tensorflow import batches as rows_of
+from keras_sam._evaluation import preparation
 
 
 def batches(

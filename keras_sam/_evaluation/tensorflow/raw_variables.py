@@ -9,7 +9,7 @@ import warnings
 
 import tensorflow as tf
 
-from keras_sam._backend.tensorflow import nested_functions
+from keras_sam._evaluation.tensorflow import nested_functions
 
 
 def others(watched, known):

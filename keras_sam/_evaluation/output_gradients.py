@@ -6,10 +6,10 @@ from keras import tree
 
 from keras_sam import _keras_internals
 from keras_sam._backend import batches
-from keras_sam._backend import compiled_losses
 from keras_sam._backend import differentiation
-from keras_sam._backend import linearized
 from keras_sam._backend import replicas
+from keras_sam._evaluation import compiled_losses
+from keras_sam._evaluation import linearized
 
 _HALF = ("float16", "bfloat16")
 

@@ -10,7 +10,7 @@ import keras
 from keras import tree
 
 from keras_sam import _keras_internals
-from keras_sam._backend.jax.scope import Scope
+from keras_sam._evaluation.jax.scope import Scope
 
 
 def build(model, data, training=True, optimizer=True, metrics=False):

@@ -7,15 +7,15 @@ import tensorflow as tf
 from keras import tree
 
 from keras_sam import _keras_internals
-from keras_sam._backend import compiled_losses
 from keras_sam._backend import variables
-from keras_sam._backend.tensorflow import assignments
 from keras_sam._backend.tensorflow import batches
-from keras_sam._backend.tensorflow import raw_variables
 from keras_sam._backend.tensorflow import rows
-from keras_sam._backend.tensorflow import second_derivatives
 from keras_sam._backend.tensorflow import values
-from keras_sam._backend.tensorflow.scope import Scope
+from keras_sam._evaluation import compiled_losses
+from keras_sam._evaluation.tensorflow import assignments
+from keras_sam._evaluation.tensorflow import raw_variables
+from keras_sam._evaluation.tensorflow import second_derivatives
+from keras_sam._evaluation.tensorflow.scope import Scope
 from keras_sam._types import Point
 
 

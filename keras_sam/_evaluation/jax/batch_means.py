@@ -10,11 +10,11 @@ import keras
 
 from keras_sam import _keras_internals
 from keras_sam._backend.jax import batches
-from keras_sam._backend.jax import building
 from keras_sam._backend.jax import compiling
-from keras_sam._backend.jax import evaluator
 from keras_sam._backend.jax import values
-from keras_sam._backend.jax.datasets import Batches
+from keras_sam._evaluation.jax import building
+from keras_sam._evaluation.jax import evaluator
+from keras_sam._evaluation.jax.datasets import Batches
 from keras_sam._types import Batch
 
 # JAX and Keras raise these errors if data do not fit a model.
@@ -62,14 +62,12 @@ class BatchMeans:
         self.model = model
         self._data = data
         building.build(model, first, training, optimizer=False)
-        compiling.compiles(xla, model)  # Raises errors.
         # The functions below are compiled as a whole.
         self._evaluator = evaluator.Evaluator(
             model, 1, compiled=False, training=training, once=True
         )
         self.variables = self._evaluator.params
-        compiled = xla is True or (model.jit_compile and not model.run_eagerly)
-        wrap = jax.jit if compiled else _as_it_is
+        wrap = jax.jit if compiling.compiles_alone(xla, model) else _as_it_is
         self._losses = wrap(self._loss)
         self._gradients = wrap(self._loss_and_gradient)
         self._products = wrap(self._product)

@@ -1,0 +1,154 @@
+"""Keras's loops on JAX: what they lose, and what a wrapper keeps."""
+
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from keras import ops
+
+from tests.support import engine
+from tests.support import testing
+
+import keras_sam  # isort: skip
+
+if not engine.JAX:
+    pytest.skip("These tests need JAX", allow_module_level=True)
+
+
+class Failing(keras.losses.Loss):
+    """Cannot be computed."""
+
+    def call(self, y_true, y_pred):
+        raise ValueError("This loss fails")
+
+
+def compiled(model, loss=None, **arguments):
+    sam = keras_sam.SAM(model)
+    sam.compile("sgd", loss or testing.cross_entropy(), **arguments)
+    return sam
+
+
+@pytest.mark.parametrize("eager", [False, True])
+@pytest.mark.parametrize("loop", ["fit", "evaluate", "train_on_batch"])
+def test_an_error_in_a_step_loses_no_weights(loop, eager):
+    sam = compiled(testing.full_net(), Failing(), run_eagerly=eager)
+    before = sam.model.get_weights()
+    with pytest.raises(ValueError, match="This loss fails"):
+        getattr(sam, loop)(*testing.data())
+    for old, new in zip(before, sam.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_an_error_in_a_later_step_keeps_the_steps_before_it():
+    x, y = testing.data()
+
+    def batches():
+        yield x[:8], y[:8]
+        yield x[:8], y[:8, None] + np.zeros((8, 5))  # Fits no logits.
+
+    sam = compiled(testing.dense_net())
+    before = sam.model.get_weights()
+    with pytest.raises(ValueError):
+        sam.fit(batches(), verbose=0)
+    once = compiled(testing.dense_net())
+    once.model.set_weights(before)
+    once.fit(x[:8], y[:8], verbose=0, shuffle=False)
+    for one, two in zip(
+        sam.model.get_weights(), once.model.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(one, two)
+
+
+class Measured(keras.Model):
+    """Updates a metric of its own when it is called."""
+
+    def __init__(self):
+        super().__init__()
+        self.logits = layers.Dense(3)
+        self.size = keras.metrics.Mean(name="size")
+
+    def call(self, inputs):
+        self.size.update_state(ops.mean(ops.abs(inputs)))
+        return self.logits(inputs)
+
+
+@pytest.mark.parametrize("splits", [None, 2])
+def test_a_call_may_update_a_metric(splits):
+    """Plain Keras fails here on JAX."""
+    x, y = testing.data()
+    sam = keras_sam.SAM(Measured(), num_batch_splits=splits)
+    sam.compile("sgd", testing.cross_entropy())
+    history = sam.fit(x, y, batch_size=8, verbose=0, shuffle=False).history
+    expected = np.mean([np.abs(x[i : i + 4]).mean() for i in range(0, 24, 4)])
+    np.testing.assert_allclose(history["size"], [expected], rtol=1e-5)
+
+
+class Odd(keras.Sequential):
+    """Has a `test_step` and a `predict_step` of its own, as JAX wants them."""
+
+    def test_step(self, state, data):
+        logs, state = super().test_step(state, data)
+        return {**logs, "twice": 2 * logs["loss"]}, state
+
+    def predict_step(self, state, data):
+        outputs, state = super().predict_step(state, data)
+        return -outputs, state
+
+
+def test_steps_of_the_inner_model_are_called():
+    x, y = testing.data()
+    model = Odd(
+        [
+            keras.Input((6,)),
+            layers.Dense(8),
+            layers.BatchNormalization(),
+            layers.Dropout(0.5),
+            layers.Dense(3),
+        ]
+    )
+    sam = keras_sam.SAM(
+        model, direction=keras_sam.directions.Friendly(), track=True
+    )
+    sam.compile("adam", testing.cross_entropy(), metrics=["accuracy"])
+    sam.fit(x, y, verbose=0, validation_data=(x, y))
+    logs = sam.evaluate(x, y, verbose=0, return_dict=True)
+    assert logs["twice"] == pytest.approx(2 * logs["loss"])
+    np.testing.assert_allclose(
+        sam.predict(x, verbose=0), -np.array(model(x)), rtol=1e-5, atol=1e-6
+    )
+    before = sam.get_weights()
+    sam.evaluate(x, y, verbose=0)
+    for old, new in zip(before, sam.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize("size", [24, 20])
+def test_steps_per_execution_is_the_same_training(size):
+    x, y = testing.data(size)
+    runs = [
+        testing.train(
+            testing.full_net,
+            keras_sam.SAM,
+            fit={"x": x, "y": y},
+            steps_per_execution=number,
+        )
+        for number in (1, 2)
+    ]
+    testing.assert_same(*runs)
+
+
+def test_xla_needs_a_compiled_step():
+    x, y = testing.data()
+    sam = keras_sam.SAM(testing.dense_net(), xla=False)
+    sam.compile("sgd", testing.cross_entropy())
+    assert "no train step" in sam.describe()
+    with pytest.raises(ValueError, match=r"`xla=False` needs `compile"):
+        sam.fit(x, y, verbose=0)
+    sam.compile("sgd", testing.cross_entropy(), jit_compile=False)
+    sam.fit(x, y, verbose=0)
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__]))
