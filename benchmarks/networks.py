@@ -89,13 +89,13 @@ def vit(size=224, patch=16, width=384, heads=6, blocks=12):
     x = layers.Reshape(((size // patch) ** 2, width))(x)
     x = Positions()(x)
     for _ in range(blocks):
-        y = layers.LayerNormalization(epsilon=1e-6)(x)
+        y = layers.LayerNormalization(epsilon=1e-5)(x)
         y = layers.MultiHeadAttention(heads, width // heads)(y, y)
         x = layers.Add()([x, y])
-        y = layers.LayerNormalization(epsilon=1e-6)(x)
+        y = layers.LayerNormalization(epsilon=1e-5)(x)
         y = layers.Dense(4 * width, activation="gelu")(y)
         x = layers.Add()([x, layers.Dense(width)(y)])
-    x = layers.LayerNormalization(epsilon=1e-6)(x)
+    x = layers.LayerNormalization(epsilon=1e-5)(x)
     x = layers.GlobalAveragePooling1D()(x)
     # float32 whatever the policy: a softmax in half precision loses the loss.
     return keras.Model(inputs, layers.Dense(CLASSES, dtype="float32")(x))
@@ -128,3 +128,11 @@ LARGE = {
     "wrn-28-10": _of_examples("wrn-28-10", 128, (32, 32, 3)),
     "vit-s-16": Network(functools.partial(vit), 128, (224, 224, 3)),
 }
+# Of the same kinds, to try on a CPU what is for GPUs.
+SMALL = {
+    "wrn-10-1": _of_examples("wrn-10-1", 4, (8, 8, 3)),
+    "vit-tiny": Network(
+        functools.partial(vit, 16, 8, 32, 2, 1), 4, (16, 16, 3)
+    ),
+}
+ALL = NETWORKS | LARGE | SMALL

@@ -1,4 +1,4 @@
-r"""What compilers say of a train step on JAX, on a machine without a TPU or GPU.
+r"""What compilers say of a train step on JAX, without a TPU or GPU.
 
     make tpu-check-jax
     python -m benchmarks.lowered --lower=cnn --compile=cnn --chip=v5e --chips=8
@@ -66,7 +66,7 @@ flags.DEFINE_integer("batch_size", 8, "Examples on a device.", lower_bound=1)
 
 
 def lower(network, policy):
-    """Lowers the steps of a network; prints a line, returns whether all hold."""
+    """Lowers a network's steps and prints a line; returns whether all hold."""
     start, number, found = time.perf_counter(), 0, []
     for devices, n in itertools.product(LOWERED_ON, FLAGS.steps):
         for synced in (False, True)[: 1 if devices == 1 else 2]:
@@ -92,7 +92,7 @@ def lower(network, policy):
 
 
 def compile_all(network, policy, chip, number):
-    """Compiles the steps of a network; prints rows, returns whether all hold."""
+    """Compiles a network's steps and prints rows; returns whether all hold."""
     devices = compiler.described(chip, number)
     plain, one, holds = None, {}, True
     for n, synced in itertools.product((None, *FLAGS.steps), (False, True)):

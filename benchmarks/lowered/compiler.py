@@ -57,9 +57,7 @@ class Figures:
         said: Float, operations on a device as the compiler counts them. It
             counts what is in a loop once.
         moved: Float, bytes that the operations read and write, likewise.
-        memory: Int, bytes: arguments, results and temporary ones. A result in
-            the place of an argument counts once.
-        temporary: Int, bytes that are neither argument nor result.
+        memory: Int, bytes of arguments, results and temporary values.
         collectives: List of `hlo.Collective`.
         gradient: Int, bytes of a gradient.
         seconds: Float, how long the compiler took.
@@ -69,7 +67,6 @@ class Figures:
     said: float
     moved: float
     memory: int
-    temporary: int
     collectives: list
     gradient: int
     seconds: float
@@ -93,16 +90,12 @@ def compiled(case, devices):
         start = time.perf_counter()
         program = traced.lower().compile()
         seconds = time.perf_counter() - start
-    costs, memory = program.cost_analysis(), program.memory_analysis()
+    costs = program.cost_analysis()
     return Figures(
         operations.count(traced.jaxpr).total(),
         costs["flops"],
         costs["bytes accessed"],
-        memory.argument_size_in_bytes
-        + memory.output_size_in_bytes
-        - memory.alias_size_in_bytes
-        + memory.temp_size_in_bytes,
-        memory.temp_size_in_bytes,
+        steps.memory(program),
         hlo.collectives(program.as_text()),
         steps.gradient_bytes(case),
         seconds,

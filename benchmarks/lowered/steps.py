@@ -24,7 +24,7 @@ class Case:
     """A train step.
 
     Attributes:
-        network: Key of `networks.NETWORKS` or `networks.LARGE`.
+        network: Key of `networks.ALL`.
         policy: Policy of Keras for all layers.
         steps: Number of ascent steps; None for plain Keras.
         synced: Bool, whether devices climb together.
@@ -54,7 +54,7 @@ class Case:
     @property
     def known(self):
         """The `networks.Network`."""
-        return (networks.NETWORKS | networks.LARGE)[self.network]
+        return networks.ALL[self.network]
 
 
 def model(case):
@@ -136,6 +136,20 @@ def traceable(case, devices):
         yield step, (values, batch)
     finally:
         keras.distribution.set_distribution(None)
+
+
+def memory(program):
+    """Returns the bytes that a compiled program needs.
+
+    A result in the place of an argument counts once.
+    """
+    found = program.memory_analysis()
+    return (
+        found.argument_size_in_bytes
+        + found.output_size_in_bytes
+        - found.alias_size_in_bytes
+        + found.temp_size_in_bytes
+    )
 
 
 def gradient_bytes(case):

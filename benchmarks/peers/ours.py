@@ -43,7 +43,7 @@ def start(network, method, x, y, mode, wrap):
             logs = model.train_function(batches)
         float(logs["loss"])
 
-    return parameters, run
+    return {"parameters": parameters}, run
 
 
 def main():
