@@ -91,7 +91,11 @@ def libraries(cases, folder):
 
 
 def compare_recipes(environment, until):
-    """Returns what a process says of every recipe: a dict."""
+    """Returns what a process says of every recipe, and of what went wrong.
+
+    Returns:
+        {"recipes": list of dicts, "error": string}.
+    """
     command = [sys.executable, "-m", "tests.jax.recipes_on_device"]
     try:
         process = subprocess.run(
@@ -101,12 +105,13 @@ def compare_recipes(environment, until):
             text=True,
             timeout=until - time.monotonic(),
         )
-        output, errors = process.stdout, process.stderr
-    except subprocess.TimeoutExpired as error:
-        output, errors = (error.stdout or b"").decode(), "no time was left"
-    found = [json.loads(line) for line in output.splitlines()]
-    last = errors.strip().rpartition("\n")[2]
-    return {"recipes": found, "error": "" if found else last}
+        output, error = process.stdout, ""
+        if process.returncode:
+            error = process.stderr.strip().rpartition("\n")[2]
+    except subprocess.TimeoutExpired as expired:
+        output, error = (expired.stdout or b"").decode(), "no time was left"
+    lines = [line for line in output.splitlines() if line.startswith("{")]
+    return {"recipes": [json.loads(line) for line in lines], "error": error}
 
 
 def prepare(entered, environment, start):
@@ -148,18 +153,6 @@ def race(entered, end):
             library.turn(method, FLAGS.turn)
 
 
-def recipe_lines(recipes):
-    """Returns what is to be said of the recipes, a list of strings."""
-    found = recipes.get("recipes", [])
-    wrong = [r for r in found if not r["difference"] <= r["tolerance"]]
-    met = found and not wrong and not recipes["error"]
-    lines = [
-        f"{'met' if met else 'missed'}: recipes that equal the float64 oracle: "
-        f"{len(found) - len(wrong)} of {len(found)} compared"
-    ]
-    return [*lines, *map(str, wrong), *filter(None, [recipes.get("error")])]
-
-
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}")
@@ -187,7 +180,7 @@ def main(argv):
 def write(raced, recipes, seconds):
     """Prints the table and the targets, and writes all numbers."""
     versions = dict.fromkeys(x.versions for x in raced if x.versions)
-    lines = [*recipe_lines(recipes), *report.target_lines(raced)]
+    lines = [*report.recipe_lines(recipes), *report.target_lines(raced)]
     print(f"{'; '.join(versions)}.\n\n{report.table(raced)}\n")
     print(*lines, sep="\n")
     print(f"\n{seconds:.0f} s in all.")

@@ -54,6 +54,24 @@ def table(libraries):
     return "\n".join([*rows, "", *failures])
 
 
+def recipe_lines(compared):
+    """Returns what is to be said of the recipes, a list of strings.
+
+    Args:
+        compared: Dict of `recipes`, a list of dicts with a difference and a
+            tolerance, and `error`, a string.
+    """
+    found, error = compared["recipes"], compared["error"]
+    wrong = [r for r in found if not r["difference"] <= r["tolerance"]]
+    met = found and not wrong and not error
+    return [
+        f"{'met' if met else 'missed'}: recipes equal the float64 oracle: "
+        f"{len(found) - len(wrong)} of {len(found)} compared",
+        *map(str, wrong),
+        *filter(None, [error]),
+    ]
+
+
 def target_lines(libraries):
     """Returns a line for each target: met, missed or not measured."""
     found = []
