@@ -59,6 +59,8 @@ CASES = (
 SMALL = (("wrn-10-1", "float32"), ("vit-tiny", "bfloat16"))
 BATCH = 128  # Of all networks, but for the small ones.
 OURS = ("plain", "n=1", "n=8", "n=3", "n=3-mean", "n=8-mean")
+THEIRS = ("plain", "SAM")
+COMPILED = ("plain-compiled", "SAM-compiled")  # By `torch.compile`.
 COMPILING = 0.55  # Of all time; what compiles still has a tenth more.
 
 
@@ -73,16 +75,11 @@ def libraries(cases, folder):
         path = folder / f"{network}.npz"
         np.savez(path, x=x, y=y)
         arguments = [precision, network, str(path)]
-        eager = ("plain", "SAM")
         for name, methods, module, python in (
             (report.OURS, OURS, "benchmarks.gpu.ours", sys.executable),
-            ("optax", eager, "benchmarks.peers.jax", FLAGS.jax),
-            (
-                "PyTorch",
-                (*eager, "plain-compiled", "SAM-compiled"),
-                "benchmarks.peers.torch",
-                FLAGS.torch,
-            ),
+            ("optax", THEIRS, "benchmarks.peers.jax", FLAGS.jax),
+            ("PyTorch", THEIRS, "benchmarks.peers.torch", FLAGS.torch),
+            ("PyTorch", COMPILED, "benchmarks.peers.torch", FLAGS.torch),
         ):
             command = module, arguments
             library = racing.Library(name, network, precision, methods, command)
@@ -135,7 +132,7 @@ def prepare(entered, environment, start):
     for thread, (library, _) in zip(threads, entered, strict=False):
         thread.join(max(0, end - time.monotonic()))
         if thread.is_alive():  # It would disturb the others' times.
-            library.close()
+            library.stop()
             thread.join()
     threads[-1].join()
     return recipes

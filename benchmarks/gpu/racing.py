@@ -77,7 +77,7 @@ class Library:
 
     def turn(self, method, seconds):
         """Trains for about so long, at least a step, and notes the time."""
-        if method not in self.times:
+        if method not in self.times:  # It has failed.
             return
         steps = max(1, round(seconds / self._step[method]))
         try:
@@ -94,7 +94,12 @@ class Library:
         times = self.times.get(method)
         return statistics.median(times) if times else None
 
+    def stop(self):
+        """Ends the process, also while another thread prepares it."""
+        if self._worker:
+            self._worker.stop()
+
     def close(self):
-        """Ends the process."""
+        """Ends the process; nothing else may be called after this."""
         if self._worker:
             self._worker.close()

@@ -74,9 +74,13 @@ class Worker:
         self.facts[method] = answer
         return answer["seconds"]
 
-    def close(self):
-        """Ends the process."""
+    def stop(self):
+        """Ends the process, also while another thread waits for its answer."""
         self._process.kill()
+
+    def close(self):
+        """Ends the process, and forgets what it said."""
+        self.stop()
         self._process.communicate()
         self._errors.close()
 

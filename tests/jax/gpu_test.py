@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 import zipfile
 
 import pytest
@@ -103,6 +104,35 @@ def test_targets():
     ]
     row = "| cnn | float32 | keras_sam | n=8 | 8900.00 | 8.900 |"
     assert row in report.table(raced)
+
+
+def test_a_library_that_is_stopped(tmp_path):
+    """As where it has not compiled in time."""
+    network = "vit-tiny"
+    x, y = networks.ALL[network].batch()
+    np.savez(tmp_path / "batch.npz", x=x, y=y)
+    command = (
+        "benchmarks.gpu.ours",
+        ["float32", network, str(tmp_path / "batch.npz")],
+    )
+    stopped = racing.Library(
+        report.OURS, network, "float32", ("plain", "n=1"), command
+    )
+    late = time.monotonic()
+    stopped.prepare(sys.executable, {}, late + 1e6)
+    assert stopped.first["n=1"] > stopped.facts["n=1"]["compile"]
+    stopped.turn("plain", 0)
+    assert stopped.median("plain") > 0
+    stopped.stop()
+    stopped.turn("n=1", 0)
+    assert stopped.median("n=1") is None
+    assert stopped.failures[-1].startswith("n=1: ended with -9")
+    stopped.close()
+    # There is no time left to begin anything.
+    idle = racing.Library(report.OURS, network, "float32", ("plain",), command)
+    idle.prepare(sys.executable, {}, late)
+    idle.close()
+    assert idle.failures == ["plain: no time was left"]
 
 
 def test_wheels_are_unpacked(tmp_path):
