@@ -21,6 +21,9 @@
 #   make test-newest   Runs them with last night's Keras and TensorFlow.
 #   make soak          Kills trainings at random and resumes them: 10 minutes.
 #   make tpu-check     Lowers and compiles the train step for a TPU, without one.
+#   make tpu-check-jax Does this for the step on JAX, for TPUs and CUDA: an hour.
+#   make gpu-bundle    Gets what a GPU machine without an index needs.
+#   make gpu-check     Compares and times steps on a GPU: 4 minutes.
 #   make conformance   Trains in other libraries, too: docs/conformance.md.
 #   make ecosystem     Trains models of KerasHub and others: docs/ecosystem.md.
 #   make peers         Times steps against other libraries: half an hour.
@@ -36,6 +39,12 @@ OLDEST = .venv-oldest
 NEWEST = .venv-newest
 NIGHTLY = keras-nightly tf-nightly
 TPU = .venv-tpu
+TPU_JAX = .venv-tpu-jax
+GPU_BUNDLE = gpu-bundle
+# Keras, Flax, pytorch_optimizer and pytest, with what they import.
+BUNDLED = keras==3.15.1 absl-py h5py markdown-it-py mdurl namex optree \
+    packaging pygments rich typing_extensions flax==0.12.8 msgpack pyyaml \
+    pytorch_optimizer==4.1.0 pytest iniconfig pluggy
 CONFORMANCE = .venv-conformance
 ECOSYSTEM = .venv-ecosystem
 DIST = .venv-dist
@@ -65,7 +74,8 @@ export TPU_SKIP_MDS_QUERY = 1
 
 .PHONY: demo study sharper cheaper tuning test test-jax test-all check lint format \
     docs tutorials tutorials-text build-files catalogue commands \
-    test-oldest test-newest soak tpu-check conformance ecosystem peers lock dist clean
+    test-oldest test-newest soak tpu-check tpu-check-jax gpu-bundle \
+    gpu-check conformance ecosystem peers lock dist clean
 
 demo: $(VENV)/.installed
 	$(RUN) examples.compare --output_dir=demo
@@ -145,6 +155,21 @@ soak: $(VENV)/.installed
 tpu-check: $(TPU)/.installed
 	$(TPU)/bin/python -m tests.cost.tpu_check
 
+tpu-check-jax: $(TPU_JAX)/.installed
+	$(TPU_JAX)/bin/python -m benchmarks.lowered
+
+# For Linux on x86-64 and Python 3.12, beside NumPy, JAX, optax and PyTorch.
+gpu-bundle: $(VENV)/.installed
+	rm -rf $(GPU_BUNDLE)
+	$(RUN) pip download --dest $(GPU_BUNDLE)/wheels --no-deps \
+	    --only-binary=:all: --python-version 3.12 $(BUNDLED)
+	$(RUN) tests.jax.recipes_on_device --write=$(GPU_BUNDLE)/expected.npz
+
+# On the machine with the GPU: it has Python, and no environment of ours.
+gpu-check:
+	$(PYTHON) -m benchmarks.gpu.unpack
+	PYTHONPATH=$(GPU_BUNDLE)/site $(PYTHON) -m benchmarks.gpu
+
 conformance: $(CONFORMANCE)/.installed
 	$(CONFORMANCE)/bin/python -m tests.contracts.conformance \
 	    --output=docs/conformance.md
@@ -219,6 +244,12 @@ $(ECOSYSTEM)/.installed: pyproject.toml
 	$(ECOSYSTEM)/bin/python -m pip install --editable '.[tensorflow]' \
 	    absl-py keras-hub==0.32.0 keras-rs==0.4.0 keras-tuner==1.4.8 \
 	    scikit-learn==1.9.1 tensorboard==2.21.0
+	touch $@
+
+$(TPU_JAX)/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(TPU_JAX)
+	$(TPU_JAX)/bin/python -m pip install --editable . \
+	    absl-py jax==0.10.2 libtpu==0.0.52
 	touch $@
 
 $(DIST)/.installed: Makefile

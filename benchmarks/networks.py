@@ -61,7 +61,44 @@ def transformer(length=64, tokens=1000, width=128, heads=4, blocks=2):
         x = layers.Add()([x, layers.Dense(width)(y)])
     x = layers.LayerNormalization(epsilon=1e-5)(x)
     x = layers.GlobalAveragePooling1D()(x)
-    return keras.Model(inputs, layers.Dense(CLASSES)(x))
+    return keras.Model(inputs, layers.Dense(CLASSES, dtype="float32")(x))
+
+
+class Positions(layers.Layer):
+    """Adds a trained vector to each place of a sequence."""
+
+    def build(self, shape):
+        self.vectors = self.add_weight(
+            name="vectors",
+            shape=shape[1:],
+            initializer=keras.initializers.RandomNormal(stddev=0.02),
+        )
+
+    def call(self, x):
+        return x + self.vectors
+
+
+def vit(size=224, patch=16, width=384, heads=6, blocks=12):
+    """A vision transformer, arXiv:2010.11929; by default ViT-S/16.
+
+    Its outputs are averaged over the patches, as in arXiv:2205.01580, so there
+    is no class token.
+    """
+    inputs = keras.Input((size, size, 3))
+    x = layers.Conv2D(width, patch, patch)(inputs)
+    x = layers.Reshape(((size // patch) ** 2, width))(x)
+    x = Positions()(x)
+    for _ in range(blocks):
+        y = layers.LayerNormalization(epsilon=1e-5)(x)
+        y = layers.MultiHeadAttention(heads, width // heads)(y, y)
+        x = layers.Add()([x, y])
+        y = layers.LayerNormalization(epsilon=1e-5)(x)
+        y = layers.Dense(4 * width, activation="gelu")(y)
+        x = layers.Add()([x, layers.Dense(width)(y)])
+    x = layers.LayerNormalization(epsilon=1e-5)(x)
+    x = layers.GlobalAveragePooling1D()(x)
+    # float32 whatever the policy: a softmax in half precision loses the loss.
+    return keras.Model(inputs, layers.Dense(CLASSES, dtype="float32")(x))
 
 
 def embedding(length=16, tokens=200_000, width=64):
@@ -86,3 +123,16 @@ NETWORKS = {
     "transformer": Network(functools.partial(transformer), 32, (64,), 1000),
     "embedding": Network(functools.partial(embedding), 256, (16,), 200_000),
 }
+# For compilers and GPUs: a CPU takes minutes for a step.
+LARGE = {
+    "wrn-28-10": _of_examples("wrn-28-10", 128, (32, 32, 3)),
+    "vit-s-16": Network(functools.partial(vit), 128, (224, 224, 3)),
+}
+# Of the same kinds, to try on a CPU what is for GPUs.
+SMALL = {
+    "wrn-10-1": _of_examples("wrn-10-1", 4, (8, 8, 3)),
+    "vit-tiny": Network(
+        functools.partial(vit, 16, 8, 32, 2, 1), 4, (16, 16, 3)
+    ),
+}
+ALL = NETWORKS | LARGE | SMALL

@@ -58,7 +58,7 @@ PACKAGES = sorted({folder.partition("/")[0] for folder in VISIBLE})
 # These have environments of their own, which Bazel does not know.
 ELSEWHERE = re.compile(
     r"conformance|ecosystem|peers[/_](jax|tf_keras|torch)|tpu_check"
-    r"|tools/tutorials"
+    r"|benchmarks/(gpu|lowered)|tools/tutorials"
 )
 # What an import needs, where that is not the one package of its name.
 NEEDS = {

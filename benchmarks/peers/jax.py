@@ -1,16 +1,19 @@
 """JAX, with optax's SAM and Flax's networks, as a worker of `benchmarks.peers`.
 
 The networks are the networks of `networks.py`. A step is one compiled program,
-and it may overwrite the old weights.
+and it may overwrite the old weights. In bfloat16 the weights stay in float32,
+and all layers compute in bfloat16.
 """
 
 import functools
+from collections.abc import Callable
 
 import jax
 import optax
 from flax import linen as nn
 from jax import numpy as jnp
 
+from benchmarks.peers import jax_memory
 from benchmarks.peers import worker
 
 CLASSES = 10
@@ -63,14 +66,27 @@ class EncoderBlock(nn.Module):
 
     width: int
     heads: int
+    hidden: int
+    activation: Callable = nn.relu
 
     @nn.compact
     def __call__(self, x):
         y = nn.LayerNorm(epsilon=1e-5)(x)
         x = x + nn.MultiHeadDotProductAttention(self.heads)(y)
         y = nn.LayerNorm(epsilon=1e-5)(x)
-        y = nn.relu(nn.Dense(2 * self.width)(y))
+        y = self.activation(nn.Dense(self.hidden)(y))
         return x + nn.Dense(self.width)(y)
+
+
+class Positions(nn.Module):
+    """Adds a trained vector to each place of a sequence."""
+
+    @nn.compact
+    def __call__(self, x):
+        vectors = self.param(
+            "vectors", nn.initializers.normal(0.02), x.shape[1:]
+        )
+        return x + vectors
 
 
 def mean(*axes):
@@ -119,7 +135,25 @@ def transformer(tokens=1000, width=128, heads=4, blocks=2):
     return nn.Sequential(
         [
             nn.Embed(tokens, width),
-            *(EncoderBlock(width, heads) for _ in range(blocks)),
+            *(EncoderBlock(width, heads, 2 * width) for _ in range(blocks)),
+            nn.LayerNorm(epsilon=1e-5),
+            mean(1),
+            nn.Dense(CLASSES),
+        ]
+    )
+
+
+def vit(patch=16, width=384, heads=6, blocks=12):
+    gelu = functools.partial(nn.gelu, approximate=False)
+    return nn.Sequential(
+        [
+            nn.Conv(width, (patch, patch), (patch, patch)),
+            lambda x: x.reshape(len(x), -1, width),
+            Positions(),
+            *(
+                EncoderBlock(width, heads, 4 * width, gelu)
+                for _ in range(blocks)
+            ),
             nn.LayerNorm(epsilon=1e-5),
             mean(1),
             nn.Dense(CLASSES),
@@ -145,7 +179,18 @@ NETWORKS = {
     "wrn-16-4": wide_resnet,
     "transformer": transformer,
     "embedding": embedding,
+    "wrn-28-10": functools.partial(wide_resnet, 28, 10),
+    "vit-s-16": vit,
+    "wrn-10-1": functools.partial(wide_resnet, 10, 1),
+    "vit-tiny": functools.partial(vit, 8, 32, 2, 1),
 }
+
+
+def cast(values, precision):
+    """Returns values with their float32 numbers in a precision."""
+    return jax.tree.map(
+        lambda a: a.astype(precision) if a.dtype == jnp.float32 else a, values
+    )
 
 
 def optimizer(method):
@@ -159,8 +204,15 @@ def optimizer(method):
     return optax.with_extra_args_support(base)
 
 
-def start(network, method, x, y):
-    """Returns what `worker.serve` asks for."""
+def start(network, method, x, y, precision="float32"):
+    """Returns what `worker.serve` asks for.
+
+    Args:
+        network: Key of `NETWORKS`.
+        method: "plain" or "SAM".
+        x, y: NumPy arrays, the batch.
+        precision: "float32" or "bfloat16".
+    """
     module = NETWORKS[network]()
     sam = optimizer(method)
     x, y = jnp.asarray(x), jnp.asarray(y)
@@ -175,8 +227,11 @@ def start(network, method, x, y):
         @functools.partial(jax.value_and_grad, has_aux=True)
         def evaluate(params):
             logits, updated = module.apply(
-                {"params": params, **statistics}, x, mutable=["batch_stats"]
+                {"params": cast(params, precision), **statistics},
+                cast(x, precision),
+                mutable=["batch_stats"],
             )
+            logits = logits.astype(jnp.float32)
             losses = optax.softmax_cross_entropy_with_integer_labels(logits, y)
             return losses.mean(), updated
 
@@ -186,13 +241,16 @@ def start(network, method, x, y):
         )
         return (optax.apply_updates(params, updates), updated, state), loss
 
+    facts = {"parameters": sum(p.size for p in jax.tree.leaves(params))}
+
     def run(steps):
         nonlocal variables
         for _ in range(steps):
             variables, loss = step(variables, x, y)
         jax.block_until_ready((variables, loss))
+        facts["peak"] = jax_memory.peak()
 
-    return sum(p.size for p in jax.tree.leaves(params)), run
+    return facts, run
 
 
 if __name__ == "__main__":

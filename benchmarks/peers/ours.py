@@ -33,7 +33,7 @@ def start(network, method, x, y, mode, wrap, trainer):
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=mode == "xla",
     )
-    return parameters, trainer(model, (x, y))
+    return {"parameters": parameters}, trainer(model, (x, y))
 
 
 def main():

@@ -34,6 +34,7 @@ class Worker:
     Attributes:
         versions: String, what it runs.
         parameters: Set of the numbers of parameters that its models train.
+        facts: Dict from methods to what the worker says of each: a dict.
     """
 
     def __init__(self, python, module, arguments, environment):
@@ -56,6 +57,7 @@ class Worker:
             stderr=self._errors,
         )
         self.parameters = set()
+        self.facts = {}
         try:
             self.versions = self._answer()["versions"]
         except Failed:
@@ -63,17 +65,22 @@ class Worker:
             raise
 
     def seconds(self, method, steps):
-        """Returns how long so many steps of "plain" or "SAM" take."""
+        """Returns how long so many steps of a method, such as "SAM", take."""
         with contextlib.suppress(BrokenPipeError):  # It has ended.
             self._process.stdin.write(f"{method} {steps}\n".encode())
             self._process.stdin.flush()
         answer = self._answer()
         self.parameters.add(answer["parameters"])
+        self.facts[method] = answer
         return answer["seconds"]
 
-    def close(self):
-        """Ends the process."""
+    def stop(self):
+        """Ends the process, also while another thread waits for its answer."""
         self._process.kill()
+
+    def close(self):
+        """Ends the process, and forgets what it said."""
+        self.stop()
         self._process.communicate()
         self._errors.close()
 

@@ -2,11 +2,12 @@
 
 The networks are the networks of `networks.py`. If a convolution halves the
 resolution, PyTorch pads both sides and TensorFlow pads one. The shapes are the
-same. Gradients of embeddings are dense: with sparse gradients momentum is
-sparse too, and grows with every new batch. On a repeated batch it would seem
-fast.
+same. The worker runs on a GPU if there is one. Gradients of embeddings are
+dense: with sparse gradients momentum is sparse too, and grows with every new
+batch. On a repeated batch it would seem fast.
 """
 
+import functools
 import importlib.metadata
 
 import pytorch_optimizer
@@ -65,21 +66,43 @@ class PreactivationBlock(nn.Module):
 class EncoderBlock(nn.Module):
     """Attention and two dense layers, each normed before."""
 
-    def __init__(self, width, heads):
+    def __init__(self, width, heads, hidden, activation=nn.ReLU):
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
         self.dense = nn.Sequential(
             nn.LayerNorm(width),
-            nn.Linear(width, 2 * width),
-            nn.ReLU(),
-            nn.Linear(2 * width, width),
+            nn.Linear(width, hidden),
+            activation(),
+            nn.Linear(hidden, width),
         )
 
     def forward(self, x):
         y = self.norm(x)
         x = x + self.attention(y, y, y, need_weights=False)[0]
         return x + self.dense(x)
+
+
+class Positions(nn.Module):
+    """Adds a trained vector to each place of a sequence."""
+
+    def __init__(self, length, width):
+        super().__init__()
+        self.vectors = nn.Parameter(0.02 * torch.randn(length, width))
+
+    def forward(self, x):
+        return x + self.vectors
+
+
+class Patches(nn.Module):
+    """Cuts an image into patches, and maps each to a vector."""
+
+    def __init__(self, patch, width):
+        super().__init__()
+        self.conv = nn.Conv2d(3, width, patch, patch)
+
+    def forward(self, x):
+        return self.conv(x).flatten(2).transpose(1, 2)
 
 
 class Mean(nn.Module):
@@ -143,7 +166,21 @@ def wide_resnet(depth=16, width=4):
 def transformer(tokens=1000, width=128, heads=4, blocks=2):
     return nn.Sequential(
         nn.Embedding(tokens, width),
-        *(EncoderBlock(width, heads) for _ in range(blocks)),
+        *(EncoderBlock(width, heads, 2 * width) for _ in range(blocks)),
+        nn.LayerNorm(width),
+        Mean(1),
+        nn.Linear(width, CLASSES),
+    )
+
+
+def vit(size=224, patch=16, width=384, heads=6, blocks=12):
+    return nn.Sequential(
+        Patches(patch, width),
+        Positions((size // patch) ** 2, width),
+        *(
+            EncoderBlock(width, heads, 4 * width, nn.GELU)
+            for _ in range(blocks)
+        ),
         nn.LayerNorm(width),
         Mean(1),
         nn.Linear(width, CLASSES),
@@ -166,14 +203,32 @@ NETWORKS = {
     "wrn-16-4": wide_resnet,
     "transformer": transformer,
     "embedding": embedding,
+    "wrn-28-10": functools.partial(wide_resnet, 28, 10),
+    "vit-s-16": vit,
+    "wrn-10-1": functools.partial(wide_resnet, 10, 1),
+    "vit-tiny": functools.partial(vit, 16, 8, 32, 2, 1),
 }
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+if DEVICE == "cuda":
+    # As XLA does: the fastest of cuDNN's convolutions, and products in TF32.
+    torch.backends.cudnn.benchmark = True
+    torch.set_float32_matmul_precision("high")
 
 
-def start(network, method, x, y):
-    """Returns what `worker.serve` asks for."""
-    # Of the layouts that PyTorch has, the faster one on CPUs.
-    module = NETWORKS[network]().to(memory_format=torch.channels_last)
-    x, y = torch.from_numpy(x), torch.from_numpy(y).long()
+def start(network, method, x, y, precision="float32"):
+    """Returns what `worker.serve` asks for.
+
+    Args:
+        network: Key of `NETWORKS`.
+        method: "plain" or "SAM"; "plain-compiled" or "SAM-compiled" for
+            `torch.compile`.
+        x, y: NumPy arrays, the batch.
+        precision: "float32", or "bfloat16" for autocast.
+    """
+    method, _, compiled = method.partition("-")
+    # Of the layouts that PyTorch has, the faster one, on CPUs and GPUs.
+    module = NETWORKS[network]().to(DEVICE, memory_format=torch.channels_last)
+    x, y = torch.from_numpy(x).to(DEVICE), torch.from_numpy(y).long().to(DEVICE)
     if x.ndim == 4:
         x = x.permute(0, 3, 1, 2)
     options = {"lr": worker.RATE, "momentum": worker.MOMENTUM}
@@ -186,10 +241,17 @@ def start(network, method, x, y):
         )
     else:
         optimizer = torch.optim.SGD(module.parameters(), **options)
+    facts = {"parameters": sum(p.numel() for p in module.parameters())}
+    if compiled:
+        module.compile()
 
     def evaluate():
         optimizer.zero_grad()
-        loss = functional.cross_entropy(module(x), y)
+        with torch.autocast(
+            DEVICE, torch.bfloat16, enabled=precision == "bfloat16"
+        ):
+            logits = module(x)
+        loss = functional.cross_entropy(logits.float(), y)
         loss.backward()
         return loss
 
@@ -201,8 +263,14 @@ def start(network, method, x, y):
             loss = evaluate()
             optimizer.step(*closure)
         loss.item()
+        facts["peak"] = peak()
 
-    return sum(p.numel() for p in module.parameters()), run
+    return facts, run
+
+
+def peak():
+    """Returns the most bytes that the device has held so far, or None."""
+    return torch.cuda.max_memory_allocated() if DEVICE == "cuda" else None
 
 
 if __name__ == "__main__":

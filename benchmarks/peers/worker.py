@@ -27,9 +27,10 @@ def serve(start, versions):
     network and the path of its batch, an .npz file.
 
     Args:
-        start: Function from (network, method, x, y, *arguments) to the number
-            of parameters that a new model trains, and a function that trains it
-            for so many steps and waits until the last is done.
+        start: Function from (network, method, x, y, *arguments) to a dict of
+            facts, and a function that trains a new model for so many steps and
+            waits until the last is done. Among the facts is "parameters", how
+            many numbers the model trains. The function may change the dict.
         versions: String, of what it runs.
     """
     *arguments, network, path = sys.argv[1:]
@@ -50,7 +51,7 @@ def serve(start, versions):
                 models[method] = start(
                     network, method, batch["x"], batch["y"], *arguments
                 )
-            parameters, run = models[method]
+            facts, run = models[method]
             before = time.perf_counter()
             run(int(steps))
             seconds = time.perf_counter() - before
@@ -59,4 +60,4 @@ def serve(start, versions):
             # TensorFlow's begin with where they come from.
             answer(error="".join(lines).strip().rpartition("\n")[2].strip())
         else:
-            answer(seconds=seconds, parameters=parameters)
+            answer(seconds=seconds, **facts)

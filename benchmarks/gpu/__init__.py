@@ -1,0 +1,1 @@
+"""The first meeting with a GPU, on JAX: `python -m benchmarks.gpu`."""

@@ -1,0 +1,122 @@
+"""The table of `benchmarks.gpu`, and its targets."""
+
+from benchmarks import targets
+
+OURS = "keras_sam"
+HEAD = (
+    *("network", "precision", "library", "method", "ms a step"),
+    *("to plain", "first step, s", "compiler, s", "its processor time, s"),
+    *("MiB, program", "MiB, peak so far"),
+)
+
+
+def gradients(method):
+    """Returns how many gradients a method evaluates in a step."""
+    if method.startswith("n="):
+        return 1 + int(method[2:].partition("-")[0])
+    return 2 if method.startswith("SAM") else 1
+
+
+def plain_of(method):
+    """Returns the method of plain training that a method compares with."""
+    return "plain-compiled" if method.endswith("-compiled") else "plain"
+
+
+def ratio(library, method):
+    """Returns a step to a plain one of the same library; None if unknown."""
+    return _over(library.median(method), library.median(plain_of(method)))
+
+
+def table(libraries):
+    """Returns the rows of all libraries and methods, in Markdown."""
+    lines = [HEAD, ["---"] * len(HEAD)]
+    for library in libraries:
+        for method in library.methods:
+            facts = library.facts.get(method, {})
+            lines.append(
+                (
+                    *(library.network, library.precision, library.name, method),
+                    _cell(library.median(method), 1000, 2),
+                    _cell(ratio(library, method), 1, 3),
+                    _cell(library.first.get(method), 1, 1),
+                    _cell(facts.get("compile"), 1, 1),
+                    _cell(facts.get("compile_processor"), 1, 1),
+                    _cell(facts.get("program"), 2**-20, 1),
+                    _cell(facts.get("peak"), 2**-20, 1),
+                )
+            )
+    rows = [f"| {' | '.join(cells)} |" for cells in lines]
+    failures = [
+        f"{x.network}, {x.precision}, {x.name}: {failure}"
+        for x in libraries
+        for failure in x.failures
+    ]
+    return "\n".join([*rows, "", *failures])
+
+
+def recipe_lines(compared):
+    """Returns what is to be said of the recipes, a list of strings.
+
+    Args:
+        compared: Dict of `recipes`, a list of dicts with a difference and a
+            tolerance, and `error`, a string.
+    """
+    found, error = compared["recipes"], compared["error"]
+    wrong = [r for r in found if not r["difference"] <= r["tolerance"]]
+    met = found and not wrong and not error
+    return [
+        f"{'met' if met else 'missed'}: recipes equal the float64 oracle: "
+        f"{len(found) - len(wrong)} of {len(found)} compared",
+        *map(str, wrong),
+        *filter(None, [error]),
+    ]
+
+
+def target_lines(libraries):
+    """Returns a line for each target: met, missed or not measured."""
+    found = []
+    for ours in libraries:
+        if ours.name == OURS:
+            rivals = [
+                x
+                for x in libraries
+                if x.name != OURS
+                and (x.network, x.precision) == (ours.network, ours.precision)
+            ]
+            where = f"{ours.network}, {ours.precision}"
+            found += [f"{where}: {line}" for line in _of(ours, rivals)]
+    return found
+
+
+def _of(ours, rivals):
+    for method in ours.methods:
+        number = gradients(method)
+        if number > 1:
+            each = _over(ratio(ours, method), number)
+            yield _line(f"{method}, a step to {number} plain ones", each, 1.0)
+    # Of processor time, since libraries compile at the same time.
+    for what, key, limit in (
+        ("compiler", "compile_processor", 1.1),
+        ("memory of the program", "program", 1.02),
+    ):
+        eight, one = (ours.facts.get(m, {}).get(key) for m in ("n=8", "n=1"))
+        yield _line(f"{what}, n=8 to n=1", _over(eight, one), limit)
+    for rival in rivals:
+        for method in rival.methods:
+            same = "n=1" if method.startswith("SAM") else "plain"
+            slower = _over(ours.median(same), rival.median(method))
+            yield _line(f"{same} to {rival.name}, {method}", slower, 1.0)
+
+
+def _line(what, measured, limit):
+    if measured is None:
+        return f"not measured: {what}"
+    return targets.line(what, measured, limit)
+
+
+def _over(one, other):
+    return one / other if one is not None and other else None
+
+
+def _cell(number, factor, digits):
+    return "" if number is None else f"{number * factor:.{digits}f}"

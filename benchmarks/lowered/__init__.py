@@ -1,0 +1,1 @@
+"""What compilers say of a train step on JAX: `python -m benchmarks.lowered`."""

@@ -1,0 +1,162 @@
+"""The pieces of `benchmarks.gpu`, on a CPU."""
+
+import json
+import subprocess
+import sys
+import time
+import zipfile
+
+import pytest
+
+from tests.support import engine  # isort: skip
+
+if not engine.JAX:
+    pytest.skip("for the JAX backend", allow_module_level=True)
+
+import numpy as np
+
+from benchmarks import networks
+from benchmarks.gpu import ours
+from benchmarks.gpu import racing
+from benchmarks.gpu import report
+from benchmarks.gpu import unpack
+from keras_sam import recipes
+from tests.contracts import methods_test
+from tests.jax import recipes_on_device
+from tests.support import testing
+
+
+def test_a_step_of_ours():
+    network = "wrn-10-1"
+    x, y = networks.ALL[network].batch()
+    facts, run = ours.start(network, "n=2-mean", x, y, "bfloat16")
+    run(2)
+    model = networks.ALL[network].build()
+    assert facts["parameters"] == sum(
+        int(np.prod(v.shape)) for v in model.trainable_variables
+    )
+    assert facts["program"] > 4 * facts["parameters"]
+    assert 0 < facts["loss"] < 10
+    case = ours.case_of(network, "n=2-mean", "bfloat16")
+    assert case.gradients == 3 and case.mean
+    assert not ours.case_of(network, "plain", "float32").steps
+
+
+def test_unknown_method():
+    with pytest.raises(ValueError, match="Received: 'SAM'"):
+        ours.case_of("cnn", "SAM", "float32")
+
+
+@pytest.mark.parametrize("name", ["sam", "r_sam"])
+def test_recipes_are_compared(name):
+    with testing.float64():
+        points = recipes_on_device.expected(name)
+        assert len(points) == methods_test.STEPS
+        assert recipes_on_device.difference(name, points) < 1e-12
+        wrong = recipes_on_device.difference(name, points + 1e-3)
+    assert wrong == pytest.approx(1e-3)
+
+
+def test_every_recipe_can_be_compared():
+    assert set(recipes.RECIPES) <= set(methods_test.CASES)
+
+
+def test_lines_of_recipes():
+    right = {"recipe": "a", "difference": 1e-12, "tolerance": 1e-10}
+    wrong = {**right, "difference": float("nan")}
+
+    def first(found, error=""):
+        compared = {"recipes": found, "error": error}
+        return report.recipe_lines(compared)[0]
+
+    assert first([right]).startswith("met: ")
+    assert first([right, wrong]).startswith("missed: ")
+    assert first([right], "no time was left").startswith("missed: ")
+    assert first([]).startswith("missed: ")
+
+
+def library(name, methods, **seconds):
+    found = racing.Library(name, "cnn", "float32", methods, ())
+    found.times = {m: [s] for m, s in seconds["times"].items()}
+    found.facts = seconds.get("facts", {})
+    return found
+
+
+def test_targets():
+    facts = {
+        "n=1": {"compile_processor": 10.0, "program": 100},
+        "n=8": {"compile_processor": 10.5, "program": 110},
+    }
+    methods = ("plain", "n=1", "n=8")
+    times = {"plain": 1.0, "n=1": 2.1, "n=8": 8.9}
+    raced = [
+        library(report.OURS, methods, times=times, facts=facts),
+        library("PyTorch", ("SAM", "SAM-compiled"), times={"SAM": 2.0}),
+    ]
+    lines = [
+        line.removeprefix("cnn, float32: ")
+        for line in report.target_lines(raced)
+    ]
+    assert [line.partition(":")[0] for line in lines] == [
+        *("missed", "met"),  # A step.
+        *("met", "missed"),  # Compiler, memory.
+        *("missed", "not measured"),  # The peer.
+    ]
+    row = "| cnn | float32 | keras_sam | n=8 | 8900.00 | 8.900 |"
+    assert row in report.table(raced)
+
+
+def test_a_library_that_is_stopped(tmp_path):
+    """As where it has not compiled in time."""
+    network = "vit-tiny"
+    x, y = networks.ALL[network].batch()
+    np.savez(tmp_path / "batch.npz", x=x, y=y)
+    command = (
+        "benchmarks.gpu.ours",
+        ["float32", network, str(tmp_path / "batch.npz")],
+    )
+    stopped = racing.Library(
+        report.OURS, network, "float32", ("plain", "n=1"), command
+    )
+    late = time.monotonic()
+    stopped.prepare(sys.executable, {}, late + 1e6)
+    assert stopped.first["n=1"] > stopped.facts["n=1"]["compile"]
+    stopped.turn("plain", 0)
+    assert stopped.median("plain") > 0
+    stopped.stop()
+    stopped.turn("n=1", 0)
+    assert stopped.median("n=1") is None
+    assert stopped.failures[-1].startswith("n=1: ended with -9")
+    stopped.close()
+    # There is no time left to begin anything.
+    idle = racing.Library(report.OURS, network, "float32", ("plain",), command)
+    idle.prepare(sys.executable, {}, late)
+    idle.close()
+    assert idle.failures == ["plain: no time was left"]
+
+
+def test_wheels_are_unpacked(tmp_path):
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/old.py").touch()
+    with zipfile.ZipFile(tmp_path / "wheels/a-1.whl", "w") as wheel:
+        wheel.writestr("a/__init__.py", "number = 1")
+    assert unpack.unpack(tmp_path) == ["a-1.whl"]
+    assert (tmp_path / "site/a/__init__.py").read_text() == "number = 1"
+    assert not (tmp_path / "site/old.py").exists()
+
+
+def test_unpacking_needs_python_alone():
+    code = (
+        "import sys, json; from benchmarks.gpu import unpack;"
+        "print(json.dumps([m for m in ('absl', 'keras', 'numpy')"
+        " if m in sys.modules]))"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert json.loads(output) == []
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__]))
