@@ -30,7 +30,7 @@ from absl import flags
 from absl import logging
 
 from benchmarks import runs
-from examples import launch
+from examples import ports
 from examples import models
 
 FLAGS = flags.FLAGS
@@ -134,7 +134,7 @@ def step(strategy, wrap):
 def spawn(layout):
     """Measures a layout in processes of its own."""
     workers = LAYOUTS[layout][0]
-    addresses = launch.free_addresses(workers)
+    addresses = ports.free_addresses(workers)
     command = [sys.executable, "-m", "benchmarks.replicas"]
     command += [
         f"--model={FLAGS.model}",

@@ -167,7 +167,7 @@ def test_step_is_one_program(described, steps, sync):
         if node.op == "PartitionedCall"
     )
     assert calls == +collections.Counter(
-        inference__evaluate=steps + 1, inference__ascend=steps
+        inference__evaluate=steps + 1, inference__move=steps
     )
     # Without sync as in plain training; with it also the loss of each point.
     reductions = (GRADIENTS + 1) * (steps + 1) if sync else GRADIENTS

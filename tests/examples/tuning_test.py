@@ -227,6 +227,7 @@ def cheaper_rows(steps=10):
     ]
 
 
+@testing.ALSO  # `cheaper_test.py` has the same of the other sweep.
 def test_it_runs_resumes_and_refuses(small, tmp_path, monkeypatch):
     page, results = tmp_path / "page.md", tmp_path / "results.csv"
     page.write_text(DOCUMENT)

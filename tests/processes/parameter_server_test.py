@@ -636,7 +636,14 @@ CHECKS = {
 
 @pytest.mark.parametrize(
     ("workers", "name"),
-    [(n, check.__name__) for n, checks in CHECKS.items() for check in checks],
+    [
+        # What takes a minute, and is tested on two workers in other ways.
+        pytest.param(n, check.__name__, marks=pytest.mark.also)
+        if check is check_ascent_steps
+        else (n, check.__name__)
+        for n, checks in CHECKS.items()
+        for check in checks
+    ],
 )
 def test_workers(workers, name):
     found, errors = outcomes(workers)

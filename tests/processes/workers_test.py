@@ -143,6 +143,7 @@ def test_two_workers_are_two_replicas():
         assert_close(result, expected[name])
 
 
+@pytest.mark.also  # Two workers are tested in any case.
 def test_three_workers_are_three_replicas():
     code = WORKER.format(
         strategy="tf.distribute.MirroredStrategy(['CPU:0', 'CPU:1', 'CPU:2'])",
