@@ -30,8 +30,8 @@ from absl import flags
 from absl import logging
 
 from benchmarks import runs
-from examples import ports
 from examples import models
+from examples import ports
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("model", "cnn", "Network of examples/models.py.")

@@ -183,8 +183,7 @@ def raises(pattern):
 
 
 def check_ascent_steps(cluster):
-    for steps in (0, 1, 3):
-        assert_as_on_one_device(cluster, ascent_steps=steps)
+    assert_as_on_one_device(cluster, ascent_steps=3)
 
 
 def check_no_ascent_is_keras(cluster):
@@ -636,14 +635,7 @@ CHECKS = {
 
 @pytest.mark.parametrize(
     ("workers", "name"),
-    [
-        # What takes a minute, and is tested on two workers in other ways.
-        pytest.param(n, check.__name__, marks=pytest.mark.also)
-        if check is check_ascent_steps
-        else (n, check.__name__)
-        for n, checks in CHECKS.items()
-        for check in checks
-    ],
+    [(n, check.__name__) for n, checks in CHECKS.items() for check in checks],
 )
 def test_workers(workers, name):
     found, errors = outcomes(workers)
