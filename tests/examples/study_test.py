@@ -520,7 +520,7 @@ def test_dry_run_counts(tmp_path, capsys):
     assert not (tmp_path / "none").exists()
 
 
-@testing.ALSO  # The other sweeps continue in the same way.
+@pytest.mark.also  # The other sweeps continue in the same way.
 def test_killed_study_continues(tmp_path):
     """A real one, whose processes are killed without warning."""
     command = dict(
