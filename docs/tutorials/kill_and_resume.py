@@ -101,7 +101,7 @@ def start(backups, line="", sends=None):
         text=True,
     )
     for said in process.stdout:
-        if said.startswith(("epoch", "weights", "BackupAndRestore")):
+        if said.startswith(("epoch", "weights")) or "BackupAndRestore" in said:
             print(said, end="")  # The rest is TensorFlow's.
         if sends and said.strip() == line:
             process.send_signal(sends)

@@ -173,8 +173,8 @@ axes.legend()
 plt.show()
 
 # %% [markdown]
-# Up to 0.1 one step and three end nearly alike, around both networks. They part where
-# the radius is large for the curvature, and SAM makes the curvature small.
+# Up to 0.1 one step and three rise nearly alike, around both networks. They
+# part where the radius is large for the curvature, which SAM makes small.
 #
 # The plane of a climb holds w, the first step, and the end of the last step:
 

@@ -184,13 +184,10 @@ plt.show()
 
 # %% [markdown]
 # Plain sharpness changes seventyfold with the factor. With `eta=0` it does not
-# change, and with 0.01, the default, it changes by a factor of 2.3 at most: a
-# layer divided by 16 has many weights below 0.01. SAM's network is the flatter
-# one at every factor, if both have the same. `average_sharpness` has
-# `adaptive=True` for the same purpose. Eigenvalues have no such version.
-#
-# So compare networks of one shape, trained with one initialization, or compare
-# adaptive sharpness.
+# change. With 0.01, the default, it changes by a factor of 2.3 at most: most
+# weights of a layer divided by 16 are below 0.01. `average_sharpness` has
+# `adaptive=True` for the same purpose. SAM's network is the flatter one by all
+# three, if both have the same factor.
 #
 # ## What next
 #
