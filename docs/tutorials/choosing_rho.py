@@ -132,9 +132,9 @@ plt.show()
 # - With a small radius the cosine is near 1: the gradient at the end of the
 #   climb points where the gradient at the weights points. SAM is then plain
 #   training at twice the cost.
-# - On the left the axis is logarithmic below -10. Up to 0.4 accuracy rises in
-#   both tasks. On digits it gains 10.6 points at 0.4. There are 359 validation
-#   images and 800 signals, so a point or two may be chance.
+# - On the left the axis is logarithmic beyond 10 points. Up to 0.4 accuracy
+#   rises in both tasks. On digits it gains 10.6 points at 0.4. There are 359
+#   validation images and 800 signals, so a point or two may be chance.
 # - At 0.8 the training on MNIST-1D breaks: its training accuracy is low, too.
 #   On digits that happens at 1.6. The cosine does not tell: 0.64 breaks
 #   MNIST-1D, and 0.50 does not break digits.
