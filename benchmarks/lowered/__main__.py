@@ -10,7 +10,9 @@ one misses a limit of `guard.py`. It runs nothing.
 
 The operations are products and convolutions over all devices, counted in JAX's
 program. "Said" and "bytes moved" are the compiler's own counts for a device; it
-counts a loop as one round. All three are over n + 1 plain steps.
+counts a loop as one round. All three are over n + 1 plain steps. Gradients
+reduced are all numbers of all collectives, over the number of weights; "bytes
+of them" are their bytes, over those of a gradient in float32.
 """
 
 import itertools

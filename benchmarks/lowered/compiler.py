@@ -59,7 +59,7 @@ class Figures:
         moved: Float, bytes that the operations read and write, likewise.
         memory: Int, bytes of arguments, results and temporary values.
         collectives: List of `hlo.Collective`.
-        gradient: Int, bytes of a gradient.
+        weights: Int, how many numbers are trained; all are float32.
         seconds: Float, how long the compiler took.
     """
 
@@ -68,19 +68,26 @@ class Figures:
     moved: float
     memory: int
     collectives: list
-    gradient: int
+    weights: int
     seconds: float
 
     @property
     def reduced(self):
-        """How many numbers of gradients are reduced, in gradients."""
-        size = sum(c.bytes * c.times for c in self.collectives)
-        return size / self.gradient
+        """How many numbers all collectives reduce in a step, in gradients."""
+        return self._of_collectives("numbers") / self.weights
+
+    @property
+    def sent(self):
+        """The bytes of these numbers, in gradients of float32."""
+        return self._of_collectives("bytes") / (4 * self.weights)
 
     @property
     def reductions(self):
         """How many collectives run in a step."""
         return sum(c.times for c in self.collectives)
+
+    def _of_collectives(self, what):
+        return sum(getattr(c, what) * c.times for c in self.collectives)
 
 
 def compiled(case, devices):
@@ -97,6 +104,6 @@ def compiled(case, devices):
         costs["bytes accessed"],
         steps.memory(program),
         hlo.collectives(program.as_text()),
-        steps.gradient_bytes(case),
+        steps.weights(case),
         seconds,
     )

@@ -23,7 +23,7 @@ def faults(case, devices, figures, plain, one):
         )
     # From the second step on the climb keeps where it has come to, a copy of
     # the weights.
-    if one and figures.memory > MEMORY * one.memory + one.gradient:
+    if one and figures.memory > MEMORY * one.memory + 4 * one.weights:
         found.append(
             f"memory: {figures.memory / one.memory:.3f} times that of n=1"
         )

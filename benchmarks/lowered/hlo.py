@@ -18,7 +18,7 @@ COLLECTIVES = (
     *("all-reduce", "all-gather", "reduce-scatter", "all-to-all"),
     "collective-permute",
 )
-BITS = {"pred": 8, "bf16": 16}
+BITS = {"pred": 8, "token": 0}  # All other names say it.
 
 
 class Collective(NamedTuple):
@@ -26,11 +26,13 @@ class Collective(NamedTuple):
 
     Attributes:
         name: One of `COLLECTIVES`.
+        numbers: Int, how many numbers its result has.
         bytes: Int, the size of its result.
         times: Int, how often it runs in a step.
     """
 
     name: str
+    numbers: int
     bytes: int
     times: int
 
@@ -82,18 +84,19 @@ def collectives(text):
                 )
             if match and times[name]:
                 found.append(
-                    Collective(match[2], _bytes(match[1]), times[name])
+                    Collective(match[2], *_size(match[1]), times[name])
                 )
     return found
 
 
-def _bytes(shapes):
-    """Returns the bytes of all shapes of a text such as `(f32[2,3], u8[])`."""
-    total = 0
+def _size(shapes):
+    """Returns the numbers and bytes of a text such as `(f32[2,3], u8[])`."""
+    numbers = bits = 0
     for kind, dimensions in re.findall(r"\b([a-z]\w*)\[([\d,]*)\]", shapes):
-        bits = BITS.get(kind) or int(re.search(r"\d+", kind)[0])
-        total += bits * math.prod(map(int, filter(None, dimensions.split(","))))
-    return total // 8
+        number = math.prod(map(int, filter(None, dimensions.split(","))))
+        numbers += number
+        bits += number * int((re.findall(r"\d+", kind) or [BITS[kind]])[0])
+    return numbers, bits // 8
 
 
 def _computations(text):

@@ -152,9 +152,6 @@ def memory(program):
     )
 
 
-def gradient_bytes(case):
-    """Returns the bytes of a gradient, which are those of the weights."""
-    return sum(
-        v.value.size * v.value.dtype.itemsize
-        for v in model(case).trainable_variables
-    )
+def weights(case):
+    """Returns how many numbers are trained."""
+    return sum(v.value.size for v in model(case).trainable_variables)

@@ -4,7 +4,7 @@ HEAD = (
     *("network", "policy", "devices", "method"),
     *("operations / (n+1)", "said / (n+1)", "bytes moved / (n+1)"),
     *("memory, MiB", "to n=1", "all-reduces", "gradients reduced"),
-    "compiler, s",
+    *("bytes of them", "compiler, s"),
 )
 
 
@@ -41,6 +41,7 @@ def row(case, where, figures, plain, one):
             to_one,
             str(figures.reductions),
             f"{figures.reduced:.3f}",
+            f"{figures.sent:.3f}",
             f"{figures.seconds:.0f}",
         )
     )

@@ -105,8 +105,8 @@ ENTRY %main (p: f32[4]) -> f32[4] {
 
 def test_collectives_of_a_program():
     assert hlo.collectives(PROGRAM) == [
-        hlo.Collective("all-reduce", 16, 3),
-        hlo.Collective("all-gather", 17, 1),
+        hlo.Collective("all-reduce", 4, 16, 3),
+        hlo.Collective("all-gather", 11, 17, 1),
     ]
     unknown = PROGRAM.replace("known_trip_count", "other")
     with pytest.raises(ValueError, match="must say how often"):
