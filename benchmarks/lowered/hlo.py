@@ -60,18 +60,20 @@ def _named(operations, stablehlo):
     }
 
 
-def collectives(text):
+def collectives(text, rounds=math.nan):
     """Returns the `Collective`s of a compiled program, a list.
 
     Args:
         text: The program, as HLO text.
+        rounds: Int, how often a loop runs that does not say it, as the loops
+            of TPUs do not.
 
     Raises:
         ValueError: If there is a collective in a loop that does not say how
-            often it runs.
+            often it runs, and `rounds` does not either.
     """
     computations = _computations(text)
-    times = _times(computations)
+    times = _times(computations, rounds)
     found = []
     kinds = "|".join(COLLECTIVES)
     for name, lines in computations.items():
@@ -111,7 +113,7 @@ def _computations(text):
     return found
 
 
-def _times(computations):
+def _times(computations, rounds):
     """Returns how often each computation runs, a Counter; NaN if unknown."""
     calls = collections.defaultdict(list)
     for caller, lines in computations.items():
@@ -121,7 +123,7 @@ def _times(computations):
                 r"(\{[^}]*\}|%?[\w.-]+)",
                 line,
             ):
-                times = _trips(line) if kind == "body" else 1
+                times = _trips(line, rounds) if kind == "body" else 1
                 for name in re.findall(r"%?([\w.-]+)", names):
                     calls[name].append((caller, times))
     found = collections.Counter(ENTRY=1)
@@ -136,6 +138,6 @@ def _times(computations):
     return found
 
 
-def _trips(line):
+def _trips(line, rounds):
     known = re.search(r'known_trip_count"?:\{"?n"?:"?(\d+)', line)
-    return int(known[1]) if known else math.nan
+    return int(known[1]) if known else rounds

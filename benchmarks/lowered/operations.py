@@ -3,7 +3,21 @@
 import collections
 import math
 
+from jax.interpreters import partial_eval
+
 PRODUCTS = ("dot_general", "conv_general_dilated")
+
+
+def needed(jaxpr):
+    """Returns a program without what no result needs, as compilers make it.
+
+    Args:
+        jaxpr: Closed jaxpr.
+    """
+    program, _ = partial_eval.dce_jaxpr(
+        jaxpr.jaxpr, [True] * len(jaxpr.jaxpr.outvars), instantiate=True
+    )
+    return program
 
 
 def count(jaxpr):

@@ -15,6 +15,7 @@ from jax.sharding import PartitionSpec
 import keras_sam
 from benchmarks import networks
 from keras_sam import descents
+from keras_sam._backend import control_flow
 
 POLICIES = ("float32", "mixed_bfloat16")
 
@@ -99,8 +100,10 @@ def state(trained):
 def traceable(case, devices):
     """Gives (function, arguments) of a step, under the devices' distribution.
 
-    The function is jitted and overwrites its first argument, as in `fit`. The
-    arguments are shapes, with the places that the values would have.
+    The climb is a loop, as on these devices. (The process has CPUs alone, where
+    it would be unrolled.) The function is jitted and overwrites its first
+    argument, as in `fit`. The arguments are shapes, with the places that the
+    values would have.
 
     Args:
         case: `Case`.
@@ -132,9 +135,11 @@ def traceable(case, devices):
     keras.distribution.set_distribution(
         keras.distribution.DataParallel(described) if len(devices) > 1 else None
     )
+    unrolled, control_flow.loops = control_flow.loops, lambda: True
     try:
         yield step, (values, batch)
     finally:
+        control_flow.loops = unrolled
         keras.distribution.set_distribution(None)
 
 
