@@ -568,7 +568,9 @@ def test_masking():
         lambda: case(
             make,
             fit={"x": ids, "y": ids % 3},
-            weighted_metrics=["accuracy"],
+            # On JAX plain Keras forgets the mask in `fit`: `loops_test.py`.
+            metrics=[] if engine.JAX else ["accuracy"],
+            weighted_metrics=[] if engine.JAX else ["accuracy"],
         ),
         *BOTH,
     )

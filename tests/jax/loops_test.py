@@ -85,6 +85,26 @@ def test_a_call_may_update_a_metric(splits):
     np.testing.assert_allclose(history["size"], [expected], rtol=1e-5)
 
 
+@pytest.mark.parametrize("steps", [0, 1])
+def test_metrics_of_fit_respect_masks(steps):
+    """As those of `evaluate` do. Plain Keras forgets the mask in `fit`."""
+    model = keras.Sequential(
+        [layers.Embedding(6, 4, mask_zero=True), layers.Dense(3)]
+    )
+    ids = np.random.RandomState(0).randint(0, 3, (8, 5))
+    sam = keras_sam.SAM(model, ascent_steps=steps)
+    sam.compile(
+        keras.optimizers.SGD(0.0),
+        testing.cross_entropy(),
+        weighted_metrics=["accuracy"],
+    )
+    history = sam.fit(ids, ids % 3, verbose=0).history
+    expected = sam.evaluate(ids, ids % 3, verbose=0, return_dict=True)
+    masked = (np.argmax(model(ids), -1) == ids % 3)[ids != 0].mean()
+    assert history["accuracy"] == pytest.approx([expected["accuracy"]])
+    assert expected["accuracy"] == pytest.approx(masked)
+
+
 class Odd(keras.Sequential):
     """Has a `test_step` and a `predict_step` of its own, as JAX wants them."""
 
