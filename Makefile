@@ -56,9 +56,10 @@ FOLDERS = benchmarks examples keras_sam tests tools
 PYTEST = pytest -n 2 --dist loadfile --no-loadscope-reorder
 NOT_ALL = -m "not also"
 # What runs on both backends. `make test` runs the first line on JAX, too.
-JAX_CORE = tests/jax $(addprefix tests/contracts/,methods_test.py parity_test.py)
+JAX_CORE = tests/jax tests/contracts/methods_test.py
 JAX_MORE = tests/algorithm tests/descents tests/directions tests/landscape \
-    tests/training tests/callbacks tests/contracts/battery_test.py
+    tests/training tests/callbacks \
+    $(addprefix tests/contracts/,battery_test.py parity_test.py)
 
 define buildifier
 @if command -v npx >/dev/null; then set -x; \
