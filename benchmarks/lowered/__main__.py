@@ -20,9 +20,11 @@ import os
 import sys
 import time
 
-# Before JAX: a TPU that is described here is not looked for.
+# Before JAX: a TPU that is described here is not looked for. Nor does libtpu
+# have one that other processes must not have.
 os.environ.update(
     TPU_SKIP_MDS_QUERY="1",
+    ALLOW_MULTIPLE_LIBTPU_LOAD="1",
     KERAS_BACKEND="jax",
     JAX_PLATFORMS="cpu",
     JAX_NUM_CPU_DEVICES="8",
