@@ -66,6 +66,7 @@ flags.DEFINE_multi_enum(
     "Their numbers.",
 )
 flags.DEFINE_multi_integer("steps", list(STEPS), "Numbers of ascent steps.")
+flags.DEFINE_bool("unrolled", False, "Compile climbs as for a CPU: unrolled.")
 flags.DEFINE_integer("batch_size", 8, "Examples on a device.", lower_bound=1)
 
 
@@ -98,22 +99,26 @@ def lower(network, policy):
 def compile_all(network, policy, chip, number):
     """Compiles a network's steps and prints rows; returns whether all hold."""
     devices = compiler.described(chip, number)
-    plain, one, holds = None, {}, True
+    plain, one, several, holds = None, {}, {}, True
     for n, synced in itertools.product((None, *FLAGS.steps), (False, True)):
         if synced and (n is None or number == 1):
             continue
         case = steps.Case(
             network, policy, n, synced, batch_size=FLAGS.batch_size
         )
-        figures = compiler.compiled(case, devices)
+        figures = compiler.compiled(
+            case, devices, "cpu" if FLAGS.unrolled else None
+        )
         plain = plain or figures
         if n == 1:
             one[synced] = figures
         found = (
-            guard.faults(case, number, figures, plain, one.get(synced))
+            guard.faults(case, number, figures, plain, several.get(synced))
             if n
             else []
         )
+        if n and n > 1:
+            several.setdefault(synced, figures)
         where = f"{number} {chip}"
         line = table.row(case, where, figures, plain, one.get(synced))
         print(line, *found, sep="\n  FAULT ", flush=True)

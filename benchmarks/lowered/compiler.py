@@ -1,7 +1,6 @@
 """What compilers make of a train step: of JAX's lowering, and of XLA."""
 
 import dataclasses
-import math
 import time
 
 import jax
@@ -40,8 +39,9 @@ def lowered(case, devices, platforms):
         platforms: Names such as "tpu" and "cuda".
     """
     found = []
-    with steps.traceable(case, devices) as (step, arguments):
-        for platform in platforms:
+    for platform in platforms:
+        kind = "gpu" if platform == "cuda" else platform
+        with steps.traceable(case, devices, kind) as (step, arguments):
             exported = jax.export.export(step, platforms=[platform])(*arguments)
             text = exported.mlir_module()
             found += [f"{platform}: {fault}" for fault in hlo.faults(text)]
@@ -91,21 +91,27 @@ class Figures:
         return sum(getattr(c, what) * c.times for c in self.collectives)
 
 
-def compiled(case, devices):
-    """Compiles a step for the kind of its devices; returns its `Figures`."""
-    with steps.traceable(case, devices) as (step, arguments):
+def compiled(case, devices, platform=None):
+    """Compiles a step for the kind of its devices; returns its `Figures`.
+
+    Args:
+        case: `steps.Case`.
+        devices: List of devices, which may be described only.
+        platform: See `steps.traceable`; by default the devices' own.
+    """
+    platform = platform or devices[0].platform
+    with steps.traceable(case, devices, platform) as (step, arguments):
         traced = step.trace(*arguments)
         start = time.perf_counter()
         program = traced.lower().compile()
         seconds = time.perf_counter() - start
     costs = program.cost_analysis()
     return Figures(
-        operations.count(operations.needed(traced.jaxpr)).total(),
+        operations.count(traced.jaxpr).total(),
         costs["flops"],
         costs["bytes accessed"],
         steps.memory(program),
-        # The loop with collectives is the climb.
-        hlo.collectives(program.as_text(), case.steps or math.nan),
+        hlo.collectives(program.as_text()),
         steps.weights(case),
         seconds,
     )

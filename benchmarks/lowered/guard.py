@@ -1,10 +1,10 @@
 """What a compiled step must cost, without a clock."""
 
 OPERATIONS = 0.01  # How far from n + 1 plain gradients, relative.
-MEMORY = 1.02  # From n = 1 on, the largest ratio to n = 1.
+MEMORY = 1.02  # From n = 2 on, the largest ratio to fewer steps.
 
 
-def faults(case, devices, figures, plain, one):
+def faults(case, devices, figures, plain, fewer=None):
     """Returns what is wrong with a compiled step of SAM, a list of strings.
 
     Args:
@@ -12,7 +12,8 @@ def faults(case, devices, figures, plain, one):
         devices: Int, their number.
         figures: Its `compiler.Figures`.
         plain: The figures of plain Keras, on as many devices.
-        one: The figures with one ascent step, likewise; None if unknown.
+        fewer: The figures with fewer ascent steps, but at least two, likewise;
+            None if unknown.
     """
     found = []
     ratio = figures.flops / plain.flops / case.gradients
@@ -21,11 +22,11 @@ def faults(case, devices, figures, plain, one):
             f"operations: {ratio:.3f} times those of {case.gradients} plain "
             "gradients"
         )
-    # From the second step on the climb keeps where it has come to, a copy of
-    # the weights.
-    if one and figures.memory > MEMORY * one.memory + 4 * one.weights:
+    # Not to n = 1: it has no loop, and need not keep where the climb is.
+    if fewer and figures.memory > MEMORY * fewer.memory:
         found.append(
-            f"memory: {figures.memory / one.memory:.3f} times that of n=1"
+            f"memory: {figures.memory / fewer.memory:.3f} times the memory at "
+            "fewer steps"
         )
     if devices > 1:
         found += _of_collectives(case, figures, plain)

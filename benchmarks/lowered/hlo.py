@@ -60,20 +60,18 @@ def _named(operations, stablehlo):
     }
 
 
-def collectives(text, rounds=math.nan):
+def collectives(text):
     """Returns the `Collective`s of a compiled program, a list.
 
     Args:
         text: The program, as HLO text.
-        rounds: Int, how often a loop runs that does not say it, as the loops
-            of TPUs do not.
 
     Raises:
         ValueError: If there is a collective in a loop that does not say how
-            often it runs, and `rounds` does not either.
+            often it runs.
     """
     computations = _computations(text)
-    times = _times(computations, rounds)
+    times = _times(computations)
     found = []
     kinds = "|".join(COLLECTIVES)
     for name, lines in computations.items():
@@ -113,7 +111,7 @@ def _computations(text):
     return found
 
 
-def _times(computations, rounds):
+def _times(computations):
     """Returns how often each computation runs, a Counter; NaN if unknown."""
     calls = collections.defaultdict(list)
     for caller, lines in computations.items():
@@ -123,7 +121,7 @@ def _times(computations, rounds):
                 r"(\{[^}]*\}|%?[\w.-]+)",
                 line,
             ):
-                times = _trips(line, rounds) if kind == "body" else 1
+                times = _trips(line, computations) if kind == "body" else 1
                 for name in re.findall(r"%?([\w.-]+)", names):
                     calls[name].append((caller, times))
     found = collections.Counter(ENTRY=1)
@@ -138,6 +136,18 @@ def _times(computations, rounds):
     return found
 
 
-def _trips(line, rounds):
+def _trips(line, computations):
+    """Returns how often a loop runs; NaN if it does not say so.
+
+    Not all compilers note it. Loops of JAX count from 0 while less than a
+    constant.
+    """
     known = re.search(r'known_trip_count"?:\{"?n"?:"?(\d+)', line)
-    return int(known[1]) if known else rounds
+    if known:
+        return int(known[1])
+    condition = re.search(r"condition=%?([\w.-]+)", line)
+    text = "\n".join(computations.get(condition and condition[1], []))
+    bounds = re.findall(r"s32\[\]\S* constant\((\d+)\)", text)
+    if len(bounds) == 1 and "direction=LT" in text:
+        return int(bounds[0])
+    return math.nan

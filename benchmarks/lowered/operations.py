@@ -3,21 +3,7 @@
 import collections
 import math
 
-from jax.interpreters import partial_eval
-
 PRODUCTS = ("dot_general", "conv_general_dilated")
-
-
-def needed(jaxpr):
-    """Returns a program without what no result needs, as compilers make it.
-
-    Args:
-        jaxpr: Closed jaxpr.
-    """
-    program, _ = partial_eval.dce_jaxpr(
-        jaxpr.jaxpr, [True] * len(jaxpr.jaxpr.outvars), instantiate=True
-    )
-    return program
 
 
 def count(jaxpr):
@@ -25,7 +11,8 @@ def count(jaxpr):
 
     All else is a few operations a number, and bound by memory. An operation in
     a loop counts as often as the loop runs. Of the branches of a conditional
-    the largest counts.
+    the largest counts. What no result needs counts as nothing: compilers leave
+    it out.
 
     Args:
         jaxpr: Jaxpr, closed or not.
@@ -37,7 +24,7 @@ def count(jaxpr):
         ValueError: If a loop has no fixed length.
     """
     total = collections.Counter()
-    for equation in getattr(jaxpr, "jaxpr", jaxpr).eqns:
+    for equation in _needed(getattr(jaxpr, "jaxpr", jaxpr)):
         name = equation.primitive.name
         if name in PRODUCTS:
             total[name] += _FLOPS[name](equation)
@@ -55,6 +42,16 @@ def count(jaxpr):
                 for key, number in found.items():
                     total[key] += times * number
     return total
+
+
+def _needed(jaxpr):
+    """Returns the equations that the results of a program need."""
+    needed, found = {id(v) for v in jaxpr.outvars}, []
+    for equation in reversed(jaxpr.eqns):
+        if equation.effects or needed & {id(v) for v in equation.outvars}:
+            found.append(equation)
+            needed |= {id(v) for v in equation.invars}
+    return found
 
 
 def _times(equation):

@@ -15,7 +15,6 @@ from jax.sharding import PartitionSpec
 import keras_sam
 from benchmarks import networks
 from keras_sam import descents
-from keras_sam._backend import control_flow
 
 POLICIES = ("float32", "mixed_bfloat16")
 
@@ -97,17 +96,17 @@ def state(trained):
 
 
 @contextlib.contextmanager
-def traceable(case, devices):
+def traceable(case, devices, platform):
     """Gives (function, arguments) of a step, under the devices' distribution.
 
-    The climb is a loop, as on these devices. (The process has CPUs alone, where
-    it would be unrolled.) The function is jitted and overwrites its first
-    argument, as in `fit`. The arguments are shapes, with the places that the
-    values would have.
+    The function is jitted and overwrites its first argument, as in `fit`. The
+    arguments are shapes, with the places that the values would have.
 
     Args:
         case: `Case`.
         devices: List of devices that share a batch.
+        platform: What they are taken for: "cpu", where climbs are unrolled, or
+            "tpu" or "gpu", where they are loops.
     """
     trained = model(case)
     described = keras.distribution.DeviceMesh(
@@ -135,11 +134,10 @@ def traceable(case, devices):
     keras.distribution.set_distribution(
         keras.distribution.DataParallel(described) if len(devices) > 1 else None
     )
-    unrolled, control_flow.loops = control_flow.loops, lambda: True
     try:
-        yield step, (values, batch)
+        with jax.default_device(platform):
+            yield step, (values, batch)
     finally:
-        control_flow.loops = unrolled
         keras.distribution.set_distribution(None)
 
 
