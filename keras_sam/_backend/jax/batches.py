@@ -21,6 +21,15 @@ def tensor(array):
     return array if keras.ops.is_tensor(array) else np.asarray(array)
 
 
+def floats_as(array, dtype):
+    """Returns an array of floats in a dtype, others as they are."""
+    if not keras.backend.is_float_dtype(
+        keras.backend.standardize_dtype(array.dtype)
+    ):
+        return array
+    return array.astype(dtype)
+
+
 def check(needs, batch):
     """Checks that all tensors of a batch have the examples as first axis.
 

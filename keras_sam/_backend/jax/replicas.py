@@ -46,11 +46,6 @@ def strategic():
     return _axis() is not None
 
 
-def has_own(strategy):
-    """Whether a distribution is set."""
-    return strategy is not None
-
-
 def count():
     """Returns 1: Keras does not divide losses by the number of devices."""
     return 1

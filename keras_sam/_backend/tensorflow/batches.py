@@ -26,6 +26,13 @@ def tensor(array):
     return tf.sparse.reorder(tf.SparseTensor(indices, array.data, array.shape))
 
 
+def floats_as(array, dtype):
+    """Returns an array of floats in a dtype, others as they are."""
+    if not tf.as_dtype(array.dtype).is_floating:
+        return array
+    return tf.cast(array, dtype)
+
+
 def check(needs, batch):
     """Checks that all tensors of a batch have the examples as first axis.
 

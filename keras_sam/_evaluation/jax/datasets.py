@@ -12,6 +12,7 @@ from keras import tree
 
 from keras_sam import _validation
 from keras_sam._backend.jax import batches as rows_of
+from keras_sam._evaluation import arrays
 from keras_sam._evaluation import preparation
 
 
@@ -80,7 +81,7 @@ def batches(
 
     def read() -> Iterator[Any]:
         for batch in x:
-            yield _packed(tree.map_structure(_numpy, batch))
+            yield arrays.without_last_nones(tree.map_structure(_numpy, batch))
 
     return Batches(read, len(x))
 
@@ -89,21 +90,13 @@ def _has_batches(x: Any) -> bool:
     """Whether `x` is a collection of batches, and not arrays."""
     if isinstance(x, keras.utils.PyDataset) or hasattr(x, "as_numpy_iterator"):
         return True
-    arrays = isinstance(x, (dict, list, tuple)) or hasattr(x, "shape")
-    return not arrays and isinstance(x, Iterable) and hasattr(x, "__len__")
+    is_array = isinstance(x, (dict, list, tuple)) or hasattr(x, "shape")
+    return not is_array and isinstance(x, Iterable) and hasattr(x, "__len__")
 
 
 def _of_arrays(x: Any, y: Any, sample_weight: Any, batch_size: int) -> Batches:
-    data = _arrays(_packed((x, y, sample_weight)))
-    sizes = {a.shape[0] for a in tree.flatten(data) if a is not None}
-    if len(sizes) > 1:
-        raise ValueError(
-            "`x`, `y` and `sample_weight` must hold equally many examples. "
-            f"Received: {sorted(sizes)}"
-        )
-    if not sizes or 0 in sizes:
-        raise ValueError("There must be data. Received no example")
-    (size,) = sizes
+    data = arrays.of_fit(x, y, sample_weight)
+    size = next(a.shape[0] for a in tree.flatten(data) if a is not None)
 
     def read() -> Iterator[Any]:
         for start in range(0, size, batch_size):
@@ -114,36 +107,6 @@ def _of_arrays(x: Any, y: Any, sample_weight: Any, batch_size: int) -> Batches:
             )
 
     return Batches(read, math.ceil(size / batch_size))
-
-
-def _packed(batch: Any) -> Any:
-    """Returns (x, y, sample_weight) up to the last one that is not None."""
-    if not isinstance(batch, (list, tuple)):
-        return batch
-    data = tuple(batch)
-    while data[-1] is None and len(data) > 1:
-        data = data[:-1]
-    return data
-
-
-def _arrays(data: Any) -> Any:
-    if isinstance(data, dict):
-        return {key: _arrays(value) for key, value in data.items()}
-    if isinstance(data, (list, tuple)):
-        return tuple(_arrays(value) for value in data)
-    if data is None:
-        return None
-    if not len(getattr(data, "shape", ())):
-        raise TypeError(
-            "The data must be arrays, a `tf.data.Dataset` of batches or a "
-            f"`keras.utils.PyDataset`. Received: {data!r}"
-        )
-    array = rows_of.tensor(data)
-    if not keras.backend.is_float_dtype(
-        keras.backend.standardize_dtype(array.dtype)
-    ):
-        return array
-    return array.astype(keras.config.floatx())
 
 
 def _numpy(value: Any) -> Any:
@@ -163,7 +126,7 @@ def _of_python(x: keras.utils.PyDataset) -> Batches:
         for i in range(number):
             yield tree.map_structure(
                 lambda v: None if v is None else rows_of.tensor(v),
-                _packed(x[i]),
+                arrays.without_last_nones(x[i]),
             )
 
     return Batches(read, number)

@@ -10,6 +10,7 @@ from keras import tree
 
 from keras_sam import _validation
 from keras_sam._backend.tensorflow import batches as rows_of
+from keras_sam._evaluation import arrays
 from keras_sam._evaluation import preparation
 
 
@@ -58,55 +59,20 @@ def batches(
 def _of_arrays(
     x: Any, y: Any, sample_weight: Any, batch_size: int
 ) -> tf.data.Dataset:
-    data = _arrays(_without_last_nones((x, y, sample_weight)))
-    sizes = {a.shape[0] for a in tree.flatten(data) if a is not None}
-    if len(sizes) > 1:
-        raise ValueError(
-            "`x`, `y` and `sample_weight` must hold equally many examples. "
-            f"Received: {sorted(sizes)}"
-        )
-    if not sizes or 0 in sizes:
-        raise ValueError("There must be data. Received no example")
+    data = arrays.of_fit(x, y, sample_weight)
     # A data set cannot hold None, for example targets that are None although
     # there are sample weights.
     flat = tree.flatten(data)
     components = tuple(array for array in flat if array is not None)
 
-    def pack(*arrays: Any) -> Any:
-        rest = iter(arrays)
+    def pack(*examples: Any) -> Any:
+        rest = iter(examples)
         return tree.pack_sequence_as(
             data, [None if item is None else next(rest) for item in flat]
         )
 
     slices = tf.data.Dataset.from_tensor_slices(components)
     return slices.batch(batch_size).map(pack)
-
-
-def _without_last_nones(batch: Any) -> tuple:
-    """Returns (x, y, sample_weight) up to the last one that is not None."""
-    data = tuple(batch)
-    while data[-1] is None and len(data) > 1:
-        data = data[:-1]
-    return data
-
-
-def _arrays(data: Any) -> Any:
-    # Lists become tuples: TensorFlow takes a list of arrays for one array.
-    if isinstance(data, dict):
-        return {key: _arrays(value) for key, value in data.items()}
-    if isinstance(data, (list, tuple)):
-        return tuple(_arrays(value) for value in data)
-    if data is None:
-        return None
-    if not len(getattr(data, "shape", ())):
-        raise TypeError(
-            "The data must be arrays, a `tf.data.Dataset` of batches or a "
-            f"`keras.utils.PyDataset`. Received: {data!r}"
-        )
-    array = rows_of.tensor(data)
-    if not tf.as_dtype(array.dtype).is_floating:
-        return array
-    return tf.cast(array, keras.config.floatx())
 
 
 def _of_python(x: keras.utils.PyDataset) -> tf.data.Dataset:
@@ -118,9 +84,7 @@ def _of_python(x: keras.utils.PyDataset) -> tf.data.Dataset:
 
     def read() -> Iterator[Any]:
         for i in range(number):
-            batch = x[i]
-            if isinstance(batch, (list, tuple)):
-                batch = _without_last_nones(batch)
+            batch = arrays.without_last_nones(x[i])
             yield tree.map_structure(rows_of.tensor, batch)
 
     signature = tree.map_structure(_spec, next(read()))
