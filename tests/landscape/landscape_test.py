@@ -232,6 +232,7 @@ def test_floats_are_those_of_the_model():
     np.testing.assert_allclose(at.loss(at.params), expected, rtol=1e-6)
 
 
+@testing.TENSORFLOW  # Keras's StringLookup needs it.
 def test_strings():
     layer = keras.layers.StringLookup(
         vocabulary=["a", "b"], output_mode="one_hot"
