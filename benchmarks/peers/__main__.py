@@ -58,9 +58,9 @@ ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",
     # Otherwise glibc gives memory back to Linux after each step of JAX. The next
     # step then waits for new pages, as long as a gradient of the cnn takes.
+    "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(2**34),
     "MALLOC_TRIM_THRESHOLD_": str(2**34),
-    "MALLOC_TOP_PAD_": str(2**28),
 }
 
 flags.DEFINE_multi_enum(
