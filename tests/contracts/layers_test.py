@@ -24,7 +24,6 @@ LIBRARY = pathlib.Path(keras_sam.__file__).parent
 # Rooms of one level must not import each other.
 LEVELS = [
     {
-        "_backend.variables",
         "_keras_internals",
         "_names",
         "_private_names",
