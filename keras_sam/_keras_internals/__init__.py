@@ -4,9 +4,9 @@ No other file names an attribute of Keras that begins with an underscore, or a
 module of `keras.src`; `tests/contracts/layers_test.py` looks for that. Where a
 docstring says "Read in Keras 3.14 and 3.15", the sources of these versions
 have the name, with the meaning that the function gives it.
-`tests/keras_internals_test.py` tests the meaning, and `make test-newest` tests
-it in a nightly of 3.16, which has the same names. A Keras without the name is
-an error that says so.
+`tests/keras_internals/` tests the meaning, and `make test-newest` tests it in a
+nightly of 3.16, which has the same names. A Keras without the name is an error
+that says so.
 """
 
 from keras_sam._keras_internals.compiled import (
