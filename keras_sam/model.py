@@ -23,6 +23,8 @@ from keras_sam._training import radius_weight
 from keras_sam._training import saving
 from keras_sam._training import strategies
 from keras_sam._training import trainer
+from keras_sam._training.arguments import Argument
+from keras_sam._training.arguments import Radius
 from keras_sam.cadences import Every
 from keras_sam.descents import Last
 from keras_sam.directions import Normalized
@@ -32,46 +34,6 @@ __all__ = ["SharpnessAwareMinimization"]
 Number: TypeAlias = (
     float | keras.optimizers.schedules.LearningRateSchedule | radii.Settable
 )
-
-
-class _Argument:
-    """An argument of the wrapper, as a read-only attribute."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, sam: Any, owner: type | None = None) -> Any:
-        if sam is None:
-            return self
-        if self._name not in vars(sam):
-            raise AttributeError(self._name)
-        return vars(sam)[self._name]
-
-    def __set__(self, sam: Any, value: Any) -> None:
-        raise AttributeError(
-            f"`{self._name}` is fixed when a model is wrapped. Wrap the model "
-            f"again: SharpnessAwareMinimization(sam.model, {self._name}=...). "
-            "For a radius that changes during training, give `rho` a "
-            "`keras.optimizers.schedules.LearningRateSchedule`, or "
-            "`keras_sam.radii.Settable(0.05)`, which can be set. "
-            f"Received: {value!r}"
-        )
-
-
-class _Radius(_Argument):
-    """The radius: it can be set where it is a `radii.Settable`."""
-
-    def __get__(self, sam: Any, owner: type | None = None) -> Any:
-        held = super().__get__(sam, owner)
-        settable = isinstance(held, radius_weight.RadiusWeight)
-        return float(held) if settable else held
-
-    def __set__(self, sam: Any, value: Any) -> None:
-        held = super().__get__(sam)
-        if isinstance(held, radius_weight.RadiusWeight):
-            held.assign(value)
-        else:
-            super().__set__(sam, value)
 
 
 @_registration.exported
@@ -286,20 +248,20 @@ class SharpnessAwareMinimization(trainer.Trainer, saving.Saving):
         row = recipes.RECIPES[recipes.find(recipe)]
         return cls(model, **{**row.arguments, **arguments})
 
-    rho = _Radius()
-    num_batch_splits = _Argument()
-    ascent_steps = _Argument()
-    radius = _Argument()
-    direction = _Argument()
-    descent = _Argument()
-    cadence = _Argument()
-    start = _Argument()
-    ascent_samples = _Argument()
-    descent_samples = _Argument()
-    perturb = _Argument()
-    sync_perturbations = _Argument()
-    track = _Argument()
-    xla = _Argument()
+    rho = Radius()
+    num_batch_splits = Argument()
+    ascent_steps = Argument()
+    radius = Argument()
+    direction = Argument()
+    descent = Argument()
+    cadence = Argument()
+    start = Argument()
+    ascent_samples = Argument()
+    descent_samples = Argument()
+    perturb = Argument()
+    sync_perturbations = Argument()
+    track = Argument()
+    xla = Argument()
 
     @_keras_internals.default_build
     def build(self, input_shape: Any) -> None:
@@ -340,7 +302,7 @@ class SharpnessAwareMinimization(trainer.Trainer, saving.Saving):
         """
         super().__init_subclass__(**kwargs)
         for name in methods.Method().arguments():
-            if not isinstance(inspect.getattr_static(cls, name), _Argument):
+            if not isinstance(inspect.getattr_static(cls, name), Argument):
                 raise TypeError(
                     f"`{cls.__name__}.{name}` must have another name: training "
                     f"takes the argument `{name}`, whatever the attribute "

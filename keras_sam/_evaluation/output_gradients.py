@@ -82,9 +82,7 @@ def of_loss(evaluator, params, y_pred, batch, loss=None):
 
 
 def _is_float(tensor):
-    return keras.backend.is_float_dtype(
-        keras.backend.standardize_dtype(tensor.dtype)
-    )
+    return keras.backend.is_float_dtype(tensor.dtype)
 
 
 def _scalar(value):

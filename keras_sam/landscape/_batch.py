@@ -10,6 +10,7 @@ from keras_sam._algorithm import selection
 from keras_sam._algorithm.objective import Objective
 from keras_sam._algorithm.objective import scalar
 from keras_sam._evaluation import batch_means
+from keras_sam._evaluation.base_batch_means import Part
 from keras_sam._types import Batch
 from keras_sam._types import Point
 
@@ -38,16 +39,14 @@ class Patch(Losses):
 
     Args:
         means: `batch_means.BatchMeans` of the data set.
-        part: `batch_means.Part`, the batch.
+        part: `Part`, the batch.
 
     Attributes:
         index: Int, the index of the batch in the data set.
         size: Int, the number of its examples.
     """
 
-    def __init__(
-        self, means: batch_means.BatchMeans, part: batch_means.Part
-    ) -> None:
+    def __init__(self, means: batch_means.BatchMeans, part: Part) -> None:
         self.index = part.index
         self.size = self.examples = part.size
         # Each batch has random draws of its own.

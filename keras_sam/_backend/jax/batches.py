@@ -3,8 +3,6 @@
 Shapes are known while JAX traces a function, so sizes are ints.
 """
 
-import functools
-
 import keras
 import numpy as np
 from jax import numpy as jnp
@@ -12,6 +10,7 @@ from jax.experimental import sparse
 from keras import tree
 
 from keras_sam import _keras_internals
+from keras_sam._backend import examples
 
 
 def tensor(array):
@@ -23,9 +22,7 @@ def tensor(array):
 
 def floats_as(array, dtype):
     """Returns an array of floats in a dtype, others as they are."""
-    if not keras.backend.is_float_dtype(
-        keras.backend.standardize_dtype(array.dtype)
-    ):
+    if not keras.backend.is_float_dtype(array.dtype):
         return array
     return array.astype(dtype)
 
@@ -41,20 +38,15 @@ def check(needs, batch):
         ValueError: If the shapes differ in the first axis, or lack it, or if a
             tensor is sparse.
     """
-    tensors = [t for t in tree.flatten(_examples(batch)) if t is not None]
+    tensors = examples.tensors(batch)
     sizes = {static(t) for t in tensors}
     if len(sizes) > 1 or None in sizes:
-        raise ValueError(
-            f"{needs} needs inputs, targets and sample weights whose first "
-            "axis is that of the examples, with equally many examples. Graphs "
-            "that are joined to one, for example, do not have it. Received: "
-            f"{described(_examples(batch))}"
-        )
+        raise examples.error(needs, described(examples.of(batch)))
     if not all(map(is_dense, tensors)):
         raise ValueError(
             f"{needs} needs dense tensors on the JAX backend. Make sparse "
             "inputs dense, or train on the TensorFlow backend. Received: "
-            f"{described(_examples(batch))}"
+            f"{described(examples.of(batch))}"
         )
 
 
@@ -88,11 +80,7 @@ def dense_parts(structure):
     """Returns (the float tensors, function that puts others in their place)."""
     flat = tree.flatten(structure)
     floats = [
-        i
-        for i, t in enumerate(flat)
-        if keras.backend.is_float_dtype(
-            keras.backend.standardize_dtype(t.dtype)
-        )
+        i for i, t in enumerate(flat) if keras.backend.is_float_dtype(t.dtype)
     ]
 
     def packed(tensors):
@@ -120,44 +108,19 @@ def described(structure):
 def take(batch, indices):
     """Returns the `Batch` of the examples at the given indices."""
     indices = jnp.asarray(indices)
-    return _selected(batch, lambda tensor: jnp.take(tensor, indices, 0))
+    return examples.selected(batch, lambda t: jnp.take(t, indices, 0))
 
 
 def part(batch, start, stop):
     """Returns the `Batch` of the examples from `start` to before `stop`."""
-    return _selected(batch, lambda tensor: tensor[start:stop])
+    return examples.selected(batch, lambda t: t[start:stop])
 
 
 def first(structure, number):
     """Returns the first rows of all tensors of a structure."""
-    select = functools.partial(_with_mask, select=lambda t: t[:number])
-    return tree.map_structure(select, structure)
+    return examples.rows(structure, lambda t: t[:number])
 
 
 def concatenate(*tensors):
     """Returns the rows of several tensors, and of their masks, as one."""
-    result = jnp.concatenate(tensors, 0)
-    masks = [_keras_internals.mask(tensor) for tensor in tensors]
-    if masks[0] is not None:
-        _keras_internals.set_mask(result, jnp.concatenate(masks, 0))
-    return result
-
-
-def _examples(batch):
-    return batch.x, batch.y, batch.sample_weight
-
-
-def _selected(batch, select):
-    x, y, sample_weight = tree.map_structure(
-        functools.partial(_with_mask, select=select), _examples(batch)
-    )
-    return batch._replace(x=x, y=y, sample_weight=sample_weight)
-
-
-def _with_mask(tensor, select):
-    if tensor is None:
-        return None
-    rows = select(tensor)
-    mask = _keras_internals.mask(tensor)
-    _keras_internals.set_mask(rows, _with_mask(mask, select))
-    return rows
+    return examples.joined(tensors, lambda parts: jnp.concatenate(parts, 0))

@@ -4,7 +4,7 @@ Compiled evaluations within a step that is not compiled are not offered: each
 step would trace and compile them anew.
 """
 
-from keras_sam import _keras_internals
+from keras_sam._backend import xla_layers
 
 
 def compiles(xla, model):
@@ -45,16 +45,8 @@ def compiles_alone(xla, model):
     """
     if model.run_eagerly:
         return False
-    if xla is True and not _keras_internals.supports_jit(model):
-        layers = [
-            f"{layer.name!r} (a {type(layer).__name__})"
-            for layer in _keras_internals.layers(model)
-            if not layer.supports_jit
-        ]
-        raise ValueError(
-            "`xla=True` needs layers that XLA can compile. Received a model "
-            f"with layers that have `supports_jit=False`: {', '.join(layers)}"
-        )
+    if xla is True:
+        xla_layers.check(model)
     return model.jit_compile if xla == "auto" else xla
 
 

@@ -76,7 +76,7 @@ def reduced(operation, tensors):
     chosen = [
         i
         for i, tensor in enumerate(tensors)
-        if operation != "mean" or _is_float(tensor)
+        if operation != "mean" or keras.backend.is_float_dtype(tensor.dtype)
     ]
     # One call: XLA then moves all tensors by one collective.
     found = function([tensors[i] for i in chosen], axis)
@@ -128,9 +128,3 @@ def is_chief(strategy):
 
 def _axis():
     return getattr(_here, "axis", None)
-
-
-def _is_float(tensor):
-    return keras.backend.is_float_dtype(
-        keras.backend.standardize_dtype(tensor.dtype)
-    )

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import tree
 
 from keras_sam import _keras_internals
+from keras_sam._backend import examples
 
 
 def tensor(array):
@@ -46,19 +47,14 @@ def check(needs, batch):
     Raises:
         ValueError: If the static shapes differ in the first axis, or lack it.
     """
-    tensors = [t for t in tree.flatten(_examples(batch)) if t is not None]
-    message = (
-        f"{needs} needs inputs, targets and sample weights whose first axis is "
-        "that of the examples, with equally many examples. Graphs that are "
-        "joined to one, for example, do not have it. Received: "
-        f"{described(_examples(batch))}"
-    )
+    tensors = examples.tensors(batch)
+    error = examples.error(needs, described(examples.of(batch)))
     known = {static(t) for t in tensors} - {None}
     if len(known) > 1 or any(t.shape == () for t in tensors):
-        raise ValueError(message)
+        raise error
     if any(static(t) is None for t in tensors):
         sizes = tf.stack([tf.cast(_size(t), "int32") for t in tensors])
-        tf.debugging.assert_equal(sizes, sizes[0], message)
+        tf.debugging.assert_equal(sizes, sizes[0], str(error))
 
 
 def size(batch):
@@ -128,31 +124,27 @@ def described(structure):
 
 def take(batch, indices):
     """Returns the `Batch` of the examples at the given indices."""
-    return _selected(batch, functools.partial(_gathered, indices=indices))
+    select = functools.partial(_gathered, indices=indices)
+    return examples.selected(batch, select)
 
 
 def part(batch, start, stop):
     """Returns the `Batch` of the examples from `start` to before `stop`."""
-    return _selected(batch, functools.partial(_sliced, start=start, stop=stop))
+    select = functools.partial(_sliced, start=start, stop=stop)
+    return examples.selected(batch, select)
 
 
 def first(structure, number):
     """Returns the first rows of all tensors of a structure."""
     select = functools.partial(_sliced, start=0, stop=number)
-    return tree.map_structure(
-        functools.partial(_with_mask, select=select), structure
-    )
+    return examples.rows(structure, select)
 
 
 def concatenate(*tensors):
     """Returns the rows of several tensors, and of their masks, as one."""
     if isinstance(tensors[0], tf.SparseTensor):
         return tf.sparse.concat(0, list(tensors))
-    result = tf.concat(tensors, 0)
-    masks = [_keras_internals.mask(tensor) for tensor in tensors]
-    if masks[0] is not None:
-        _keras_internals.set_mask(result, tf.concat(masks, 0))
-    return result
+    return examples.joined(tensors, lambda parts: tf.concat(parts, 0))
 
 
 def _size(tensor):
@@ -161,26 +153,6 @@ def _size(tensor):
     if isinstance(tensor, tf.SparseTensor):
         return tensor.dense_shape[0]
     return tf.shape(tensor)[0]
-
-
-def _examples(batch):
-    return batch.x, batch.y, batch.sample_weight
-
-
-def _selected(batch, select):
-    x, y, sample_weight = tree.map_structure(
-        functools.partial(_with_mask, select=select), _examples(batch)
-    )
-    return batch._replace(x=x, y=y, sample_weight=sample_weight)
-
-
-def _with_mask(tensor, select):
-    if tensor is None:
-        return None
-    rows = select(tensor)
-    mask = _keras_internals.mask(tensor)
-    _keras_internals.set_mask(rows, _with_mask(mask, select))
-    return rows
 
 
 def _sliced(tensor, start, stop):

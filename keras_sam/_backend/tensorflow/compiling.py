@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from keras_sam import _keras_internals
+from keras_sam._backend import xla_layers
 from keras_sam._backend.tensorflow import replicas
 
 
@@ -26,7 +27,7 @@ def compiles(xla, model):
     if model.run_eagerly or by_strategy():
         return False
     if xla is True:
-        _check(model)
+        xla_layers.check(model)
     if xla != "auto":
         return xla
     if model.jit_compile is None:
@@ -64,18 +65,3 @@ def by_strategy():
 def accelerated():
     """Whether TensorFlow has another device than CPUs."""
     return any(d.device_type != "CPU" for d in tf.config.list_logical_devices())
-
-
-def _check(model):
-    layers = [
-        f"{layer.name!r} (a {type(layer).__name__})"
-        for layer in _keras_internals.layers(model)
-        if not layer.supports_jit
-    ]
-    if layers:
-        raise ValueError(
-            "`xla=True` needs layers that XLA can compile. Wrap the model with "
-            '`xla="auto"`, or change the layers: an LSTM or GRU takes '
-            "`use_cudnn=False`. Received a model with layers that have "
-            f"`supports_jit=False`: {', '.join(layers)}"
-        )

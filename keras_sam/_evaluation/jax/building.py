@@ -7,9 +7,8 @@ the loss, once, on shapes alone.
 
 import jax
 import keras
-from keras import tree
 
-from keras_sam import _keras_internals
+from keras_sam._evaluation import first_call
 from keras_sam._evaluation.jax.scope import Scope
 
 
@@ -23,20 +22,10 @@ def build(model, data, training=True, optimizer=True, metrics=False):
         optimizer: Bool, whether to build the optimizer, too.
         metrics: Bool, whether to build the metrics in any case.
     """
-    data = keras.utils.unpack_x_y_sample_weight(data)
-    if metrics or not _is_built(model, data):
+    if metrics or not first_call.is_built(model, data):
         _call(model, data, training, metrics or optimizer)
     if optimizer and model.optimizer and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
-
-
-def _is_built(model, data):
-    _, y, _ = data
-    # The loss of a single output has no variables.
-    has_loss = not tree.is_nested(y) or _keras_internals.has_loss_built(model)
-    return has_loss and all(
-        layer.built for layer in _keras_internals.layers(model)
-    )
 
 
 def _call(model, data, training, metrics):
@@ -44,36 +33,16 @@ def _call(model, data, training, metrics):
 
     def called(x, y, sample_weight):
         with _Dropping():
-            y_pred = model(x, training=training)
-            _keras_internals.compute_loss(
-                model,
-                x=x,
-                y=y,
-                y_pred=y_pred,
-                sample_weight=sample_weight,
-                training=training,
-            )
-            if metrics:
-                model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+            first_call.call(model, x, y, sample_weight, training, metrics)
 
     # New variables get their values at the end of the outer scope, where
     # nothing is traced.
     with keras.StatelessScope():
-        jax.eval_shape(called, *data)
+        jax.eval_shape(called, *keras.utils.unpack_x_y_sample_weight(data))
 
 
-class _Dropping(Scope):
+class _Dropping(first_call.Values, Scope):
     """Drops all updates."""
 
     def __init__(self):
         super().__init__([])
-        self._looks_up = False
-
-    def get_current_value(self, variable):
-        value = super().get_current_value(variable)
-        # Regularizers ask the scope, and not the variable, for a value.
-        if value is None and not self._looks_up:
-            self._looks_up = True
-            value = variable.value  # This asks the scope once more.
-            self._looks_up = False
-        return value

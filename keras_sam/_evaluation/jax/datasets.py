@@ -12,7 +12,7 @@ from keras import tree
 
 from keras_sam import _validation
 from keras_sam._backend.jax import batches as rows_of
-from keras_sam._evaluation import arrays
+from keras_sam._evaluation import fit_data
 from keras_sam._evaluation import preparation
 
 
@@ -66,11 +66,7 @@ def batches(
         y = sample_weight = None
     if not _has_batches(x):
         return _of_arrays(x, y, sample_weight, size)
-    if y is not None or sample_weight is not None:
-        raise ValueError(
-            "`y` and `sample_weight` must be None if `x` holds them. Received "
-            f"them, and `x` of type {type(x).__name__}"
-        )
+    fit_data.check_alone(x, y, sample_weight)
     if isinstance(x, keras.utils.PyDataset):
         return _of_python(x)
     if hasattr(x, "as_numpy_iterator"):
@@ -81,7 +77,7 @@ def batches(
 
     def read() -> Iterator[Any]:
         for batch in x:
-            yield arrays.without_last_nones(tree.map_structure(_numpy, batch))
+            yield fit_data.without_last_nones(tree.map_structure(_numpy, batch))
 
     return Batches(read, len(x))
 
@@ -95,7 +91,7 @@ def _has_batches(x: Any) -> bool:
 
 
 def _of_arrays(x: Any, y: Any, sample_weight: Any, batch_size: int) -> Batches:
-    data = arrays.of_fit(x, y, sample_weight)
+    data = fit_data.arrays(x, y, sample_weight)
     size = next(a.shape[0] for a in tree.flatten(data) if a is not None)
 
     def read() -> Iterator[Any]:
@@ -116,17 +112,13 @@ def _numpy(value: Any) -> Any:
 
 
 def _of_python(x: keras.utils.PyDataset) -> Batches:
-    number = x.num_batches
-    if number is None:
-        raise ValueError("`x` must end. Received an infinite PyDataset")
-    if number == 0:
-        raise ValueError("There must be data. Received a PyDataset of length 0")
+    number = fit_data.length(x)
 
     def read() -> Iterator[Any]:
         for i in range(number):
             yield tree.map_structure(
                 lambda v: None if v is None else rows_of.tensor(v),
-                arrays.without_last_nones(x[i]),
+                fit_data.without_last_nones(x[i]),
             )
 
     return Batches(read, number)

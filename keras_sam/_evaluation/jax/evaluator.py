@@ -8,19 +8,16 @@ import jax.numpy as jnp
 from keras import tree
 
 from keras_sam import _keras_internals
-from keras_sam._backend import variables
 from keras_sam._backend.jax import batches
 from keras_sam._backend.jax import values
 from keras_sam._evaluation import compiled_losses
+from keras_sam._evaluation.base_evaluator import BaseEvaluator
 from keras_sam._evaluation.jax.scope import Scope
 from keras_sam._types import Point
 
 
-class Evaluator:
+class Evaluator(BaseEvaluator):
     """Evaluates a model, and its gradient, at weights passed as tensors.
-
-    A call changes no variable. Each call starts from the state that it is
-    given. So calls with the same state have the same dropout mask.
 
     Args:
         model: `keras.Model`, built and compiled.
@@ -29,24 +26,6 @@ class Evaluator:
         training: Bool. True: the model is in training mode, and the optimizer
             scales its losses.
         sliced: Bool, ignored: gradients are dense.
-        once: Bool, whether a train step is a single evaluation.
-
-    Attributes:
-        model: The model.
-        params: List of the Keras variables that are trained by gradients.
-        overwritten: List of the other trainable variables. The "gradient" of
-            such a variable is its new value (float8 scales).
-        state: List of all other variables that a pass may update.
-        accumulators: Slice of `state` that holds the metrics, which add up over
-            examples.
-        updated: Set of ids of variables: what the last traced pass updates.
-        connected: List of True for each of `params`: JAX has zeros for the
-            gradient of a weight that the loss does not depend on.
-        hides_logits: Bool, whether an output of the last traced pass is made of
-            logits that Keras's losses take instead.
-        loss_scale: Float, or scalar tensor if the scale is dynamic.
-        loss_scaled: Bool, whether the optimizer scales losses and skips steps
-            that overflow.
         once: Bool, whether a train step is a single evaluation.
     """
 
@@ -60,27 +39,8 @@ class Evaluator:
         once=False,
     ):
         del replicas, sliced
-        self.params = variables.trained(model)
-        self.overwritten = [
-            v for v in model.trainable_variables if v.overwrite_with_gradient
-        ]
-        self.state = variables.unique(
-            [
-                *model.non_trainable_variables,
-                *variables.without_gradient(model),
-            ]
-        )
-        states = len(self.state)
-        self.state = variables.unique([*self.state, *model.metrics_variables])
-        self.accumulators = slice(states, len(self.state))
-        self.updated = set()
+        super().__init__(model, training, once)
         self.connected = [True] * len(self.params)
-        self.model = model
-        self.hides_logits = False
-        self.once = once
-        self.loss_scale = model.optimizer.scale_loss(1.0) if training else 1.0
-        self.loss_scaled = not isinstance(self.loss_scale, float)
-        self._training = training
         self._function = self._evaluate
         # JAX traces a function within `jit` once for all points of a climb.
         if compiled or not (once or model.run_eagerly or not model.jit_compile):

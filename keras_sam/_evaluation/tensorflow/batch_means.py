@@ -1,6 +1,5 @@
 """Losses of a model on batches of data, under the strategy of the model."""
 
-import dataclasses
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
@@ -14,9 +13,11 @@ from keras_sam._backend.tensorflow import batches
 from keras_sam._backend.tensorflow import compiling
 from keras_sam._backend.tensorflow import replicas
 from keras_sam._backend.tensorflow import values
+from keras_sam._evaluation.base_batch_means import BaseBatchMeans
+from keras_sam._evaluation.base_batch_means import Part
+from keras_sam._evaluation.base_batch_means import unpacked
 from keras_sam._evaluation.tensorflow import building
 from keras_sam._evaluation.tensorflow import evaluator
-from keras_sam._types import Batch
 
 # TensorFlow and Keras raise these errors if data do not fit a model.
 # Keras 3.16 asks targets that are None for their shape.
@@ -26,22 +27,7 @@ MISFITS = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Part:
-    """A batch of a data set.
-
-    Attributes:
-        index: Int, the index of the batch in the data set.
-        size: Int, the number of its examples, on all replicas.
-        data: The batch, in the form that the strategy gives it.
-    """
-
-    index: int
-    size: int
-    data: Any
-
-
-class BatchMeans:
+class BatchMeans(BaseBatchMeans):
     """Evaluates a model on batches, each as the mean over its examples.
 
     Args:
@@ -50,10 +36,6 @@ class BatchMeans:
         first: The first batch. It builds the model.
         training: Bool, whether the model is in training mode.
         xla: As for `SharpnessAwareMinimization`.
-
-    Attributes:
-        model: The model.
-        variables: List of the trained Keras variables.
     """
 
     def __init__(
@@ -64,18 +46,19 @@ class BatchMeans:
         training: bool,
         xla: bool | str,
     ) -> None:
-        self.model = model
         self._data = data
         self._strategy = model.distribute_strategy or replicas.current()
         with self._strategy.scope():
             building.build(model, first, training, optimizer=False)
-            self._evaluator = evaluator.Evaluator(
+            super().__init__(
                 model,
-                self._strategy.num_replicas_in_sync,
-                compiling.compiles(xla, model),
-                training,
+                evaluator.Evaluator(
+                    model,
+                    self._strategy.num_replicas_in_sync,
+                    compiling.compiles(xla, model),
+                    training,
+                ),
             )
-        self.variables = self._evaluator.params
         wrap = _as_it_is if model.run_eagerly else _in_a_graph
         loss, like_params = slice(0, 1), slice(1, None)
         self._losses = wrap(self._summed(self._loss, loss))
@@ -86,7 +69,6 @@ class BatchMeans:
         self._squares = wrap(self._summed(self._squared, like_params))
 
     def batches(self) -> Iterator[Part]:
-        """Yields a `Part` for each batch that has examples."""
         data = self._data
         if self._strategy.num_replicas_in_sync > 1:
             data = self._strategy.experimental_distribute_dataset(data)
@@ -95,38 +77,16 @@ class BatchMeans:
             if size:  # The data of one worker may end before another's.
                 yield Part(index, size, batch)
 
-    def evaluate(
-        self, part: Part, params: list, gradient: bool
-    ) -> tuple[Any, list]:
-        """Returns the mean loss, and its gradient.
-
-        The gradient is a list of tensors, empty if it is not requested.
-        """
-        function = self._gradients if gradient else self._losses
-        loss, *grads = self._mean(part, function(part.data, params))
-        return loss, grads
-
-    def hessian_vector_product(
-        self, part: Part, params: list, vector: list
+    def _called(
+        self,
+        function: Callable[..., list],
+        part: Part,
+        params: list,
+        *more: Any,
     ) -> list:
-        """Returns the Hessian of the mean loss times a list of tensors."""
-        return self._mean(part, self._products(part.data, params, vector))
-
-    def squared_gradients(
-        self, part: Part, params: list, examples: int
-    ) -> list:
-        """Returns the mean square of the gradients of single examples.
-
-        Args:
-            part: `Part`.
-            params: List of tensors.
-            examples: Int, the largest number of examples to use on a replica,
-                from the first on.
-        """
-        number = tf.convert_to_tensor(examples)
-        return self._mean(part, self._squares(part.data, params, number))
-
-    def _mean(self, part: Part, sums: list) -> list:
+        # TensorFlow would trace a function anew for another int.
+        more = tree.map_structure(tf.convert_to_tensor, more)
+        sums = function(part.data, params, *more)
         if self._strategy.num_replicas_in_sync == 1:
             return sums
         return [x / part.size for x in sums]
@@ -136,7 +96,7 @@ class BatchMeans:
         if replicas.tasks(self._strategy):
             sizes = self._strategy.run(_examples, (batch,))
             return int(self._strategy.reduce("SUM", sizes, axis=None))
-        inputs = tree.flatten(_unpacked(batch).x)
+        inputs = tree.flatten(unpacked(batch).x)
         first = next(value for value in inputs if value is not None)
         parts = self._strategy.experimental_local_results(first)
         return sum(int(ops.shape(part)[0]) for part in parts)
@@ -156,7 +116,7 @@ class BatchMeans:
         """
 
         def here(data: Any, params: list, *more: Any) -> list:
-            batch = _unpacked(data)
+            batch = unpacked(data)
             size = batches.size(batch)
             if isinstance(size, int) and size == 0:
                 # Keras cannot compute the loss of a batch with a static size
@@ -179,27 +139,6 @@ class BatchMeans:
 
         return summed
 
-    def _loss(self, state: list, batch: Batch, params: list) -> list:
-        return [self._evaluator(params, state, batch, gradient=False).loss]
-
-    def _loss_and_gradient(
-        self, state: list, batch: Batch, params: list
-    ) -> list:
-        point = self._evaluator(params, state, batch)
-        return [point.loss, *point.grads]
-
-    def _product(
-        self, state: list, batch: Batch, params: list, vector: list
-    ) -> list:
-        return self._evaluator.hessian_vector_product(
-            state, batch, params, vector
-        )
-
-    def _squared(
-        self, state: list, batch: Batch, params: list, examples: Any
-    ) -> list:
-        return self._evaluator.squared_gradients(state, batch, params, examples)
-
 
 def _times(size: Any, tensor: Any) -> Any:
     # A sum over many examples may overflow in float16.
@@ -213,12 +152,8 @@ def _zeros(params: list) -> list:
     return [loss, *(tf.zeros_like(param) for param in params)]
 
 
-def _unpacked(data: Any) -> Batch:
-    return Batch(*keras.utils.unpack_x_y_sample_weight(data))
-
-
 def _examples(data: Any) -> tf.Tensor:
-    return tf.convert_to_tensor(batches.size(_unpacked(data)))
+    return tf.convert_to_tensor(batches.size(unpacked(data)))
 
 
 def _as_it_is(function: Callable[..., list]) -> Callable[..., list]:

@@ -12,6 +12,7 @@ from keras import tree
 
 from keras_sam import _keras_internals
 from keras_sam._backend.tensorflow import tensorflow_internals
+from keras_sam._evaluation import first_call
 from keras_sam._evaluation.tensorflow import nested_functions
 
 
@@ -36,7 +37,7 @@ def build(model, data, training=True, optimizer=True, metrics=False):
     if not model.run_eagerly and not tf.config.functions_run_eagerly():
         with tensorflow_internals.scratch_graph():
             _call(model, _tensors(data), training, optimizer or metrics)
-    elif metrics or not _is_built(model, data):
+    elif metrics or not first_call.is_built(model, data):
         _call(model, data, training, metrics)
     if optimizer and not model.optimizer.built:
         with tf.init_scope():
@@ -48,33 +49,14 @@ def has_shapes(specs):
     return all(type(spec) in _PLACEHOLDERS for spec in tree.flatten(specs))
 
 
-def _is_built(model, data):
-    _, y, _ = keras.utils.unpack_x_y_sample_weight(data)
-    # The loss of a single output has no variables.
-    has_loss = not tree.is_nested(y) or _keras_internals.has_loss_built(model)
-    return has_loss and all(
-        layer.built for layer in _keras_internals.layers(model)
-    )
-
-
 def _call(model, data, training, metrics):
     """Calls a model, its loss and its metrics; drops all updates."""
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    data = keras.utils.unpack_x_y_sample_weight(data)
     with _Dropping(model):
-        y_pred = model(x, training=training)
-        _keras_internals.compute_loss(
-            model,
-            x=x,
-            y=y,
-            y_pred=y_pred,
-            sample_weight=sample_weight,
-            training=training,
-        )
-        if metrics:
-            model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+        first_call.call(model, *data, training, metrics)
 
 
-class _Dropping(keras.StatelessScope):
+class _Dropping(first_call.Values):
     """Drops all updates. New variables get their values at its end.
 
     Args:
@@ -85,18 +67,11 @@ class _Dropping(keras.StatelessScope):
         super().__init__(collect_losses=True)
         self._known = {id(variable) for variable in model.variables}
         self._graph = tf.compat.v1.get_default_graph()
-        self._looks_up = False
 
     def get_current_value(self, variable):
         if id(variable) in self._known:
             nested_functions.check_read(variable, self._graph)
-        # Regularizers ask the scope, and not the variable, for a value.
-        value = super().get_current_value(variable)
-        if value is None and not self._looks_up:
-            self._looks_up = True
-            value = variable.value  # This asks the scope once more.
-            self._looks_up = False
-        return value
+        return super().get_current_value(variable)
 
 
 _PLACEHOLDERS = {

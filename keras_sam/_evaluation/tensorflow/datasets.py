@@ -10,7 +10,7 @@ from keras import tree
 
 from keras_sam import _validation
 from keras_sam._backend.tensorflow import batches as rows_of
-from keras_sam._evaluation import arrays
+from keras_sam._evaluation import fit_data
 from keras_sam._evaluation import preparation
 
 
@@ -44,11 +44,7 @@ def batches(
         y = sample_weight = None
     if not isinstance(x, (tf.data.Dataset, keras.utils.PyDataset)):
         return _of_arrays(x, y, sample_weight, size)
-    if y is not None or sample_weight is not None:
-        raise ValueError(
-            "`y` and `sample_weight` must be None if `x` holds them. Received "
-            f"them, and `x` of type {type(x).__name__}"
-        )
+    fit_data.check_alone(x, y, sample_weight)
     if isinstance(x, keras.utils.PyDataset):
         x = _of_python(x)
     if x.cardinality() == tf.data.INFINITE_CARDINALITY:
@@ -59,7 +55,7 @@ def batches(
 def _of_arrays(
     x: Any, y: Any, sample_weight: Any, batch_size: int
 ) -> tf.data.Dataset:
-    data = arrays.of_fit(x, y, sample_weight)
+    data = fit_data.arrays(x, y, sample_weight)
     # A data set cannot hold None, for example targets that are None although
     # there are sample weights.
     flat = tree.flatten(data)
@@ -76,15 +72,11 @@ def _of_arrays(
 
 
 def _of_python(x: keras.utils.PyDataset) -> tf.data.Dataset:
-    number = x.num_batches
-    if number is None:
-        raise ValueError("`x` must end. Received an infinite PyDataset")
-    if number == 0:
-        raise ValueError("There must be data. Received a PyDataset of length 0")
+    number = fit_data.length(x)
 
     def read() -> Iterator[Any]:
         for i in range(number):
-            batch = arrays.without_last_nones(x[i])
+            batch = fit_data.without_last_nones(x[i])
             yield tree.map_structure(rows_of.tensor, batch)
 
     signature = tree.map_structure(_spec, next(read()))

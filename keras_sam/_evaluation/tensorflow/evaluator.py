@@ -12,6 +12,7 @@ from keras_sam._backend.tensorflow import batches
 from keras_sam._backend.tensorflow import rows
 from keras_sam._backend.tensorflow import values
 from keras_sam._evaluation import compiled_losses
+from keras_sam._evaluation.base_evaluator import BaseEvaluator
 from keras_sam._evaluation.tensorflow import assignments
 from keras_sam._evaluation.tensorflow import raw_variables
 from keras_sam._evaluation.tensorflow import second_derivatives
@@ -19,11 +20,8 @@ from keras_sam._evaluation.tensorflow.scope import Scope
 from keras_sam._types import Point
 
 
-class Evaluator:
+class Evaluator(BaseEvaluator):
     """Evaluates a model, and its gradient, at weights passed as tensors.
-
-    A call changes no variable. Each call starts from the state that it is
-    given. So calls with the same state have the same dropout mask.
 
     Args:
         model: `keras.Model`, built and compiled.
@@ -34,25 +32,6 @@ class Evaluator:
             scales its losses.
         sliced: Bool, whether gradients may be `tf.IndexedSlices`, which needs a
             single replica. Otherwise they are dense.
-        once: Bool, whether a train step is a single evaluation.
-
-    Attributes:
-        model: The model.
-        params: List of the Keras variables that are trained by gradients.
-        overwritten: List of the other trainable variables. The "gradient" of
-            such a variable is its new value (float8 scales).
-        state: List of all other variables that a pass may update. A pass adds
-            variables that it updates but Keras does not list.
-        accumulators: Slice of `state` that holds the metrics, which add up over
-            examples.
-        updated: Set of ids of variables: what the last traced pass updates.
-        connected: List of bools, one for each of `params`: whether the loss of
-            the last traced gradient depends on it.
-        hides_logits: Bool, whether an output of the last traced pass is made of
-            logits that Keras's losses take instead.
-        loss_scale: Float, or scalar tensor if the scale is dynamic.
-        loss_scaled: Bool, whether the optimizer scales losses and skips steps
-            that overflow.
         once: Bool, whether a train step is a single evaluation.
     """
 
@@ -65,31 +44,12 @@ class Evaluator:
         sliced=False,
         once=False,
     ):
-        self.params = variables.trained(model)
-        self.overwritten = [
-            v for v in model.trainable_variables if v.overwrite_with_gradient
-        ]
-        self.state = variables.unique(
-            [
-                *model.non_trainable_variables,
-                *variables.without_gradient(model),
-            ]
-        )
-        states = len(self.state)
-        self.state = variables.unique([*self.state, *model.metrics_variables])
-        self.accumulators = slice(states, len(self.state))
-        self._listed = len(self.state)
-        self.updated = set()
+        super().__init__(model, training, once)
         self.connected = [False] * len(self.params)
-        self.model = model
+        self._listed = len(self.state)
         self._own_gradients = set()
-        self.hides_logits = False
         self._replicas = replicas
-        self._training = training
         self._sliced = sliced
-        self.once = once
-        self.loss_scale = model.optimizer.scale_loss(1.0) if training else 1.0
-        self.loss_scaled = not isinstance(self.loss_scale, float)
         self._function = _function(self._evaluate, compiled, once)
         # XLA cannot compile the gradient of a function that is not inlined,
         # within a conditional, if it reads shapes.

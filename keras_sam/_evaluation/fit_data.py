@@ -1,4 +1,4 @@
-"""Data that are arrays, in the forms that `fit` takes."""
+"""Data in the forms that `fit` takes."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from keras import tree
 from keras_sam._backend import batches
 
 
-def of_fit(x: Any, y: Any, sample_weight: Any) -> Any:
+def arrays(x: Any, y: Any, sample_weight: Any) -> Any:
     """Returns (x, y, sample_weight) as arrays, without None at the end.
 
     Arrays of floats are cast to `keras.config.floatx()`. Lists become tuples:
@@ -41,6 +41,33 @@ def without_last_nones(batch: Any) -> Any:
     while data[-1] is None and len(data) > 1:
         data = data[:-1]
     return data
+
+
+def check_alone(x: Any, y: Any, sample_weight: Any) -> None:
+    """Checks that `x` alone is given: it holds batches.
+
+    Raises:
+        ValueError: If there are targets or sample weights beside it.
+    """
+    if y is not None or sample_weight is not None:
+        raise ValueError(
+            "`y` and `sample_weight` must be None if `x` holds them. Received "
+            f"them, and `x` of type {type(x).__name__}"
+        )
+
+
+def length(x: keras.utils.PyDataset) -> int:
+    """Returns the number of batches of a data set, which is at least 1.
+
+    Raises:
+        ValueError: If the data set is empty or infinite.
+    """
+    number = x.num_batches
+    if number is None:
+        raise ValueError("`x` must end. Received an infinite PyDataset")
+    if number == 0:
+        raise ValueError("There must be data. Received a PyDataset of length 0")
+    return number
 
 
 def _arrays(data: Any) -> Any:
