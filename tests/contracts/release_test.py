@@ -82,6 +82,7 @@ def test_supported_versions():
         "Python": versions[0],
         "Keras": lower_bound(PROJECT["dependencies"]),
         "TensorFlow": lower_bound(extras["tensorflow"]),
+        "JAX": lower_bound(extras["jax"]),
     }
     for extra in ("tensorflow-cpu", "tensorflow-tpu"):
         assert lower_bound(extras[extra]) == oldest["TensorFlow"]
