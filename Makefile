@@ -216,12 +216,16 @@ $(VENV)/.installed: pyproject.toml
 
 # Turns every lower bound into the version itself. Each backend has its own
 # environment: JAX 0.7.0 needs a newer ml_dtypes than TensorFlow 2.18 allows.
+# Keras has two bounds, first the general one: sort keeps what it reads first.
 $(OLDEST)/.installed: EXTRAS = tensorflow-cpu,test
+$(OLDEST)/.installed: READ = cat
 $(OLDEST_JAX)/.installed: EXTRAS = jax,test
+$(OLDEST_JAX)/.installed: READ = tac
 $(OLDEST)/.installed $(OLDEST_JAX)/.installed: pyproject.toml
 	$(PYTHON) -m venv --clear $(@D)
-	sed -nE 's/^ +"([a-z0-9-]+)>=([0-9a-z.]+)".*/\1==\2/p' pyproject.toml \
-	    >$(@D)/oldest.txt
+	$(READ) pyproject.toml | \
+	    sed -nE 's/^ +"([a-z0-9-]+)>=([0-9a-z.]+)".*/\1==\2/p' | \
+	    sort -t= -k1,1 -u >$(@D)/oldest.txt
 	$(@D)/bin/python -m pip install --editable '.[$(EXTRAS)]' \
 	    --constraint $(@D)/oldest.txt
 	touch $@
