@@ -18,6 +18,8 @@
 #   make catalogue     Writes the methods into docs/catalogue.md.
 #   make commands      Writes the command lines into docs/reference/cli.md.
 #   make test-oldest   Runs the tests with the oldest versions supported.
+#   make test-oldest-jax
+#                      Does this on JAX, for what make test-jax runs.
 #   make test-newest   Runs them with last night's Keras and TensorFlow.
 #   make soak          Kills trainings at random and resumes them: 10 minutes.
 #   make tpu-check     Lowers and compiles the train step for a TPU, without one.
@@ -36,6 +38,7 @@
 PYTHON = python3
 VENV = .venv
 OLDEST = .venv-oldest
+OLDEST_JAX = .venv-oldest-jax
 NEWEST = .venv-newest
 NIGHTLY = keras-nightly tf-nightly
 TPU = .venv-tpu
@@ -75,8 +78,8 @@ export TPU_SKIP_MDS_QUERY = 1
 
 .PHONY: demo study sharper cheaper tuning test test-jax test-all check lint format \
     docs tutorials tutorials-text build-files catalogue commands \
-    test-oldest test-newest soak tpu-check tpu-check-jax gpu-bundle \
-    gpu-check conformance ecosystem peers lock dist clean
+    test-oldest test-oldest-jax test-newest soak tpu-check tpu-check-jax \
+    gpu-bundle gpu-check conformance ecosystem peers lock dist clean
 
 demo: $(VENV)/.installed
 	$(RUN) examples.compare --output_dir=demo
@@ -145,6 +148,10 @@ commands: $(VENV)/.installed
 test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m $(PYTEST)
 
+test-oldest-jax: $(OLDEST_JAX)/.installed
+	KERAS_BACKEND=jax $(OLDEST_JAX)/bin/python -m $(PYTEST) $(NOT_ALL) \
+	    $(JAX_CORE) $(JAX_MORE)
+
 # There is a new one every night, so each run asks the index.
 test-newest: $(NEWEST)/.installed
 	$(NEWEST)/bin/python -m pip install --upgrade --pre $(NIGHTLY)
@@ -207,13 +214,20 @@ $(VENV)/.installed: pyproject.toml
 	$(RUN) pip install --editable '.[tensorflow-cpu,jax,dev]'
 	touch $@
 
-# Turns every lower bound into the version itself.
-$(OLDEST)/.installed: pyproject.toml
-	$(PYTHON) -m venv --clear $(OLDEST)
-	sed -nE 's/^ +"([a-z0-9-]+)>=([0-9a-z.]+)".*/\1==\2/p' pyproject.toml \
-	    >$(OLDEST)/oldest.txt
-	$(OLDEST)/bin/python -m pip install --editable '.[tensorflow-cpu,test]' \
-	    --constraint $(OLDEST)/oldest.txt
+# Turns every lower bound into the version itself. Each backend has its own
+# environment: JAX 0.7.0 needs a newer ml_dtypes than TensorFlow 2.18 allows.
+# Keras has two bounds, first the general one: sort keeps what it reads first.
+$(OLDEST)/.installed: EXTRAS = tensorflow-cpu,test
+$(OLDEST)/.installed: READ = cat
+$(OLDEST_JAX)/.installed: EXTRAS = jax,test
+$(OLDEST_JAX)/.installed: READ = tac
+$(OLDEST)/.installed $(OLDEST_JAX)/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(@D)
+	$(READ) pyproject.toml | \
+	    sed -nE 's/^ +"([a-z0-9-]+)>=([0-9a-z.]+)".*/\1==\2/p' | \
+	    sort -t= -k1,1 -u >$(@D)/oldest.txt
+	$(@D)/bin/python -m pip install --editable '.[$(EXTRAS)]' \
+	    --constraint $(@D)/oldest.txt
 	touch $@
 
 # A nightly has the files of the release, so there can be only one of them.

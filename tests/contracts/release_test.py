@@ -80,18 +80,21 @@ def test_supported_versions():
     extras = PROJECT["optional-dependencies"]
     oldest = {
         "Python": versions[0],
-        "Keras": lower_bound(PROJECT["dependencies"]),
-        "TensorFlow": lower_bound(extras["tensorflow"]),
+        "Keras on TensorFlow": lower_bound(PROJECT["dependencies"], "keras"),
+        "TensorFlow": lower_bound(extras["tensorflow"], "tensorflow"),
+        "Keras on JAX": lower_bound(extras["jax"], "keras"),
+        "JAX": lower_bound(extras["jax"], "jax"),
     }
     for extra in ("tensorflow-cpu", "tensorflow-tpu"):
-        assert lower_bound(extras[extra]) == oldest["TensorFlow"]
+        assert lower_bound(extras[extra], extra) == oldest["TensorFlow"]
     for name, version in oldest.items():
         assert f"| {name} | {version} |" in page
 
 
-def lower_bound(requirements):
-    (requirement,) = requirements
-    return requirement.partition(">=")[2]
+def lower_bound(requirements, package):
+    """Returns the lower bound of a package, which must have one."""
+    bounds = dict(requirement.split(">=") for requirement in requirements)
+    return bounds[package]
 
 
 def test_modules_of_the_examples_are_those_of_their_extra():

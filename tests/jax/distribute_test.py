@@ -149,6 +149,7 @@ def test_a_step_that_is_not_compiled():
     meshes.assert_same(compiled, eager, ATOL)
 
 
+@testing.BOTH
 def test_two_devices_equal_two_replicas_of_tensorflow(tmp_path):
     x, y = testing.data(8)
     keras.utils.set_random_seed(1)
@@ -161,7 +162,7 @@ def test_two_devices_equal_two_replicas_of_tensorflow(tmp_path):
     np.savez(before, x=x, y=y, **weights)
     process = processes.start(
         *("-m", "tests.jax.two_replicas", str(before), str(after)),
-        KERAS_BACKEND="tensorflow",
+        KERAS_BACKEND=engine.OTHER,
     )
     found = {}
     for name in two_replicas.SETTINGS:

@@ -15,6 +15,7 @@ os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 JAX = os.environ.get("KERAS_BACKEND") == "jax"
+OTHER = "tensorflow" if JAX else "jax"
 if JAX:
     sys.modules.setdefault("tensorflow", None)
     import jax

@@ -7,6 +7,7 @@ module sets the devices, not a conftest, so that a test file also runs alone.
 import contextlib
 import dataclasses
 import functools
+import importlib.machinery
 
 from tests.support import engine  # First: it sets the devices.
 
@@ -61,6 +62,13 @@ MODES = engine.MODES
 
 # Of a test: what it tests is of TensorFlow. `tests/jax/` tests JAX.
 TENSORFLOW = pytest.mark.skipif(engine.JAX, reason="It is of TensorFlow")
+
+# Of a test that starts a process on the other backend. The oldest versions of
+# the two cannot be in one environment.
+BOTH = pytest.mark.skipif(
+    importlib.machinery.PathFinder.find_spec(engine.OTHER) is None,
+    reason=f"{engine.OTHER} is not installed",
+)
 
 
 def thinned(values, keep):

@@ -3,7 +3,6 @@
 The tests run on TensorFlow and on JAX, so they cover both ways.
 """
 
-import importlib.machinery
 import json
 import sys
 
@@ -12,12 +11,8 @@ import pytest
 
 from tests.support import engine
 from tests.support import processes
+from tests.support import testing
 from tests.training import other_backend_program as program
-
-OTHER = "tensorflow" if engine.JAX else "jax"
-
-if importlib.machinery.PathFinder.find_spec(OTHER) is None:
-    pytest.skip(f"needs {OTHER}, too", allow_module_level=True)
 
 # The backends round sums and functions differently. After three steps numbers
 # near 1 differed by up to 6e-8, and by 2e-16 in float64.
@@ -29,6 +24,7 @@ def arrays(path):
         return [found[f"arr_{i}"] for i in range(len(found.files))]
 
 
+@testing.BOTH
 @pytest.mark.parametrize(
     "ending, net, precision",
     [
@@ -50,7 +46,7 @@ def test_file_goes_on_training(ending, net, precision, tmp_path):
         "-m",
         "tests.training.other_backend_program",
         json.dumps(arguments),
-        KERAS_BACKEND=OTHER,
+        KERAS_BACKEND=engine.OTHER,
     )
     ((status, output),) = processes.finish([process])
     assert status == 0, output
