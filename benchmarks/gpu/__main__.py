@@ -1,8 +1,9 @@
 r"""Steps on a GPU: of this library on JAX, and of other libraries.
 
     make gpu-bundle     # where there is a package index
-    make gpu-check      # on the machine with the GPU
-    python -m benchmarks.gpu --small --seconds=600  # on CPUs
+    make gpu-check      # on the machine with the GPU, without a network
+    make gpu-check GPU_FLAGS='--network=vit-s-16 --output=results/vit.json'
+    make gpu-check GPU_FLAGS='--small --seconds=600'  # on CPUs
 
 The machine needs JAX, optax and PyTorch. `make gpu-bundle` downloads all else.
 Each library trains each network in a process of its own. First all of them
@@ -11,9 +12,10 @@ of the float64 oracle. Then the libraries take turns, network by network. The
 script ends in time in any case, and says what it has not measured. It writes
 the numbers and the table again whenever something is known.
 
-A step is the compiled program, without the loop of `fit`. "MiB, program" is
-what XLA says of the program. The peak is the peak of the process, where all
-methods keep their weights, and where XLA has tried algorithms.
+A step is the compiled program, without the loop of `fit`. Compiling takes
+longer than it would alone. "MiB, program" is what XLA says of the program. The
+peak is the peak of the process, where all methods keep their weights, and where
+XLA has tried algorithms.
 """
 
 import os
@@ -40,8 +42,23 @@ from benchmarks.gpu import racing  # noqa: E402
 from benchmarks.gpu import record  # noqa: E402
 from benchmarks.gpu import report  # noqa: E402
 
+# The last needs most memory, and has it, since the others have ended.
+CASES = (
+    ("resnet-18", "float32"),
+    ("resnet-18", "bfloat16"),
+    ("wrn-28-10", "float32"),
+    ("wrn-28-10", "bfloat16"),
+    ("vit-s-16", "bfloat16"),
+)
+SMALL = (("wrn-10-1", "float32"), ("vit-tiny", "bfloat16"))
 FLAGS = flags.FLAGS
 flags.DEFINE_bool("small", False, "Small networks on a CPU, to try this.")
+flags.DEFINE_multi_enum(
+    "network",
+    None,
+    sorted({network for network, _ in (*CASES, *SMALL)}),
+    "Which networks; may be repeated. By default all.",
+)
 flags.DEFINE_float("seconds", 235, "When to end.", lower_bound=10)
 flags.DEFINE_float("turn", 0.3, "Seconds of a turn.", lower_bound=0)
 flags.DEFINE_integer("rounds", 5, "Rounds, if there is time.", lower_bound=1)
@@ -57,15 +74,6 @@ flags.DEFINE_integer(
 flags.DEFINE_string("jax", sys.executable, "Interpreter with optax and Flax.")
 flags.DEFINE_string("torch", sys.executable, "Interpreter with PyTorch.")
 
-# The last needs most memory, and has it, since the others have ended.
-CASES = (
-    ("resnet-18", "float32"),
-    ("resnet-18", "bfloat16"),
-    ("wrn-28-10", "float32"),
-    ("wrn-28-10", "bfloat16"),
-    ("vit-s-16", "bfloat16"),
-)
-SMALL = (("wrn-10-1", "float32"), ("vit-tiny", "bfloat16"))
 BATCH = 128  # Of all networks, but for the small ones.
 OURS = ("plain", "n=1", "n=8", "n=3", "n=3-mean", "n=8-mean")
 THEIRS = ("plain", "SAM")
@@ -76,10 +84,17 @@ LATEST = 0.68  # What still compiles has its process ended.
 RACED_BY = 0.95
 
 
-def libraries(cases, folder):
+def cases():
+    """Returns the networks and their precisions, as the flags ask for."""
+    known = SMALL if FLAGS.small else CASES
+    wanted = FLAGS.network or [network for network, _ in known]
+    return [case for case in known if case[0] in wanted]
+
+
+def libraries(entered, folder):
     """Returns the `racing.Library`s of some cases."""
     found = []
-    for network, precision in cases:
+    for network, precision in entered:
         known = networks.ALL[network]
         if not FLAGS.small:
             known = networks.Network(known.build, BATCH, known.shape)
@@ -124,7 +139,7 @@ def card():
     if FLAGS.small:
         return f"{os.cpu_count()} cores"
     if not shutil.which("nvidia-smi"):
-        return "unknown card, since there is no nvidia-smi"
+        sys.exit("There is no GPU, since there is no nvidia-smi: use --small")
     command = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version"]
     return subprocess.run(
         [*command, "--format=csv,noheader"], capture_output=True, text=True
@@ -149,12 +164,14 @@ def check(entered, recipes, note, start):
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}")
+    if not cases():
+        raise app.UsageError("With --small there are only small networks.")
     start = time.monotonic()
+    device = card()
     recipes = comparing.Recipes(FLAGS.expected, FLAGS.processes)
     with tempfile.TemporaryDirectory() as folder:
-        cases = SMALL if FLAGS.small else CASES
-        entered = libraries(cases, pathlib.Path(folder))
-        files = record.Record(FLAGS.output, card(), entered, recipes)
+        entered = libraries(cases(), pathlib.Path(folder))
+        files = record.Record(FLAGS.output, device, entered, recipes)
         try:
             check(entered, recipes, files.write, start)
         finally:

@@ -1,6 +1,7 @@
 """What `benchmarks.gpu` does if libraries fail or time is short."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -176,6 +177,24 @@ def test_errors_are_one_line():
     noted = RuntimeError("first\nsecond\n\nlast\n")
     noted.add_note("For simplicity, frames were removed")
     assert worker.described(noted) == "RuntimeError: first ... last"
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--small", "--network=wrn-28-10"], "there are only small networks"),
+        ([], "use --small"),
+    ],
+)
+def test_the_script_says_what_it_needs(arguments, message):
+    ended = subprocess.run(
+        [sys.executable, "-m", "benchmarks.gpu", *arguments],
+        env={**os.environ, "PATH": "", "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 1
+    assert message in ended.stdout + ended.stderr
 
 
 def test_the_script_ends_in_time(tmp_path):
