@@ -34,6 +34,7 @@
 #   make clean         Deletes what these leave, but for environments and demo/.
 #
 # Another interpreter: make test VENV=.venv-3.12 PYTHON=python3.12
+# Without a GPU: make gpu-check GPU_FLAGS='--small --seconds=600'
 
 PYTHON = python3
 VENV = .venv
@@ -176,7 +177,7 @@ gpu-bundle: $(VENV)/.installed
 # On the machine with the GPU: it has Python, and no environment of ours.
 gpu-check:
 	$(PYTHON) -m benchmarks.gpu.unpack
-	PYTHONPATH=$(GPU_BUNDLE)/site $(PYTHON) -m benchmarks.gpu
+	PYTHONPATH=gpu-site $(PYTHON) -m benchmarks.gpu $(GPU_FLAGS)
 
 conformance: $(CONFORMANCE)/.installed
 	$(CONFORMANCE)/bin/python -m tests.contracts.conformance \

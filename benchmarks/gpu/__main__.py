@@ -1,18 +1,21 @@
 r"""Steps on a GPU: of this library on JAX, and of other libraries.
 
     make gpu-bundle     # where there is a package index
-    make gpu-check      # on the machine with the GPU
-    python -m benchmarks.gpu --small --seconds=600  # on CPUs
+    make gpu-check      # on the machine with the GPU, without a network
+    make gpu-check GPU_FLAGS='--network=vit-s-16 --output=results/vit.json'
+    make gpu-check GPU_FLAGS='--small --seconds=600'  # on CPUs
 
 The machine needs JAX, optax and PyTorch. `make gpu-bundle` downloads all else.
 Each library trains each network in a process of its own. First all of them
-compile at the same time, and another process compares every recipe with numbers
-of the float64 oracle. Then the libraries take turns, one at a time. The script
-ends in time in any case, and says what it has not measured.
+compile at the same time, and other processes compare every recipe with numbers
+of the float64 oracle. Then the libraries take turns, network by network. The
+script ends in time in any case, and says what it has not measured. It writes
+the numbers and the table again whenever something is known.
 
-A step is the compiled program, without the loop of `fit`. "MiB, program" is
-what XLA says of the program. The peak is the peak of the process; methods come
-in the order of their rows, and all keep their weights.
+A step is the compiled program, without the loop of `fit`. Compiling takes
+longer than it would alone. "MiB, program" is what XLA says of the program. The
+peak is the peak of the process, where all methods keep their weights, and where
+XLA has tried algorithms.
 """
 
 import os
@@ -20,9 +23,8 @@ import os
 # The workers have the GPU; this process only makes batches.
 os.environ.update(KERAS_BACKEND="jax", JAX_PLATFORMS="cpu")
 
-import json  # noqa: E402
 import pathlib  # noqa: E402
-import random  # noqa: E402
+import shutil  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
@@ -34,21 +36,13 @@ from absl import app  # noqa: E402
 from absl import flags  # noqa: E402
 
 from benchmarks import networks  # noqa: E402
+from benchmarks.gpu import comparing  # noqa: E402
+from benchmarks.gpu import contest  # noqa: E402
 from benchmarks.gpu import racing  # noqa: E402
+from benchmarks.gpu import record  # noqa: E402
 from benchmarks.gpu import report  # noqa: E402
 
-FLAGS = flags.FLAGS
-flags.DEFINE_bool("small", False, "Small networks on a CPU, to try this.")
-flags.DEFINE_float("seconds", 235, "When to end.", lower_bound=10)
-flags.DEFINE_float("turn", 0.3, "Seconds of a turn.", lower_bound=0)
-flags.DEFINE_integer("rounds", 5, "Rounds, if there is time.", lower_bound=1)
-flags.DEFINE_string("output", "gpu-check.json", "Where the numbers go.")
-flags.DEFINE_string(
-    "expected", "gpu-bundle/expected.npz", "Numbers of the oracle."
-)
-flags.DEFINE_string("jax", sys.executable, "Interpreter with optax and Flax.")
-flags.DEFINE_string("torch", sys.executable, "Interpreter with PyTorch.")
-
+# The last needs most memory, and has it, since the others have ended.
 CASES = (
     ("resnet-18", "float32"),
     ("resnet-18", "bfloat16"),
@@ -57,17 +51,50 @@ CASES = (
     ("vit-s-16", "bfloat16"),
 )
 SMALL = (("wrn-10-1", "float32"), ("vit-tiny", "bfloat16"))
+FLAGS = flags.FLAGS
+flags.DEFINE_bool("small", False, "Small networks on a CPU, to try this.")
+flags.DEFINE_multi_enum(
+    "network",
+    None,
+    sorted({network for network, _ in (*CASES, *SMALL)}),
+    "Which networks; may be repeated. By default all.",
+)
+flags.DEFINE_float("seconds", 235, "When to end.", lower_bound=10)
+flags.DEFINE_float("turn", 0.3, "Seconds of a turn.", lower_bound=0)
+flags.DEFINE_integer("rounds", 5, "Rounds, if there is time.", lower_bound=1)
+flags.DEFINE_string(
+    "output", "gpu-check.json", "Where the numbers go, and the table, as .md."
+)
+flags.DEFINE_string(
+    "expected", "gpu-bundle/expected.npz", "Numbers of the oracle."
+)
+flags.DEFINE_integer(
+    "processes", 4, "How many compare the recipes.", lower_bound=1
+)
+flags.DEFINE_string("jax", sys.executable, "Interpreter with optax and Flax.")
+flags.DEFINE_string("torch", sys.executable, "Interpreter with PyTorch.")
+
 BATCH = 128  # Of all networks, but for the small ones.
 OURS = ("plain", "n=1", "n=8", "n=3", "n=3-mean", "n=8-mean")
 THEIRS = ("plain", "SAM")
 COMPILED = ("plain-compiled", "SAM-compiled")  # By `torch.compile`.
-COMPILING = 0.55  # Of all time; what compiles still has a tenth more.
+# When to do what, as parts of all time.
+COMPILED_BY = 0.58
+LATEST = 0.68  # What still compiles has its process ended.
+RACED_BY = 0.95
 
 
-def libraries(cases, folder):
-    """Returns the `racing.Library`s of some cases, with their interpreters."""
+def cases():
+    """Returns the networks and their precisions, as the flags ask for."""
+    known = SMALL if FLAGS.small else CASES
+    wanted = FLAGS.network or [network for network, _ in known]
+    return [case for case in known if case[0] in wanted]
+
+
+def libraries(entered, folder):
+    """Returns the `racing.Library`s of some cases."""
     found = []
-    for network, precision in cases:
+    for network, precision in entered:
         known = networks.ALL[network]
         if not FLAGS.small:
             known = networks.Network(known.build, BATCH, known.shape)
@@ -75,129 +102,84 @@ def libraries(cases, folder):
         path = folder / f"{network}.npz"
         np.savez(path, x=x, y=y)
         arguments = [precision, network, str(path)]
-        for name, methods, module, python in (
-            (report.OURS, OURS, "benchmarks.gpu.ours", sys.executable),
-            ("optax", THEIRS, "benchmarks.peers.jax", FLAGS.jax),
-            ("PyTorch", THEIRS, "benchmarks.peers.torch", FLAGS.torch),
-            ("PyTorch", COMPILED, "benchmarks.peers.torch", FLAGS.torch),
+        for name, methods, python, module in (
+            (report.OURS, OURS, sys.executable, "benchmarks.gpu.ours"),
+            ("optax", THEIRS, FLAGS.jax, "benchmarks.peers.jax"),
+            ("PyTorch", THEIRS, FLAGS.torch, "benchmarks.peers.torch"),
+            ("PyTorch", COMPILED, FLAGS.torch, "benchmarks.peers.torch"),
         ):
-            command = module, arguments
-            library = racing.Library(name, network, precision, methods, command)
-            found.append((library, python))
+            command = python, module, arguments
+            found.append(
+                racing.Library(name, network, precision, methods, command)
+            )
     return found
 
 
-def compare_recipes(environment, until):
-    """Returns what a process says of every recipe, and of what went wrong.
-
-    Returns:
-        {"recipes": list of dicts, "error": string}.
-    """
-    command = [sys.executable, "-m", "tests.jax.recipes_on_device"]
-    try:
-        process = subprocess.run(
-            [*command, f"--check={FLAGS.expected}"],
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            timeout=until - time.monotonic(),
-        )
-        output, error = process.stdout, ""
-        if process.returncode:
-            error = process.stderr.strip().rpartition("\n")[2]
-    except subprocess.TimeoutExpired as expired:
-        output, error = (expired.stdout or b"").decode(), "no time was left"
-    lines = [line for line in output.splitlines() if line.startswith("{")]
-    return {"recipes": [json.loads(line) for line in lines], "error": error}
+def environment():
+    """Returns the environment variables of all workers."""
+    return {
+        "KERAS_BACKEND": "jax",
+        # All processes share the GPU.
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        # Else an error ends with advice in place of the cause.
+        "JAX_TRACEBACK_FILTERING": "off",
+        # Else `torch.compile` starts as many for each process as there are
+        # cores.
+        "TORCHINDUCTOR_COMPILE_THREADS": "4",
+        **(
+            {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
+            if FLAGS.small
+            else {"JAX_PLATFORMS": "cuda,cpu"}
+        ),
+    }
 
 
-def prepare(entered, environment, start):
-    """Compiles in all libraries at once, and compares recipes meanwhile."""
-    until = start + COMPILING * FLAGS.seconds
-    recipes = {}
-    threads = [
-        threading.Thread(
-            target=library.prepare, args=(python, environment, until)
-        )
-        for library, python in entered
-    ]
-    end = until + 0.1 * FLAGS.seconds
-    threads.append(
-        threading.Thread(
-            target=lambda: recipes.update(compare_recipes(environment, end))
-        )
+def card():
+    """Returns what NVIDIA's driver says of the GPU, or what this runs on."""
+    if FLAGS.small:
+        return f"{os.cpu_count()} cores"
+    if not shutil.which("nvidia-smi"):
+        sys.exit("There is no GPU, since there is no nvidia-smi: use --small")
+    command = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version"]
+    return subprocess.run(
+        [*command, "--format=csv,noheader"], capture_output=True, text=True
+    ).stdout.strip()
+
+
+def check(entered, recipes, note, start):
+    """Compiles and compares, then lets the libraries take turns."""
+    until, last, end = (
+        start + part * FLAGS.seconds for part in (COMPILED_BY, LATEST, RACED_BY)
     )
-    for thread in threads:
-        thread.start()
-    for thread, (library, _) in zip(threads, entered, strict=False):
-        thread.join(max(0, end - time.monotonic()))
-        if thread.is_alive():  # It would disturb the others' times.
-            library.stop()
-            thread.join()
-    threads[-1].join()
-    return recipes
-
-
-def race(entered, end):
-    """Lets the libraries take turns until the end."""
-    turns = [(library, m) for library, _ in entered for m in library.times]
-    order = random.Random(0)
-    for _ in range(FLAGS.rounds):
-        order.shuffle(turns)
-        for library, method in turns:
-            if time.monotonic() > end:
-                return
-            library.turn(method, FLAGS.turn)
+    comparison = threading.Thread(
+        target=recipes.compare, args=(environment(), last, note)
+    )
+    comparison.start()
+    contest.prepare(entered, environment(), until, last, note)
+    comparison.join()  # It would disturb the times.
+    print(f"compiled in {time.monotonic() - start:.0f} s", flush=True)
+    contest.race(entered, end, FLAGS.turn, FLAGS.rounds, note)
 
 
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}")
+    if not cases():
+        raise app.UsageError("With --small there are only small networks.")
     start = time.monotonic()
-    environment = {
-        "JAX_PLATFORMS": "cpu" if FLAGS.small else "cuda",
-        "KERAS_BACKEND": "jax",
-        # All processes share the GPU.
-        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-        **({"CUDA_VISIBLE_DEVICES": ""} if FLAGS.small else {}),
-    }
+    device = card()
+    recipes = comparing.Recipes(FLAGS.expected, FLAGS.processes)
     with tempfile.TemporaryDirectory() as folder:
-        cases = SMALL if FLAGS.small else CASES
-        entered = libraries(cases, pathlib.Path(folder))
+        entered = libraries(cases(), pathlib.Path(folder))
+        files = record.Record(FLAGS.output, device, entered, recipes)
         try:
-            recipes = prepare(entered, environment, start)
-            race(entered, start + 0.95 * FLAGS.seconds)
+            check(entered, recipes, files.write, start)
         finally:
-            for library, _ in entered:
+            for library in entered:
                 library.close()
-    raced = [library for library, _ in entered]
-    write(raced, recipes, time.monotonic() - start)
-
-
-def write(raced, recipes, seconds):
-    """Prints the table and the targets, and writes all numbers."""
-    versions = dict.fromkeys(x.versions for x in raced if x.versions)
-    lines = [*report.recipe_lines(recipes), *report.target_lines(raced)]
-    print(f"{'; '.join(versions)}.\n\n{report.table(raced)}\n")
-    print(*lines, sep="\n")
-    print(f"\n{seconds:.0f} s in all.")
-    numbers = {
-        "versions": list(versions),
-        "seconds": seconds,
-        "recipes": recipes,
-        "targets": lines,
-        "libraries": [
-            {
-                key: getattr(library, key)
-                for key in (
-                    *("name", "network", "precision", "first", "times"),
-                    *("facts", "failures"),
-                )
-            }
-            for library in raced
-        ],
-    }
-    pathlib.Path(FLAGS.output).write_text(json.dumps(numbers, indent=1))
+    print(files.write(finished=True))
+    if not any(library.times for library in entered):
+        sys.exit("Nothing was measured.")
 
 
 if __name__ == "__main__":

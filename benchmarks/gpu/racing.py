@@ -6,6 +6,10 @@ import time
 
 from benchmarks.peers import process
 
+NO_TIME = "no time was left"
+# A method compiles about as long as the one before, but the first is smaller.
+LONGER = 1.5
+
 
 @dataclasses.dataclass
 class Library:
@@ -16,11 +20,12 @@ class Library:
         network: Key of `networks.ALL`.
         precision: "float32" or "bfloat16".
         methods: Names of methods, the important ones first.
-        command: (module, its arguments) of the worker.
+        command: (interpreter, module, its arguments) of the worker.
         first: Dict from methods to seconds of the first step, which compiles.
         times: Dict from methods to seconds of a step, a list.
         facts: Dict from methods to what the worker says, a dict.
-        failures: List of strings, what did not work.
+        failures: Dict from methods to why they were not measured, or not to the
+            end.
         versions: String, of what it runs.
     """
 
@@ -32,74 +37,139 @@ class Library:
     first: dict = dataclasses.field(default_factory=dict)
     times: dict = dataclasses.field(default_factory=dict)
     facts: dict = dataclasses.field(default_factory=dict)
-    failures: list = dataclasses.field(default_factory=list)
+    failures: dict = dataclasses.field(default_factory=dict)
     versions: str = ""
 
     def __post_init__(self):
         self._worker = None
         self._step = {}  # Seconds of the last step, by method.
 
-    def prepare(self, python, environment, until):
-        """Starts the process; compiles and warms all methods.
+    @property
+    def ready(self):
+        """The methods that can train, a list."""
+        return [m for m in self.methods if m in self.facts and self._lives(m)]
+
+    def prepare(self, environment, until, last, note=lambda: None):
+        """Starts the process; compiles all methods, and trains none.
+
+        If the process ends, another one does without the method that it ended
+        with.
 
         Args:
-            python: Path of the interpreter.
             environment: Dict of environment variables.
-            until: When to begin nothing new, in `time.monotonic()`.
+            until: When to have compiled, in `time.monotonic()`. What would
+                take longer, by what others took, is not begun.
+            last: When the process is ended if it still compiles.
+            note: Function that is called whenever something is known.
         """
-        module, arguments = self.command
+        while methods := list(filter(self._lives, self.methods)):
+            self.close()
+            self.facts.clear()
+            if _left(until) <= 0:
+                self._fail(methods, NO_TIME)
+            elif self._start(methods, environment, last):
+                self._compile(methods, until, last, note)
+            if self._worker:
+                break
+        note()
+
+    def _start(self, methods, environment, last):
+        """Starts the process; returns whether it did."""
         try:
             self._worker = process.Worker(
-                python, module, arguments, environment
+                *self.command, environment, _left(last)
             )
         except process.Failed as error:
-            self.failures.append(str(error))
-            return
+            self._fail(methods, error)
+            return False
         self.versions = self._worker.versions
-        for method in self.methods:
-            if time.monotonic() > until:
-                self.failures.append(f"{method}: no time was left")
-            elif not self._warm(method):
-                return
-
-    def _warm(self, method):
-        """Takes the first steps; returns whether the process still lives."""
-        try:
-            first = self._worker.seconds(method, 1)
-            self._step[method] = self._worker.seconds(method, 1)
-        except process.Failed as error:
-            self.failures.append(f"{method}: {error}")
-            return "ended" not in str(error)
-        self.facts[method] = self._worker.facts[method]
-        self.first[method] = first + self.facts[method].get("compile", 0)
-        self.times[method] = []
         return True
 
-    def turn(self, method, seconds):
-        """Trains for about so long, at least a step, and notes the time."""
-        if method not in self.times:  # It has failed.
-            return
+    def _compile(self, methods, until, last, note):
+        longest = 0
+        for method in methods:
+            begun = time.monotonic()
+            if LONGER * longest >= until - begun:
+                self._fail([method], NO_TIME)
+                continue
+            if self._ask(method, 0, last) is not None:
+                self.facts[method] = self._worker.facts[method]
+            elif not self._worker:
+                return
+            longest = max(longest, time.monotonic() - begun)
+            note()
+
+    def warm(self, method, until):
+        """Takes the first step, and one more to know how long one takes.
+
+        Args:
+            method: One of `ready`.
+            until: When the process is ended if it does not answer.
+        """
+        first = self._ask(method, 1, until)
+        second = first and self._ask(method, 1, until)
+        if second:
+            self.first[method] = first + self.facts[method].get("compile", 0)
+            self._step[method] = second
+            self.times[method] = []
+
+    def turn(self, method, seconds, until):
+        """Trains for about so long, at least a step, and notes the time.
+
+        Args:
+            method: One of `ready` that is warm; if it has failed since then,
+                this does nothing.
+            seconds: Float.
+            until: As for `warm`.
+
+        Returns:
+            Whether it has tried to.
+        """
+        if not self._lives(method):
+            return False
         steps = max(1, round(seconds / self._step[method]))
-        try:
-            taken = self._worker.seconds(method, steps)
-        except process.Failed as error:
-            self.failures.append(f"{method}: {error}")
-            del self.times[method]
-            return
-        self._step[method] = taken / steps
-        self.times[method].append(taken / steps)
+        taken = self._ask(method, steps, until)
+        if taken is not None:
+            self._step[method] = taken / steps
+            self.times[method].append(taken / steps)
+            self.facts[method] = self._worker.facts[method]
+        return True
+
+    def expected(self, method, seconds):
+        """Returns how many seconds such a turn will take."""
+        return max(seconds, self._step.get(method, 0))
 
     def median(self, method):
         """Returns seconds of a step; None if it was not measured."""
         times = self.times.get(method)
         return statistics.median(times) if times else None
 
-    def stop(self):
-        """Ends the process, also while another thread prepares it."""
-        if self._worker:
-            self._worker.stop()
-
     def close(self):
-        """Ends the process; nothing else may be called after this."""
+        """Ends the process."""
         if self._worker:
             self._worker.close()
+            self._worker = None
+
+    def _ask(self, method, steps, until):
+        """Returns seconds of some steps; None if they failed."""
+        if not self._worker:
+            self._fail([method], "its process has ended")
+            return None
+        try:
+            return self._worker.seconds(method, steps, max(0, _left(until)))
+        except process.Failed as error:
+            self._fail([method], error)
+            if isinstance(error, process.Ended):
+                self.close()
+            return None
+
+    def _fail(self, methods, why):
+        for method in methods:
+            self.failures.setdefault(method, str(why))
+
+    def _lives(self, method):
+        return method not in self.failures
+
+
+def _left(until):
+    return until - time.monotonic()

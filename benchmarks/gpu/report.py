@@ -1,6 +1,7 @@
 """The table of `benchmarks.gpu`, and its targets."""
 
 from benchmarks import targets
+from benchmarks.gpu import racing
 
 OURS = "keras_sam"
 HEAD = (
@@ -45,30 +46,49 @@ def table(libraries):
                     _cell(facts.get("peak"), 2**-20, 1),
                 )
             )
-    rows = [f"| {' | '.join(cells)} |" for cells in lines]
-    failures = [
-        f"{x.network}, {x.precision}, {x.name}: {failure}"
-        for x in libraries
-        for failure in x.failures
-    ]
-    return "\n".join([*rows, "", *failures])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def recipe_lines(compared):
+def failure_lines(libraries):
+    """Returns a line for each cause for which a library has not measured."""
+    found = []
+    for library in libraries:
+        causes = {}
+        for method in library.methods:
+            if why := _cause(library, method):
+                causes.setdefault(why, []).append(method)
+        where = f"{library.network}, {library.precision}, {library.name}"
+        found += [
+            f"{where}, {', '.join(methods)}: {why}"
+            for why, methods in causes.items()
+        ]
+    return found
+
+
+def _cause(library, method):
+    unknown = None if library.median(method) else racing.NO_TIME
+    return library.failures.get(method, unknown)
+
+
+def recipe_lines(recipes):
     """Returns what is to be said of the recipes, a list of strings.
 
     Args:
-        compared: Dict of `recipes`, a list of dicts with a difference and a
-            tolerance, and `error`, a string.
+        recipes: `comparing.Recipes`.
     """
-    found, error = compared["recipes"], compared["error"]
+    found = recipes.compared
     wrong = [r for r in found if not r["difference"] <= r["tolerance"]]
-    met = found and not wrong and not error
+    known = {r["recipe"] for r in found}
+    missing = [name for name in recipes.names if name not in known]
+    met = "missed" if wrong else "met"
+    if not wrong and (missing or not found):
+        met = "not measured to the end"
     return [
-        f"{'met' if met else 'missed'}: recipes equal the float64 oracle: "
-        f"{len(found) - len(wrong)} of {len(found)} compared",
+        f"{met}: recipes equal the float64 oracle: "
+        f"{len(found) - len(wrong)} of {len(recipes.names)}",
         *map(str, wrong),
-        *filter(None, [error]),
+        *([f"not compared: {', '.join(missing)}"] if missing else []),
+        *dict.fromkeys(recipes.errors),
     ]
 
 
@@ -93,24 +113,32 @@ def _of(ours, rivals):
         number = gradients(method)
         if number > 1:
             each = _over(ratio(ours, method), number)
-            yield _line(f"{method}, a step to {number} plain ones", each, 1.0)
+            what = f"{method}, a step to {number} plain ones"
+            yield _line(what, each, 1.0, _first_cause(ours, method, "plain"))
     # Of processor time, since libraries compile at the same time.
     for what, key, limit in (
         ("compiler", "compile_processor", 1.1),
         ("memory of the program", "program", 1.02),
     ):
         eight, one = (ours.facts.get(m, {}).get(key) for m in ("n=8", "n=1"))
-        yield _line(f"{what}, n=8 to n=1", _over(eight, one), limit)
+        cause = _first_cause(ours, "n=8", "n=1")
+        yield _line(f"{what}, n=8 to n=1", _over(eight, one), limit, cause)
     for rival in rivals:
         for method in rival.methods:
             same = "n=1" if method.startswith("SAM") else "plain"
             slower = _over(ours.median(same), rival.median(method))
-            yield _line(f"{same} to {rival.name}, {method}", slower, 1.0)
+            cause = _cause(ours, same) or _cause(rival, method)
+            what = f"{same} to {rival.name}, {method}"
+            yield _line(what, slower, 1.0, cause)
 
 
-def _line(what, measured, limit):
+def _first_cause(library, *methods):
+    return next(filter(None, (_cause(library, m) for m in methods)), None)
+
+
+def _line(what, measured, limit, cause):
     if measured is None:
-        return f"not measured: {what}"
+        return f"not measured: {what}: {cause}"
     return targets.line(what, measured, limit)
 
 

@@ -22,6 +22,10 @@ class Failed(Exception):
     """A worker did not do what it was asked for; says why."""
 
 
+class Ended(Failed):
+    """The process of a worker has ended, or was ended; says why."""
+
+
 class Worker:
     """A process that trains a network in one library, see `worker.py`.
 
@@ -30,6 +34,7 @@ class Worker:
         module: Name of the module to run, which calls `worker.serve`.
         arguments: Strings, for that.
         environment: Dict of further environment variables.
+        timeout: Seconds until it must have started, else it is ended.
 
     Attributes:
         versions: String, what it runs.
@@ -37,7 +42,7 @@ class Worker:
         facts: Dict from methods to what the worker says of each: a dict.
     """
 
-    def __init__(self, python, module, arguments, environment):
+    def __init__(self, python, module, arguments, environment, timeout=TIMEOUT):
         if not (ROOT / python).exists():
             raise Failed(f"there is no {python}; run `make peers`")
         path = [str(ROOT)]
@@ -59,42 +64,44 @@ class Worker:
         self.parameters = set()
         self.facts = {}
         try:
-            self.versions = self._answer()["versions"]
+            self.versions = self._answer(timeout)["versions"]
         except Failed:
             self.close()
             raise
 
-    def seconds(self, method, steps):
-        """Returns how long so many steps of a method, such as "SAM", take."""
+    def seconds(self, method, steps, timeout=TIMEOUT):
+        """Returns how long so many steps of a method, such as "SAM", take.
+
+        Args:
+            method: String.
+            steps: Int. If it is 0, the worker only gets ready for a step.
+            timeout: Seconds until it must have answered, else it is ended.
+        """
         with contextlib.suppress(BrokenPipeError):  # It has ended.
             self._process.stdin.write(f"{method} {steps}\n".encode())
             self._process.stdin.flush()
-        answer = self._answer()
+        answer = self._answer(timeout)
         self.parameters.add(answer["parameters"])
         self.facts[method] = answer
         return answer["seconds"]
 
-    def stop(self):
-        """Ends the process, also while another thread waits for its answer."""
-        self._process.kill()
-
     def close(self):
         """Ends the process, and forgets what it said."""
-        self.stop()
+        self._process.kill()
         self._process.communicate()
         self._errors.close()
 
-    def _answer(self):
+    def _answer(self, timeout):
         # It writes whole lines, so that one can be read once there is anything.
         output = self._process.stdout
-        if not select.select([output], [], [], TIMEOUT)[0]:
+        if not select.select([output], [], [], timeout)[0]:
             self._process.kill()
-            raise Failed(f"no answer in {TIMEOUT} s")
+            raise Ended(f"no answer in {timeout:.0f} s")
         line = output.readline()
         if not line:
             self._errors.seek(0)
             last = self._errors.read().strip().rpartition("\n")[2]
-            raise Failed(f"ended with {self._process.wait()}: {last}")
+            raise Ended(f"ended with {self._process.wait()}: {last}")
         answer = json.loads(line)
         if "error" in answer:
             raise Failed(answer["error"])

@@ -2,7 +2,8 @@
 
 A worker is a process with one library in it. It reads a line "SAM 5" from its
 standard input. It answers with a line of JSON: how long five steps took, or
-what went wrong. It does nothing in between. This module needs only NumPy, the
+what went wrong. If it reads "SAM 0", it makes the model and compiles what can
+be compiled ahead. It does nothing in between. This module needs only NumPy, the
 one package that all environments have.
 """
 
@@ -10,7 +11,6 @@ import json
 import os
 import sys
 import time
-import traceback
 
 import numpy as np
 
@@ -53,11 +53,21 @@ def serve(start, versions):
                 )
             facts, run = models[method]
             before = time.perf_counter()
-            run(int(steps))
+            if int(steps):
+                run(int(steps))
             seconds = time.perf_counter() - before
         except Exception as error:  # Any: it is a result of its own.
-            lines = traceback.format_exception_only(error)
-            # TensorFlow's begin with where they come from.
-            answer(error="".join(lines).strip().rpartition("\n")[2].strip())
+            answer(error=described(error))
         else:
             answer(seconds=seconds, **facts)
+
+
+def described(error):
+    """Returns an exception in a line.
+
+    Of many lines TensorFlow says the cause in the last, and JAX in the first,
+    after which it lists the memory that it has.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    ends = dict.fromkeys([*lines[:1], *lines[-1:]])
+    return ": ".join([type(error).__name__, " ... ".join(ends)])

@@ -16,6 +16,7 @@ if not engine.JAX:
 import numpy as np
 
 from benchmarks import networks
+from benchmarks.gpu import comparing
 from benchmarks.gpu import ours
 from benchmarks.gpu import racing
 from benchmarks.gpu import report
@@ -61,18 +62,21 @@ def test_every_recipe_can_be_compared():
     assert set(recipes.RECIPES) <= set(methods_test.CASES)
 
 
-def test_lines_of_recipes():
+def test_lines_of_recipes(tmp_path):
     right = {"recipe": "a", "difference": 1e-12, "tolerance": 1e-10}
-    wrong = {**right, "difference": float("nan")}
+    wrong = {"recipe": "b", "difference": float("nan"), "tolerance": 1e-10}
+    np.savez(tmp_path / "expected.npz", a=np.zeros(1), b=np.zeros(1))
+    compared = comparing.Recipes(tmp_path / "expected.npz", 1)
 
-    def first(found, error=""):
-        compared = {"recipes": found, "error": error}
-        return report.recipe_lines(compared)[0]
+    def first(*found):
+        compared.compared = list(found)
+        return report.recipe_lines(compared)[0].partition(":")[0]
 
-    assert first([right]).startswith("met: ")
-    assert first([right, wrong]).startswith("missed: ")
-    assert first([right], "no time was left").startswith("missed: ")
-    assert first([]).startswith("missed: ")
+    assert first(right, {**wrong, "difference": 0.0}) == "met"
+    assert first(right, wrong) == "missed"
+    assert first(wrong) == "missed"
+    assert first(right) == "not measured to the end"
+    assert first() == "not measured to the end"
 
 
 def library(name, methods, **seconds):
@@ -106,44 +110,41 @@ def test_targets():
     assert row in report.table(raced)
 
 
-def test_a_library_that_is_stopped(tmp_path):
-    """As where it has not compiled in time."""
+def test_a_library_of_ours(tmp_path):
     network = "vit-tiny"
     x, y = networks.ALL[network].batch()
     np.savez(tmp_path / "batch.npz", x=x, y=y)
-    command = (
-        "benchmarks.gpu.ours",
-        ["float32", network, str(tmp_path / "batch.npz")],
-    )
-    stopped = racing.Library(
-        report.OURS, network, "float32", ("plain", "n=1"), command
-    )
-    late = time.monotonic()
-    stopped.prepare(sys.executable, {}, late + 1e6)
-    assert stopped.first["n=1"] > stopped.facts["n=1"]["compile"]
-    stopped.turn("plain", 0)
-    assert stopped.median("plain") > 0
-    stopped.stop()
-    stopped.turn("n=1", 0)
-    assert stopped.median("n=1") is None
-    assert stopped.failures[-1].startswith("n=1: ended with -9")
-    stopped.close()
-    # There is no time left to begin anything.
-    idle = racing.Library(report.OURS, network, "float32", ("plain",), command)
-    idle.prepare(sys.executable, {}, late)
-    idle.close()
-    assert idle.failures == ["plain: no time was left"]
+    arguments = ["float32", network, str(tmp_path / "batch.npz")]
+    command = sys.executable, "benchmarks.gpu.ours", arguments
+    late = time.monotonic() + 1e6
+    raced = racing.Library(report.OURS, network, "float32", ("n=1",), command)
+    raced.prepare({}, late, late)
+    raced.warm("n=1", late)
+    assert raced.first["n=1"] > raced.facts["n=1"]["compile"]
+    raced.turn("n=1", 0, late)
+    assert raced.median("n=1") > 0
+    raced.close()
 
 
 def test_wheels_are_unpacked(tmp_path):
-    (tmp_path / "wheels").mkdir()
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site/old.py").touch()
-    with zipfile.ZipFile(tmp_path / "wheels/a-1.whl", "w") as wheel:
+    wheels, site = tmp_path / "wheels", tmp_path / "site"
+    wheels.mkdir()
+    site.mkdir()
+    (site / "old.py").touch()
+    with zipfile.ZipFile(wheels / "a-1.whl", "w") as wheel:
         wheel.writestr("a/__init__.py", "number = 1")
-    assert unpack.unpack(tmp_path) == ["a-1.whl"]
-    assert (tmp_path / "site/a/__init__.py").read_text() == "number = 1"
-    assert not (tmp_path / "site/old.py").exists()
+    assert unpack.unpack(wheels, site) == ["a-1.whl"]
+    assert (site / "a/__init__.py").read_text() == "number = 1"
+    assert not (site / "old.py").exists()
+
+
+def test_wheels_of_another_python():
+    names = [
+        *("a-1-py3-none-any.whl", "b-1-cp39-abi3-linux_x86_64.whl"),
+        *("c-1-cp312-cp312-linux_x86_64.whl", "d-1-cp31-cp31-linux.whl"),
+    ]
+    assert unpack.misfits(names, (3, 12)) == names[3:]
+    assert unpack.misfits(names, (3, 1)) == [names[2]]
 
 
 def test_unpacking_needs_python_alone():
