@@ -406,6 +406,39 @@ def distributed(data: Any) -> Any:
     return _private(trainer, "_distribute_data")(data)
 
 
+def place_by(iterator: Any, place: Callable[[Any], Any]) -> None:
+    """Lets a function put each batch of an epoch on devices, on JAX.
+
+    Read in Keras 3.14 and 3.15: `JAXEpochIterator._get_iterator`.
+
+    Args:
+        iterator: Keras's iterator over an epoch, which may have begun.
+        place: Function from a batch on the host to the batch on devices.
+    """
+    _private(iterator, "_get_iterator")
+    iterator._get_iterator = lambda: map(
+        place, iterator.data_adapter.get_jax_iterator()
+    )
+    iterator.reset()
+
+
+def data_adapter(x: Any, batch_size: int | None, steps: int | None) -> Any:
+    """Returns Keras's adapter of inputs, which loops take in their place.
+
+    Read in Keras 3.14 and 3.15: `get_data_adapter` of
+    `keras.src.trainers.data_adapters`.
+
+    Args:
+        x: Inputs, as `predict` takes them.
+        batch_size: Int, or None, as for `predict`.
+        steps: Int, or None, as for `predict`.
+    """
+    adapters = _KERAS.module("keras.src.trainers.data_adapters")
+    return _private(adapters, "get_data_adapter")(
+        x, batch_size=batch_size, steps_per_epoch=steps
+    )
+
+
 def expect_end(iterator: Any) -> None:
     """Keeps an iterator over an epoch from warning that the data have ended.
 

@@ -102,6 +102,7 @@ def test_an_override_with_the_same_parameters(package):
         ("loss_tracker", ()),
         ("set_first_epoch", (1,)),
         ("data_of_epoch", ()),
+        ("place_by", (None,)),
         ("expect_end", ()),
         ("clip", ([],)),
         ("decay_weights", ([],)),
@@ -432,6 +433,15 @@ def test_data_of_epoch():
     model.fit(dataset, verbose=0)
     data = _keras_internals.data_of_epoch(model.iterators[0])
     assert data.element_spec == dataset.element_spec
+
+
+def test_data_adapter():
+    x, _ = testing.data(10)
+    model = compiled()
+    adapter = _keras_internals.data_adapter(x, 4, 2)
+    assert adapter.num_batches == 3
+    found = model.predict(adapter, steps=2, verbose=0)
+    np.testing.assert_array_equal(found, model.predict(x[:8], 4, verbose=0))
 
 
 @pytest.mark.parametrize("expected", [True, False])

@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import keras
 
-from keras_sam import _keras_internals
 from keras_sam._backend.jax import batches
 from keras_sam._backend.jax import compiling
 from keras_sam._backend.jax import replicas
@@ -78,7 +77,7 @@ class BatchMeans:
         """Yields a `Part` for each batch that has examples."""
         for index, data in enumerate(self._data):
             if batches.size(_unpacked(data)):
-                data = _on_devices(data)
+                data = replicas.distributed(data)
                 # Several processes have a part of the batch each.
                 yield Part(index, batches.size(_unpacked(data)), data)
 
@@ -141,21 +140,6 @@ class BatchMeans:
         return self._evaluator.squared_gradients(
             state, _unpacked(data), params, examples
         )
-
-
-def _on_devices(data: Any) -> Any:
-    """Returns a batch on all devices, whole where they cannot share it."""
-    distribution = replicas.current()
-    if (
-        distribution is None
-        or jax.process_count() > 1
-        or batches.size(_unpacked(data)) % replicas.parts(distribution) == 0
-    ):
-        return _keras_internals.distributed(data)
-    everywhere = jax.sharding.NamedSharding(
-        distribution.device_mesh.backend_mesh, jax.sharding.PartitionSpec()
-    )
-    return jax.tree.map(lambda t: jax.device_put(t, everywhere), data)
 
 
 def _unpacked(data: Any) -> Batch:
