@@ -18,6 +18,14 @@ from examples import ports
 ADDRESSES = "KERAS_DISTRIBUTION_JOB_ADDRESSES"
 NUMBER = "KERAS_DISTRIBUTION_NUM_PROCESSES"
 INDEX = "KERAS_DISTRIBUTION_PROCESS_ID"
+# As JAX reads them in a job step of Slurm.
+SLURM = (
+    "SLURM_JOB_ID",
+    "SLURM_STEP_NODELIST",
+    "SLURM_NTASKS",
+    "SLURM_PROCID",
+    "SLURM_LOCALID",
+)
 _EXAMPLE = f"{ADDRESSES}=host-0:2222 {NUMBER}=2 {INDEX}=0"
 
 
@@ -49,6 +57,29 @@ def _wrong(name, what, given):
     )
 
 
+def slurm(environment):
+    """Returns who this task of a Slurm job step is, in words.
+
+    JAX itself finds the other tasks. The first node of the step has the first
+    process, at a port that depends on the number of the job, or at the port
+    JAX_COORDINATOR_PORT.
+
+    Args:
+        environment: Mapping, as `os.environ`.
+
+    Raises:
+        ValueError: If the variables do not describe a task.
+    """
+    given = {name: environment.get(name) for name in SLURM}
+    if None in given.values():
+        raise ValueError(
+            "--cluster=slurm needs the variables that `srun` sets for each "
+            f"task. Received: {given}"
+        )
+    _, nodes, number, index, _ = given.values()
+    return f"task {index} of {number}, on the nodes {nodes}"
+
+
 @functools.cache  # JAX joins once in the life of a process.
 def join(kind, seconds):
     """Joins the other processes, where the environment names any.
@@ -64,7 +95,10 @@ def join(kind, seconds):
         OSError: If the port of the first process is taken.
     """
     if kind == "slurm":
-        _initialize(seconds, cluster_detection_method="slurm")
+        who = slurm(os.environ)
+        print(f"This is {who}", flush=True)
+        with _limit(seconds, who):
+            _initialize(2 * seconds + 60, cluster_detection_method="slurm")
     elif any(os.environ.get(name) for name in (ADDRESSES, NUMBER, INDEX)):
         address, number, index = description(os.environ)
         if not index:

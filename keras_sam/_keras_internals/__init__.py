@@ -22,10 +22,13 @@ from keras_sam._keras_internals.compiled import (
     replaced_losses as replaced_losses,
 )
 from keras_sam._keras_internals.compiled import share_compiled as share_compiled
+from keras_sam._keras_internals.data import data_adapter as data_adapter
 from keras_sam._keras_internals.data import data_of_epoch as data_of_epoch
 from keras_sam._keras_internals.data import expect_end as expect_end
 from keras_sam._keras_internals.data import holds_dataset as holds_dataset
+from keras_sam._keras_internals.data import place_by as place_by
 from keras_sam._keras_internals.distribution import distributed as distributed
+from keras_sam._keras_internals.distribution import holding as holding
 from keras_sam._keras_internals.distribution import layout as layout
 from keras_sam._keras_internals.loops import FitHooks as FitHooks
 from keras_sam._keras_internals.loops import forget_state as forget_state

@@ -21,8 +21,12 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+import keras
+
 from keras_sam._backend import replicas
 from keras_sam._backend import store
+from keras_sam._backend import values
+from keras_sam._backend import variables
 
 _LOG = logging.getLogger(__name__)
 _PATIENCE = 10  # Seconds until a worker that is missing is logged once more.
@@ -134,7 +138,9 @@ def on_chief(
 
 @contextlib.contextmanager
 def writing(
-    strategy: Any, path: str | os.PathLike
+    strategy: Any,
+    path: str | os.PathLike,
+    model: keras.Model | None = None,
 ) -> Iterator[str | os.PathLike]:
     """Gives each worker a place to write what is one file for all of them.
 
@@ -147,6 +153,10 @@ def writing(
     Args:
         strategy: `tf.distribute.Strategy`, or Keras's distribution on JAX.
         path: Where to write.
+        model: `keras.Model` that is written, or None. On JAX `ModelParallel`
+            may divide a weight among processes. Where the model is given, each
+            process sees all of its weights, and those of its optimizer, whole
+            in this context.
 
     Yields:
         The path for this worker.
@@ -162,7 +172,8 @@ def writing(
         if len(set(paths.values())) == 1 and not replicas.is_chief(strategy):
             path = os.path.join(folder, os.path.basename(path))
         try:
-            yield path
+            with values.gathered(_variables(model)):
+                yield path
         except Exception as error:
             exchange(strategy, repr(error))
             raise
@@ -170,6 +181,17 @@ def writing(
     failed = {task: failure for task, failure in outcomes.items() if failure}
     if failed:
         raise RuntimeError(f"Writing has failed elsewhere. Received: {failed}")
+
+
+def _variables(model: keras.Model | None) -> list[keras.Variable]:
+    """Returns all variables that a file of a model may have."""
+    optimizer = getattr(model, "optimizer", None)
+    return variables.unique(
+        [
+            *(model.variables if model else ()),
+            *(optimizer.variables if optimizer else ()),
+        ]
+    )
 
 
 def _key(number: int, task: _Task, kind: str = "facts") -> str:

@@ -93,14 +93,18 @@ class Saving(keras.Model):
             ValueError: If an argument of the wrapper cannot be saved.
         """
         self.get_config()
-        with agreement.writing(self.distribute_strategy, filepath) as path:
+        with agreement.writing(
+            self.distribute_strategy, filepath, self
+        ) as path:
             super().save(path, *args, **kwargs)
 
     def save_weights(
         self, filepath: str | os.PathLike, *args: Any, **kwargs: Any
     ) -> None:
         """Saves the weights."""
-        with agreement.writing(self.distribute_strategy, filepath) as path:
+        with agreement.writing(
+            self.distribute_strategy, filepath, self
+        ) as path:
             super().save_weights(path, *args, **kwargs)
 
     def load_weights(

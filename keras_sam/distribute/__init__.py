@@ -3,7 +3,7 @@
 agree(strategy, facts)      all workers compare facts, and wait
 is_chief(strategy)          whether this worker writes for all
 on_chief(strategy, f)       what a function returns on the first worker
-writing(strategy, path)     a place to write, one file for all
+writing(strategy, path)     a place to write, one file for all; whole weights
 """
 
 from keras_sam._backend import replicas

@@ -9,6 +9,8 @@ import numpy as np
 from keras import backend
 from keras import ops
 
+from keras_sam._backend import values
+
 
 @runtime_checkable
 class Curved(Protocol):
@@ -73,7 +75,7 @@ class Hessian:
             for v, param in zip(self.split(vector), self._params, strict=True)
         ]
         product = [
-            np.asarray(ops.convert_to_numpy(p), "float64")
+            np.asarray(values.array(p), "float64")
             for p in self._landscape.hessian_vector_product(
                 self._params, tensors
             )

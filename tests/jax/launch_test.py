@@ -1,4 +1,4 @@
-"""The launcher on JAX: two processes, and one that does not come."""
+"""The launcher and Slurm on JAX: two processes, and one that does not come."""
 
 import json
 import sys
@@ -15,34 +15,92 @@ import keras
 import numpy as np
 
 from examples import launch
+from examples.jax import cluster
 from tests.support import processes
 
 _RUN = ("--model=mlp", "--epochs=1", "--learning_rate=0.01")
 _RUN = (*_RUN, "--lr_schedule=constant", "--sync_perturbations")
 
 
-def weights(folder):
-    model = keras.saving.load_model(folder / "model.keras", compile=False)
-    return model.get_weights()
-
-
-def test_two_processes_are_one(tmp_path):
-    one, two = tmp_path / "one", tmp_path / "two"
-    started = [
-        processes.start("-m", *command, *_RUN, f"--output_dir={folder}")
-        for command, folder in (
-            (("examples.train",), one),
-            (("examples.launch", "--workers=2", "--"), two),
-        )
-    ]
-    for status, output in processes.finish(started):
+def trained(folder, *started):
+    """Returns the weights that processes leave, and what they say."""
+    finished = processes.finish(started)
+    for status, output in finished:
         assert status == 0, output
+    model = keras.saving.load_model(folder / "model.keras", compile=False)
+    return model.get_weights(), [output for _, output in finished]
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """The weights after a training in one process."""
+    folder = tmp_path_factory.mktemp("one")
+    found, _ = trained(
+        folder,
+        processes.start(
+            "-m", "examples.train", *_RUN, f"--output_dir={folder}"
+        ),
+    )
+    return found
+
+
+def assert_close(first, second):
+    # Processes add up in another order, which 11 steps spread.
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_two_processes_are_one(one, tmp_path):
+    found, (output,) = trained(
+        tmp_path,
+        processes.start(
+            *("-m", "examples.launch", "--workers=2", "--", *_RUN),
+            f"--output_dir={tmp_path}",
+        ),
+    )
+    assert_close(found, one)
     lines = [line for line in output.splitlines() if "Test accuracy" in line]
     assert [line[:10] for line in sorted(lines)] == ["[worker 0]", "[worker 1]"]
     assert "--strategy=data_parallel, replicas: 2" in output
-    # Processes add up in another order, which 11 steps spread.
-    for a, b in zip(weights(one), weights(two), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def slurm_task(index, port, folder, *arguments):
+    """Starts a task as `srun` does, of two on this machine."""
+    return processes.start(
+        *("-m", "examples.train", "--strategy=data_parallel", *_RUN),
+        *("--cluster=slurm", f"--output_dir={folder}", *arguments),
+        SLURM_JOB_ID="7",
+        SLURM_STEP_NODELIST="127.0.0.1",
+        SLURM_NTASKS="2",
+        SLURM_PROCID=str(index),
+        SLURM_LOCALID=str(index),
+        JAX_COORDINATOR_PORT=str(port),
+        JAX_COORDINATOR_BIND_ADDRESS=f"127.0.0.1:{port}",
+    )
+
+
+def test_tasks_of_slurm_are_one(one, tmp_path):
+    (port,) = processes.free_ports(1)
+    found, outputs = trained(
+        tmp_path, *(slurm_task(index, port, tmp_path) for index in range(2))
+    )
+    assert_close(found, one)
+    for index, output in enumerate(outputs):
+        assert f"This is task {index} of 2, on the nodes 127.0.0.1" in output
+    assert "--strategy=data_parallel, replicas: 2" in outputs[0]
+
+
+def test_an_absent_task_of_slurm():
+    (port,) = processes.free_ports(1)
+    task = slurm_task(1, port, "unused", "--cluster_timeout=3")
+    ((status, output),) = processes.finish([task], 120)
+    assert status == 1, output
+    assert "Waited 3.0 s for the others. This is task 1 of 2" in output
+
+
+def test_outside_of_slurm():
+    with pytest.raises(ValueError, match="`srun` sets.*'SLURM_PROCID': None"):
+        cluster.slurm({"SLURM_JOB_ID": "7"})
 
 
 @pytest.mark.parametrize("index", [0, 1])

@@ -76,6 +76,19 @@ def test_two_processes_equal_one(climb, trained):
             )
 
 
+@pytest.mark.parametrize("climb", worker.CLIMBS)
+def test_each_process_predicts_on_its_own_data(climb, trained):
+    results, _ = trained
+    sam = meshes.wrapped(**worker.CLIMBS[climb])
+    sam.set_weights([np.float32(w) for w in results[0][climb]["weights"]])
+    for index, found in enumerate(results):
+        x, _ = worker.rows(index)
+        expected = sam.predict(x[:-1], verbose=0)
+        np.testing.assert_allclose(
+            found[climb]["outputs"], expected, rtol=0, atol=ATOL
+        )
+
+
 def test_one_process_writes_a_file(trained):
     results, folder = trained
     assert [found["chief"] for found in results] == [True, False]
@@ -92,7 +105,9 @@ def test_different_settings_are_errors_on_both():
         for name, words in {
             "rho": "rho: 0.1 on process 0",
             "batches": "batches of an epoch: 2 on process 0",
+            "last": "examples of the last batch: None on process 0",
             "epochs": "epochs: 1 on process 0",
+            "uneven": "2 devices share each batch evenly",
             "compile": "momentum: 0.0 on process 0",
         }.items():
             assert words in found[name]["error"], found

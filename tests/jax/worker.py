@@ -54,7 +54,14 @@ def fitted(sam, x, y, size):
     ).history
     loss = sam.evaluate(x, y, batch_size=size, verbose=0)
     weights = [w.tolist() for w in sam.get_weights()]
-    return {"weights": weights, "history": history, "loss": loss}
+    # The last batch of a process is not what its devices can share.
+    outputs = sam.predict(x[:-1], batch_size=size, verbose=0).tolist()
+    return {
+        "weights": weights,
+        "history": history,
+        "loss": loss,
+        "outputs": outputs,
+    }
 
 
 def trained(index, folder):
@@ -87,9 +94,13 @@ def differing(index):
     found["batches"] = _error(
         sam.fit, x[: 8 + 8 * index], y[: 8 + 8 * index], 4, verbose=0
     )
+    found["last"] = _error(
+        sam.fit, x[: 16 - 2 * index], y[: 16 - 2 * index], 4, verbose=0
+    )
     found["epochs"] = _error(sam.fit, x, y, 4, epochs=1 + index, verbose=0)
     sam.compile(keras.optimizers.SGD(0.1, 0.5 * index), "mse")
     found["compile"] = _error(sam.fit, x, y, 4, verbose=0)
+    found["uneven"] = _error(sam.evaluate, x[:7], y[:7], 4, verbose=0)
     return found
 
 

@@ -3,6 +3,7 @@
 import sys
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -34,6 +35,15 @@ def test_data_of_epoch():
     model.fit(dataset, verbose=0)
     data = _keras_internals.data_of_epoch(model.iterators[0])
     assert data.element_spec == dataset.element_spec
+
+
+def test_data_adapter():
+    x, _ = testing.data(10)
+    model = compiling.compiled()
+    adapter = _keras_internals.data_adapter(x, 4, 2)
+    assert adapter.num_batches == 3
+    found = model.predict(adapter, steps=2, verbose=0)
+    np.testing.assert_array_equal(found, model.predict(x[:8], 4, verbose=0))
 
 
 @pytest.mark.parametrize("expected", [True, False])

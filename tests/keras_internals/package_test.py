@@ -20,6 +20,7 @@ from keras_sam import _keras_internals
         ("loss_tracker", ()),
         ("set_first_epoch", (1,)),
         ("data_of_epoch", ()),
+        ("place_by", (None,)),
         ("expect_end", ()),
         ("clip", ([],)),
         ("decay_weights", ([],)),

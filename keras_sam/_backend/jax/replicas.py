@@ -12,6 +12,10 @@ import threading
 
 import jax
 import keras
+import numpy as np
+from keras import tree
+
+from keras_sam import _keras_internals
 
 _here = threading.local()
 
@@ -39,6 +43,45 @@ def parts(distribution):
     if distribution.batch_dim_name not in mesh.axis_names:
         return 1
     return mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)]
+
+
+def distributed(data):
+    """Returns a batch on all devices, whole where they cannot share it.
+
+    Several processes have a part of the batch each, which must divide evenly.
+
+    Args:
+        data: A batch as `fit` takes it, on the host.
+    """
+    distribution = current()
+    if (
+        distribution is None
+        or jax.process_count() > 1
+        or all(
+            array is None or array.shape[0] % parts(distribution) == 0
+            for array in tree.flatten(data)
+        )
+    ):
+        return _keras_internals.distributed(data)
+    everywhere = jax.sharding.NamedSharding(
+        distribution.device_mesh.backend_mesh, jax.sharding.PartitionSpec()
+    )
+    return jax.device_put(data, everywhere)
+
+
+def own(tensor):
+    """Returns the rows of a tensor that belong to the data of this process.
+
+    All processes must call this.
+
+    Args:
+        tensor: Tensor on all devices, whose first axis is that of the examples.
+    """
+    layout = current().get_data_layout(tensor.shape).backend_layout
+    shards = jax.device_put(tensor, layout).addressable_shards
+    # Devices along other axes of the mesh have the same rows.
+    rows = {shard.index[0].start or 0: shard.data for shard in shards}
+    return np.concatenate([rows[start] for start in sorted(rows)])
 
 
 def strategic():

@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import keras
 
-from keras_sam import _keras_internals
 from keras_sam._backend.jax import batches
 from keras_sam._backend.jax import compiling
 from keras_sam._backend.jax import replicas
@@ -60,7 +59,7 @@ class BatchMeans(BaseBatchMeans):
     def batches(self) -> Iterator[Part]:
         for index, data in enumerate(self._data):
             if batches.size(unpacked(data)):
-                data = _on_devices(data)
+                data = replicas.distributed(data)
                 # Several processes have a part of the batch each.
                 yield Part(index, batches.size(unpacked(data)), data)
 
@@ -75,21 +74,6 @@ class BatchMeans(BaseBatchMeans):
         # would stay what it is now.
         state = values.read(self._evaluator.state)
         return function(state, unpacked(part.data), params, *more)
-
-
-def _on_devices(data: Any) -> Any:
-    """Returns a batch on all devices, whole where they cannot share it."""
-    distribution = replicas.current()
-    if (
-        distribution is None
-        or jax.process_count() > 1
-        or batches.size(unpacked(data)) % replicas.parts(distribution) == 0
-    ):
-        return _keras_internals.distributed(data)
-    everywhere = jax.sharding.NamedSharding(
-        distribution.device_mesh.backend_mesh, jax.sharding.PartitionSpec()
-    )
-    return jax.tree.map(lambda t: jax.device_put(t, everywhere), data)
 
 
 def _as_it_is(function: Callable[..., list]) -> Callable[..., list]:

@@ -16,6 +16,7 @@ from keras_sam._training import fingerprint
 from keras_sam._training import tensorboard
 from keras_sam._training.jax import inner_steps
 from keras_sam._training.jax.distribute import feeding
+from keras_sam._training.jax.distribute import padded
 from keras_sam._training.jax.distribute import strategies
 
 
@@ -32,6 +33,7 @@ class Loops(_keras_internals.FitHooks):
     train_function: Any
     test_function: Any
     predict_function: Any
+    _evaluates = False
 
     def fit(
         self, x: Any = None, *args: Any, **kwargs: Any
@@ -54,14 +56,23 @@ class Loops(_keras_internals.FitHooks):
             given = inspect.signature(super().evaluate).bind(*args, **kwargs)
             strategies.check(self)
             feeding.check_data(given.arguments)
-        return super().evaluate(*args, **kwargs)
+        self._evaluates = True
+        try:
+            return super().evaluate(*args, **kwargs)
+        finally:
+            self._evaluates = False
 
     def predict(self, *args: Any, **kwargs: Any) -> Any:
-        """Returns outputs, as `keras.Model.predict` does."""
+        """Returns outputs, as `keras.Model.predict` does.
+
+        Each of several processes gets the outputs of its own inputs.
+        """
         given = inspect.signature(super().predict).bind(*args, **kwargs)
         strategies.check(self)
-        feeding.check_data(given.arguments)
-        return super().predict(*args, **kwargs)
+        if keras.distribution.distribution() is None:
+            return super().predict(*args, **kwargs)
+        padding = padded.Padding(given.arguments)
+        return padding.without(super().predict(*given.args, **given.kwargs))
 
     def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Trains on one batch, as `keras.Model.train_on_batch` does."""
@@ -121,7 +132,7 @@ class Loops(_keras_internals.FitHooks):
         if self.predict_function is not known:
             self.predict_function = _kept(
                 self,
-                self.predict_function,
+                padded.own(self.predict_function),
                 lambda: inner_steps.groups(self, metrics=False),
             )
 
@@ -137,7 +148,7 @@ class Loops(_keras_internals.FitHooks):
         Keras alone would miss variables that are made in training mode only.
         """
         if iterator is not None:
-            feeding.watch(iterator)
+            feeding.watch(iterator, training=not self._evaluates)
             feeding.agree(self, iterator)
         if not all(layer.built for layer in _keras_internals.layers(self)):
             if data_batch is None:

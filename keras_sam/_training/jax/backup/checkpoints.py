@@ -19,9 +19,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
-from jax.experimental import multihost_utils
 
+from keras_sam._backend import values
 from keras_sam._training import agreement
 from keras_sam._training import backups
 
@@ -88,7 +87,7 @@ class Checkpoints(backups.Backups):
                     os.remove(old)
             else:
                 for variable in _flat(variables):
-                    _gathered(variable)
+                    values.array(variable.value)
         return path
 
     def _way_to(self, name: str, damaged: str) -> str:
@@ -123,24 +122,13 @@ class _Content(keras.Model):
         """Saves all variables."""
         for kind, variables in self._groups().items():
             for index, variable in enumerate(variables):
-                store[f"{kind}_{index}"] = _gathered(variable)
+                store[f"{kind}_{index}"] = values.array(variable.value)
 
     def load_own_variables(self, store: Any) -> None:
         """Loads the variables of the kinds that are given."""
         for kind, variables in self._groups().items():
             for index, variable in enumerate(variables):
                 variable.assign(store[f"{kind}_{index}"])
-
-
-def _gathered(variable: keras.Variable) -> np.ndarray:
-    """Returns the whole value of a variable.
-
-    If processes share it, all of them must call this.
-    """
-    value = variable.value
-    if value.is_fully_addressable or value.is_fully_replicated:
-        return np.asarray(value)
-    return multihost_utils.process_allgather(value, tiled=True)
 
 
 def _flat(groups: _Groups) -> list[keras.Variable]:

@@ -1,5 +1,6 @@
 """What Keras's loops feed to several devices, and to several processes."""
 
+import contextlib
 from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
@@ -33,16 +34,18 @@ def check_fit(arguments: Mapping[str, Any]) -> None:
         ValueError: If the batches of arrays cannot be shared.
     """
     size = arguments.get("batch_size") or 32
-    examples = _examples(arguments.get("x"))
+    examples = size_of(arguments.get("x"))
     share = arguments.get("validation_split") or 0.0
     held = arguments.get("validation_data")
     later = None
     if held is not None:
-        later = _examples(keras.utils.unpack_x_y_sample_weight(held)[0])
+        later = size_of(keras.utils.unpack_x_y_sample_weight(held)[0])
     elif examples is not None and share:
         first = int(examples * (1.0 - share))  # As Keras divides them.
         later, examples = examples - first, first
     check_arrays(examples, size, arguments.get("steps_per_epoch"))
+    if jax.process_count() == 1:
+        return  # `evaluate` takes any batch.
     check_arrays(
         later,
         arguments.get("validation_batch_size") or size,
@@ -52,9 +55,11 @@ def check_fit(arguments: Mapping[str, Any]) -> None:
 
 
 def check_data(arguments: Mapping[str, Any]) -> None:
-    """Checks the data of `evaluate` or `predict`, see `check_fit`."""
+    """Checks the data of `evaluate` in several processes, see `check_fit`."""
+    if jax.process_count() == 1:
+        return
     size = arguments.get("batch_size") or 32
-    check_arrays(_examples(arguments.get("x")), size, arguments.get("steps"))
+    check_arrays(size_of(arguments.get("x")), size, arguments.get("steps"))
 
 
 def check_arrays(
@@ -78,7 +83,7 @@ def check_arrays(
     distribution = keras.distribution.distribution()
     if distribution is None or examples is None:
         return
-    number = _parts_here(distribution)
+    number = parts_here(distribution)
     full, last = divmod(examples, size)
     if full and size % number:
         raise _error(number, f"`{name}`={size}", name)
@@ -102,20 +107,26 @@ def check_batch(data: Any, what: str = "a batch") -> None:
         ValueError: If they cannot.
     """
     distribution = keras.distribution.distribution()
-    size = None if distribution is None else _examples(data)
-    if size is not None and size % _parts_here(distribution):
-        raise _error(_parts_here(distribution), f"{what} of {size} examples")
+    size = None if distribution is None else size_of(data)
+    if size is not None and size % parts_here(distribution):
+        raise _error(parts_here(distribution), f"{what} of {size} examples")
 
 
-def watch(iterator: Any) -> None:
+def watch(iterator: Any, training: bool) -> None:
     """Checks each batch of Keras's iterator over an epoch as it comes.
+
+    A batch to evaluate that devices cannot share lies whole on each of them.
+    Several processes cannot do that: each of them has a part of the batch.
 
     Args:
         iterator: Keras's iterator over an epoch.
+        training: Bool, whether the model is trained on the batches.
     """
     if keras.distribution.distribution() is None:
         return
-    if not isinstance(iterator.data_adapter, _Checked):
+    if not training and jax.process_count() == 1:
+        _keras_internals.place_by(iterator, replicas.distributed)
+    elif not isinstance(iterator.data_adapter, _Checked):
         iterator.data_adapter = _Checked(iterator.data_adapter)
         iterator.reset()  # It may hold an iterator over unchecked batches.
 
@@ -136,9 +147,26 @@ def agree(model: keras.Model, iterator: Any) -> None:
         keras.distribution.distribution(),
         lambda: {
             **fingerprint.of_training(model, iterator.steps_per_epoch),
-            "batches of an epoch": iterator.data_adapter.num_batches,
+            **numbers(iterator.data_adapter, iterator.steps_per_epoch),
         },
     )
+
+
+def numbers(adapter: Any, steps: int | None) -> dict[str, int | None]:
+    """Returns what processes must have in common of their data.
+
+    Args:
+        adapter: Keras's adapter of the data. A number that it does not know is
+            None.
+        steps: Int, the number of batches that are used, or None for all.
+    """
+    last = None
+    with contextlib.suppress(NotImplementedError):
+        last = None if steps else adapter.partial_batch_size
+    return {
+        "batches of an epoch": adapter.num_batches,
+        "examples of the last batch": last,
+    }
 
 
 class _Checked:
@@ -157,14 +185,14 @@ class _Checked:
             yield data
 
 
-def _parts_here(distribution: Any) -> int:
+def parts_here(distribution: Any) -> int:
     """Returns the parts that this process makes of the batches it is given."""
     number = replicas.parts(distribution)
     # Processes along other axes of the mesh have the same part.
     return max(1, number // jax.process_count())
 
 
-def _examples(data: Any) -> int | None:
+def size_of(data: Any) -> int | None:
     """Returns the number of examples of arrays, or None for other data."""
     if isinstance(data, keras.utils.PyDataset):
         return None
