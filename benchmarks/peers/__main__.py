@@ -56,8 +56,8 @@ ENVIRONMENT = {
     # Otherwise the threads of PyTorch wait for each other without letting go of
     # their cores, and a step takes many times as long if others want these.
     "OMP_WAIT_POLICY": "PASSIVE",
-    # Otherwise glibc gives memory back to Linux after each step of JAX. The next
-    # step then waits for new pages, as long as a gradient of the cnn takes.
+    # Otherwise glibc gives memory back after each step of JAX. The next step
+    # then waits for new pages, as long as a gradient of the cnn takes.
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(2**34),
     "MALLOC_TRIM_THRESHOLD_": str(2**34),
