@@ -126,11 +126,9 @@ def environment():
         # Else `torch.compile` starts as many for each process as there are
         # cores.
         "TORCHINDUCTOR_COMPILE_THREADS": "4",
-        **(
-            {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
-            if FLAGS.small
-            else {"JAX_PLATFORMS": "cuda,cpu"}
-        ),
+        # Not "cuda,cpu": without a GPU JAX would take the CPU, and say nothing.
+        "JAX_PLATFORMS": "cpu" if FLAGS.small else "cuda",
+        **({"CUDA_VISIBLE_DEVICES": ""} if FLAGS.small else {}),
     }
 
 

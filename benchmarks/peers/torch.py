@@ -282,4 +282,7 @@ def peak():
 
 if __name__ == "__main__":
     sam = importlib.metadata.version("pytorch_optimizer")
-    worker.serve(start, f"PyTorch {torch.__version__}, pytorch_optimizer {sam}")
+    worker.serve(
+        start,
+        f"PyTorch {torch.__version__} on {DEVICE}, pytorch_optimizer {sam}",
+    )

@@ -120,7 +120,7 @@ def test_without_time_all_rows_are_named(library):
     ours = prepared(library("plain", "n=1"))
     raced(ours, seconds=0)
     assert report.failure_lines([ours]) == [
-        "cnn, float32, keras_sam, plain, n=1: no time was left"
+        "cnn, float32, keras_sam, plain, n=1: not reached"
     ]
     assert all("not measured" in line for line in report.target_lines([ours]))
 
@@ -179,22 +179,15 @@ def test_errors_are_one_line():
     assert worker.described(noted) == "RuntimeError: first ... last"
 
 
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        (["--small", "--network=wrn-28-10"], "there are only small networks"),
-        ([], "use --small"),
-    ],
-)
-def test_the_script_says_what_it_needs(arguments, message):
+def test_the_script_needs_a_gpu():
     ended = subprocess.run(
-        [sys.executable, "-m", "benchmarks.gpu", *arguments],
+        [sys.executable, "-m", "benchmarks.gpu"],
         env={**os.environ, "PATH": "", "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
     )
     assert ended.returncode == 1
-    assert message in ended.stdout + ended.stderr
+    assert "use --small" in ended.stderr
 
 
 def test_the_script_ends_in_time(tmp_path):
