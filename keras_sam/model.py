@@ -442,5 +442,7 @@ class SharpnessAwareMinimization(trainer.Trainer, saving.Saving):
         # inner model restores its policy.
         if dtype is not None:
             model.dtype_policy = dtype
-        model.trainable = trainable
+        # Each layer has its own from the inner model: True would replace it.
+        if not trainable:
+            model.trainable = False
         return model

@@ -19,6 +19,7 @@ from benchmarks.lowered import hlo
 from benchmarks.lowered import operations
 from benchmarks.lowered import steps
 from benchmarks.lowered import table
+from tests.jax import collectives_test
 from tests.support import small_networks
 
 DEVICES = 8
@@ -153,11 +154,17 @@ def test_a_step_keeps_the_limits(figures, synced):
     plain, one, ours = (
         figures[key] for key in ((None, False), (1, False), (2, synced))
     )
-    assert guard.faults(case, DEVICES, ours, plain, ours) == []
+    found = guard.faults(case, DEVICES, ours, plain, ours)
     assert ours.flops == 3 * plain.flops
     # The loss is one more number.
-    assert ours.reduced == pytest.approx(3 if synced else 1, rel=1e-3)
-    assert ours.reductions == (3 if synced else 1)
+    passes = 3 if synced else 1
+    assert ours.reduced == pytest.approx(passes, rel=1e-3)
+    if collectives_test.combines():
+        assert not found and ours.reductions == passes
+    else:  # One for each of the six weights, and one for the loss.
+        assert ours.reductions == 6 * passes + 1
+        text = "all-reduces: 7 a step instead of one"
+        assert found == ([] if synced else [text])
     assert "| 8 cpu | n=2" in table.row(case, "8 cpu", ours, plain, one)
 
 

@@ -19,8 +19,15 @@ import keras_sam
 from keras_sam import cadences
 from keras_sam import directions
 from keras_sam import starts
+from tests.support import engine
 
 MOMENTUM = {"start": starts.Momentum(), "ascent_steps": 0}
+
+# Of a test that goes on training right after it has frozen layers.
+FREEZES = pytest.mark.skipif(
+    engine.JAX,
+    reason="On JAX freezing needs another compilation: tests/jax/loops_test",
+)
 
 
 @keras.saving.register_keras_serializable("memory_weights_test")
@@ -86,7 +93,6 @@ def test_layers_are_frozen_between_wrapping_and_training():
     assert [m.shape for m in memory(second)] == [(4, 3), (3,)]
 
 
-@testing.TENSORFLOW
 def test_a_memory_starts_anew_with_a_compilation_after_freezing():
     sam = fit(compiled(built()))
     sam.model.hidden.trainable = False
@@ -112,7 +118,7 @@ class Freeze(keras.callbacks.Callback):
             self.model.make_train_function()
 
 
-@testing.TENSORFLOW
+@FREEZES
 def test_a_callback_freezes_layers():
     sam = compiled(built())
     sam.fit(*testing.data(), epochs=2, verbose=0, callbacks=[Freeze()])
@@ -126,7 +132,7 @@ def test_a_memory_stays_with_a_compilation():
     assert_equal(memory(sam), kept)
 
 
-@testing.TENSORFLOW
+@FREEZES
 def test_a_count_stays_whatever_is_frozen():
     sam = fit(compiled(built(), cadence=cadences.Every(2)))
     sam.model.hidden.trainable = False
@@ -205,7 +211,7 @@ def test_a_file_with_other_trained_variables(tmp_path):
     assert len(memory(fit(loaded))) == 4
 
 
-@testing.TENSORFLOW
+@FREEZES
 def test_a_memory_goes_on_once_the_same_layers_are_frozen(tmp_path):
     model = built()
     model.hidden.trainable = False
@@ -217,7 +223,6 @@ def test_a_memory_goes_on_once_the_same_layers_are_frozen(tmp_path):
     assert_equal(loaded.model.get_weights(), model.get_weights())
 
 
-@testing.TENSORFLOW
 @pytest.mark.parametrize("all_of_it", [False, True])
 def test_layers_are_frozen_after_training(all_of_it):
     sam = fit(compiled(testing.dense_net()))
@@ -226,6 +231,9 @@ def test_layers_are_frozen_after_training(all_of_it):
     with pytest.warns(UserWarning, match="memory starts anew"):
         loaded = pickle.loads(pickle.dumps(sam))
     assert_equal(loaded.get_weights(), sam.get_weights())
+    trained = [v.path for v in loaded.trainable_variables]
+    assert trained == [v.path for v in sam.trainable_variables]
+    assert len(trained) == (0 if all_of_it else 2)
 
 
 def test_variables_are_known_by_their_places(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 import keras_sam
 from keras_sam import directions
 from keras_sam import radii
+from tests.support import engine
 from tests.support import testing
 
 # Six steps of 8 examples each: two epochs of three.
@@ -72,19 +73,18 @@ def test_with_several_steps_an_execution():
     )
 
 
-@testing.TENSORFLOW
 def test_replicas():
     x, y = testing.data(8)
     found = []
     for rho in (radii.Settable(0.1), 0.3):
-        with testing.two_replicas().scope():
+        with engine.two_devices():
             keras.utils.set_random_seed(1)
             sam = keras_sam.SAM(testing.dense_net(), rho=rho)
             sam.compile("sgd", testing.cross_entropy())
             if isinstance(rho, radii.Settable):
                 sam.rho = 0.3
                 assert sam.rho == np.float32(0.3)
-        testing.replicated_step(sam, x, y)
+            testing.replicated_step(sam, x, y)
         found.append(sam.model.get_weights())
     for one, two in zip(*found, strict=True):
         # The fixed radius is a float64 number, the settable one a float32.

@@ -13,6 +13,7 @@ from keras_sam import descents
 from keras_sam import landscape
 from keras_sam import samples
 from keras_sam._algorithm import measures
+from tests.support import engine
 from tests.support import testing
 
 RULES = {
@@ -113,10 +114,9 @@ def test_more_splits_than_examples():
     assert_near(history, expected(parts([4, 9, 13, 18, 23, 24])))
 
 
-@testing.TENSORFLOW
 @pytest.mark.parametrize("sync", [False, True])
 def test_replicas(sync):
-    with testing.two_replicas().scope():
+    with engine.two_devices():
         history = fit(
             wrapped(sync_perturbations=sync),
             batch_size=8,
@@ -126,9 +126,9 @@ def test_replicas(sync):
     assert_near(history, expected(parts(bounds)))
 
 
-@testing.TENSORFLOW
+@testing.TENSORFLOW  # On JAX devices share a batch evenly.
 def test_uneven_replicas_count_by_their_size():
-    with testing.two_replicas().scope():
+    with engine.two_devices():
         history = fit(
             wrapped(),
             batch_size=9,
@@ -144,9 +144,8 @@ def test_every_second_step(mode):
     assert_near(history, expected(parts([8, 16, 24])[::2]))
 
 
-@testing.TENSORFLOW
 def test_every_second_step_of_replicas():
-    with testing.two_replicas().scope():
+    with engine.two_devices():
         history = fit(
             wrapped(track=2),
             batch_size=8,
@@ -170,9 +169,8 @@ def test_steps_that_do_not_climb_count_for_nothing(mode):
     assert_near(history, expected(climbed))
 
 
-@testing.TENSORFLOW
 def test_synced_steps_that_do_not_climb_count_for_nothing():
-    with testing.two_replicas().scope():
+    with engine.two_devices():
         history = fit(
             wrapped(cadence=cadences.Every(2), sync_perturbations=True),
             batch_size=8,
@@ -288,11 +286,10 @@ def test_a_descent_that_asks_for_no_point():
     assert all(np.isnan(v).all() for v in tracked(history).values())
 
 
-@testing.TENSORFLOW
 def test_several_steps_an_execution():
     history = fit(wrapped(), batch_size=8, steps_per_execution=3)
     assert_near(history, expected(parts([8, 16, 24])))
-    with testing.two_replicas().scope():
+    with engine.two_devices():
         history = fit(
             wrapped(),
             batch_size=8,
