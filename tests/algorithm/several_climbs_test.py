@@ -12,6 +12,7 @@ from keras_sam import descents
 from keras_sam import directions
 from keras_sam import parts
 from keras_sam import vectors
+from tests.support import engine
 from tests.support import testing
 
 
@@ -146,7 +147,7 @@ def test_noise_is_the_same_everywhere(place):
     if place == "splits":
         found = step(num_batch_splits=2)
     else:
-        with testing.two_replicas().scope():
+        with engine.two_devices():
             found = step(sync_perturbations=place == "synced")
     assert_equal(expected, found, 1e-6)
 
