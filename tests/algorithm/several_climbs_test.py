@@ -12,6 +12,7 @@ from keras_sam import descents
 from keras_sam import directions
 from keras_sam import parts
 from keras_sam import vectors
+from tests.support import engine
 from tests.support import testing
 
 
@@ -64,7 +65,9 @@ def test_the_same_climb_without_random_draws(direction):
 def test_other_draws_in_each_climb_and_each_step():
     twice = Twice()
     trained(descent=twice, direction=directions.Random(scaled=False))
-    kernels = [ends[0].numpy() for step in twice.ends for ends in step]
+    kernels = [
+        ops.convert_to_numpy(ends[0]) for step in twice.ends for ends in step
+    ]
     weights = [k.ravel()[0] for k in kernels]
     assert len(set(weights)) == 4
 
@@ -104,9 +107,11 @@ def test_a_large_tilt_does_not_overflow():
     before, data = net.get_weights(), testing.data(8, seed=0)
     losses = []
     for end in ends.ends[0]:
-        net.set_weights([p.numpy() for p in end])
+        net.set_weights([ops.convert_to_numpy(p) for p in end])
         losses.append(net.evaluate(*data, verbose=0))
-    net.set_weights([p.numpy() for p in ends.ends[0][np.argmax(losses)]])
+    net.set_weights(
+        [ops.convert_to_numpy(p) for p in ends.ends[0][np.argmax(losses)]]
+    )
     moved = net.get_weights()
     net.train_on_batch(*data)
     step = [b - a for a, b in zip(moved, net.get_weights(), strict=True)]
@@ -142,7 +147,7 @@ def test_noise_is_the_same_everywhere(place):
     if place == "splits":
         found = step(num_batch_splits=2)
     else:
-        with testing.two_replicas().scope():
+        with engine.two_devices():
             found = step(sync_perturbations=place == "synced")
     assert_equal(expected, found, 1e-6)
 
