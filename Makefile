@@ -62,7 +62,7 @@ NOT_ALL = -m "not also"
 # What runs on both backends. `make test` runs the first line on JAX, too.
 JAX_CORE = tests/jax tests/contracts/methods_test.py
 JAX_MORE = tests/algorithm tests/descents tests/directions tests/landscape \
-    tests/keras_internals tests/training tests/callbacks \
+    tests/keras_internals tests/training tests/callbacks tests/both_backends \
     $(addprefix tests/contracts/,battery_test.py parity_test.py)
 
 define buildifier

@@ -20,6 +20,7 @@ if not engine.JAX:
 # Tests that mostly start processes.
 PROCESSES = (
     "tests/processes/",
+    "tests/both_backends/",
     "tests/examples/benchmarks_test.py",
     "tests/jax/backup_test.py",
     "tests/jax/launch_test.py",

@@ -32,13 +32,16 @@ class Backups:
             logs of each epoch.
 
     Raises:
-        ValueError: If the newest backup is damaged or none of ours.
+        ValueError: If the newest backup is damaged or none of ours, or if all
+            backups there are of another backend.
     """
 
     def __init__(self, directory: str | os.PathLike, max_to_keep: int) -> None:
         self._directory = os.fspath(directory)
         self._max_to_keep = max_to_keep
         paths = self._paths()
+        if not paths:
+            self._check_not_foreign()
         self.latest = paths[-1] if paths else None
         self.progress = self._checked(self.latest) if self.latest else _START
 
@@ -106,6 +109,22 @@ class Backups:
         self.latest = self._write(number, progress, variables, strategy)
         self.progress = progress
 
+    def _check_not_foreign(self) -> None:
+        """Raises ValueError if another backend has saved the training.
+
+        Without backups of its own a training would begin anew.
+        """
+        foreign = self._foreign()
+        if foreign:
+            backend, name = foreign
+            raise ValueError(
+                f"The backups in {self._directory} must be of the backend "
+                f"{keras.backend.backend()!r}. Received: {name}, which is of "
+                f"the backend {backend!r}. Go on with KERAS_BACKEND={backend}, "
+                "or give this training a directory of its own; `sam.save` "
+                "writes a file that all backends can load"
+            )
+
     def _checked(self, path: str, all_bytes: bool = False) -> dict[str, Any]:
         """Returns the progress in a backup."""
         try:
@@ -138,6 +157,10 @@ class Backups:
 
     def _paths(self) -> list[str]:
         """Returns the paths of all backups, the newest last."""
+        raise NotImplementedError
+
+    def _foreign(self) -> tuple[str, str] | None:
+        """Returns another backend, and the name of a backup of it there."""
         raise NotImplementedError
 
     def _read(self, path: str, all_bytes: bool) -> dict[str, Any]:

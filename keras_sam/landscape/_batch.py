@@ -50,7 +50,7 @@ class Patch(Losses):
         self.index = part.index
         self.size = self.examples = part.size
         # Each batch has random draws of its own.
-        self.iterations = ops.convert_to_tensor(part.index, "int64")
+        self.iterations = ops.convert_to_tensor(part.index, "int")
         self._means = means
         self._part = part
 

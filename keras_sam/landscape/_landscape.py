@@ -83,7 +83,7 @@ class Landscape(Losses):
         self.model = model
         self.training = bool(training)
         # Random draws on all data are the draws on the first batch.
-        self.iterations = ops.convert_to_tensor(0, "int64")
+        self.iterations = ops.convert_to_tensor(0, "int")
         prepare = preparation.preparer(model)
         data = datasets.batches(x, y, sample_weight, batch_size, prepare)
         number = int(data.cardinality())

@@ -615,6 +615,13 @@ def test_not_a_backup(tmp_path):
     assert str(tmp_path) in str(caught.value)
 
 
+def test_backups_of_the_other_backend(tmp_path):
+    other = "ckpt-3.index" if engine.JAX else "ckpt-3.keras"
+    (tmp_path / other).touch()
+    with pytest.raises(ValueError, match=f"Received: {other}, which is of"):
+        keras_sam.BackupAndRestore(tmp_path)
+
+
 def test_other_steps_per_execution(directory):
     with pytest.raises(ValueError, match="step 4 of an epoch.*Received: 3"):
         fit(plain(steps_per_execution=3), directory)

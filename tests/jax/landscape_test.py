@@ -1,6 +1,7 @@
 """The functions of `landscape` on 8 devices, compared with one device."""
 
 import sys
+import warnings
 
 import pytest
 
@@ -11,6 +12,7 @@ if not engine.JAX:
 
 import numpy as np
 
+from keras_sam import directions
 from keras_sam import landscape
 from tests.jax import meshes
 from tests.support import testing
@@ -62,6 +64,14 @@ def test_eight_devices_measure_as_one(function, landscapes):
         with meshes.scope(distribution):
             results.append(np.hstack(FUNCTIONS[function](at)))
     np.testing.assert_allclose(*results, rtol=RTOL, atol=1e-6)
+
+
+def test_no_warning():
+    sam = meshes.wrapped(testing.full_net)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        at = landscape.Landscape(sam, *testing.data(8), training=True)
+        landscape.sharpness(at, ascent_steps=1, direction=directions.Random())
 
 
 if __name__ == "__main__":

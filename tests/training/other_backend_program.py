@@ -1,4 +1,4 @@
-"""Loads a file and goes on training, for `other_backend_test.py`."""
+"""Loads files and goes on training, for `other_backend_test.py`."""
 
 import contextlib
 import json
@@ -11,6 +11,7 @@ from tests.support import testing  # isort: skip
 
 import keras_sam
 from keras_sam import radii
+from tests.support import handed_draws
 
 PRECISIONS = {"float32": contextlib.nullcontext, "float64": testing.float64}
 
@@ -31,17 +32,20 @@ def normalized():
 NETS = {"normalized": normalized, "dropout": testing.full_net}
 
 
-def made(net):
+# Arguments with each part that has a memory.
+PARTS = {
+    "averaged": {"direction": testing.Averaged(0.75)},
+    **testing.STATEFUL,
+}
+
+
+def made(net, parts="averaged"):
     """Returns a compiled wrapper with all that a file may hold.
 
-    All numbers are floats of 32 bits: TensorFlow rounds some of them.
+    All numbers that Keras gets are floats of 32 bits: TensorFlow rounds some.
     """
     keras.utils.set_random_seed(1)
-    sam = keras_sam.SAM(
-        NETS[net](),
-        rho=radii.Settable(0.125),
-        direction=testing.Averaged(0.75),
-    )
+    sam = keras_sam.SAM(NETS[net](), rho=radii.Settable(0.125), **PARTS[parts])
     sam.compile(
         keras.optimizers.SGD(0.125, momentum=0.875), testing.cross_entropy()
     )
@@ -81,7 +85,9 @@ def go_on(path, net, precision):
 
 
 if __name__ == "__main__":
-    path, net, precision, result = json.loads(sys.argv[1])
-    first, last = go_on(path, net, precision)
-    np.savez(f"{result}-first.npz", *first)
-    np.savez(f"{result}-last.npz", *last)
+    net, precision, paths = json.loads(sys.argv[1])
+    with handed_draws.handed_over():
+        for path in paths:
+            first, last = go_on(path, net, precision)
+            np.savez(f"{path}-first.npz", *first)
+            np.savez(f"{path}-last.npz", *last)

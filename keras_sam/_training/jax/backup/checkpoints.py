@@ -58,6 +58,13 @@ class Checkpoints(backups.Backups):
             for name in sorted(names, key=lambda name: int(name[5:-6]))
         ]
 
+    def _foreign(self) -> tuple[str, str] | None:
+        if os.path.isdir(self._directory):
+            for name in os.listdir(self._directory):
+                if re.fullmatch(r"ckpt-\d+\.index", name):
+                    return "tensorflow", name
+        return None
+
     def _read(self, path: str, all_bytes: bool) -> dict[str, Any]:
         with zipfile.ZipFile(path) as archive:
             progress = json.loads(archive.read("config.json"))["config"]

@@ -6,6 +6,7 @@ the file `checkpoint`, which names it, in one piece.
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -56,6 +57,13 @@ class Checkpoints(backups.Backups):
                 f"{_pointer('NAME')}, NAME being one of the backups there"
             )
         return []
+
+    def _foreign(self) -> tuple[str, str] | None:
+        if tf.io.gfile.isdir(self._directory):
+            for name in tf.io.gfile.listdir(self._directory):
+                if re.fullmatch(r"ckpt-\d+\.keras", name):
+                    return "jax", name
+        return None
 
     def _read(self, path: str, all_bytes: bool) -> dict[str, Any]:
         reader = tf.train.load_checkpoint(path)
