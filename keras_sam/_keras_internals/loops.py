@@ -1,5 +1,6 @@
 """The methods and attributes that Keras's loops use: `fit`, `evaluate`."""
 
+from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +32,40 @@ def set_first_epoch(model: keras.Model, epoch: int | None) -> None:
     model._initial_epoch = epoch
 
 
+def held_state(model: keras.Model) -> Any:
+    """Returns the values of all variables that a loop holds on JAX, or None.
+
+    Read in Keras 3.14 and 3.15: `JAXTrainer._jax_state`.
+    """
+    KERAS.private(
+        model, "_jax_state_synced"
+    )  # The other one comes with a step.
+    return getattr(model, "_jax_state", None)
+
+
+def hold_state(model: keras.Model, state: Any) -> None:
+    """Remembers what a step has returned, as a loop on JAX does a bit later.
+
+    Read in Keras 3.14 and 3.15: `JAXTrainer._jax_state`.
+
+    Args:
+        model: `keras.Model`.
+        state: Lists of values: of the trainable variables, of the others, of
+            the optimizer's if there are four lists, of those of the metrics if
+            there are three or four.
+    """
+    KERAS.private(
+        model, "_jax_state_synced"
+    )  # An assignment would not miss it.
+    trained, others, *more = state
+    names = ("optimizer_variables", "metrics_variables")[2 - len(more) :]
+    model._jax_state = {
+        "trainable_variables": trained,
+        "non_trainable_variables": others,
+        **dict(zip(names, more, strict=True)),
+    }
+
+
 def forget_state(model: keras.Model) -> None:
     """Keeps `fit` on JAX from assigning the values of the last good step.
 
@@ -54,7 +89,7 @@ class FitHooks(keras.Model):
     Read in Keras 3.14 and 3.15: `Trainer._assert_compile_called`,
     `TensorFlowTrainer._maybe_symbolic_build`, `Trainer._symbolic_build`, which
     JAX's loops call, `Trainer._get_metrics_result_or_logs`,
-    `Trainer._resolve_auto_jit_compile`.
+    `Trainer._resolve_auto_jit_compile`, `JAXTrainer._make_function`.
     """
 
     def check_compiled(self, method_name: str | None = None) -> None:
@@ -101,6 +136,21 @@ class FitHooks(keras.Model):
         return self.epoch_logs(logs)
 
     if _BUILD == "_symbolic_build":
+
+        def whole_step(self, step: Callable) -> Callable:
+            """Returns what a loop calls in the place of a compiled step.
+
+            Args:
+                step: Function of the values of all variables and a batch.
+            """
+            return step
+
+        def _make_function(
+            self, step_function: Callable, concatenate_outputs: bool = False
+        ) -> Callable:
+            return super()._make_function(
+                self.whole_step(step_function), concatenate_outputs
+            )
 
         def _symbolic_build(
             self, iterator: Any = None, data_batch: Any = None

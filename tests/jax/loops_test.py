@@ -1,5 +1,7 @@
 """Keras's loops on JAX: what they lose, and what a wrapper keeps."""
 
+import functools
+import signal
 import sys
 
 import keras
@@ -15,6 +17,8 @@ import keras_sam  # isort: skip
 
 if not engine.JAX:
     pytest.skip("These tests need JAX", allow_module_level=True)
+
+from keras_sam._training.jax import interrupts  # isort: skip
 
 
 class Failing(keras.losses.Loss):
@@ -59,6 +63,107 @@ def test_an_error_in_a_later_step_keeps_the_steps_before_it():
         sam.model.get_weights(), once.model.get_weights(), strict=True
     ):
         np.testing.assert_array_equal(one, two)
+
+
+def test_an_error_within_an_execution_keeps_its_first_step():
+    x, y = testing.data()
+
+    def batches():
+        for _ in range(3):
+            yield x[:8], y[:8]
+        raise RuntimeError("No more data")
+
+    sam = compiled(testing.dense_net(), steps_per_execution=2)
+    with pytest.raises(RuntimeError, match="No more data"):
+        sam.fit(batches(), verbose=0)
+    assert sam.optimizer.iterations == 3
+    assert all(np.isfinite(w).all() for w in sam.get_weights())
+
+
+def interrupting(function):
+    """Returns a function that presses Ctrl-C in its first call."""
+    calls = []
+
+    def called(*args, **kwargs):
+        if not calls:
+            signal.raise_signal(signal.SIGINT)
+        calls.append(1)
+        return function(*args, **kwargs)
+
+    return called
+
+
+@pytest.mark.parametrize("loop", ["fit", "evaluate", "train_on_batch"])
+def test_an_interrupt_waits_for_the_end_of_a_step(loop):
+    """Plain Keras loses the weights in most interrupts."""
+    x, y = testing.data(8)
+    runs = []
+    for interrupted in (False, True):
+        keras.utils.set_random_seed(0)
+        sam = compiled(testing.full_net(), run_eagerly=True)
+        sam.train_on_batch(x, y)
+        run = functools.partial(getattr(sam, loop), x, y)
+        if loop == "fit":
+            run = functools.partial(run, shuffle=False, verbose=0)
+        if interrupted:
+            sam.compute_loss = interrupting(sam.compute_loss)
+            with pytest.raises(KeyboardInterrupt):
+                run()
+        else:
+            run()
+        runs.append(sam)
+    one, two = runs
+    assert one.optimizer.iterations == two.optimizer.iterations
+    for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_second_interrupt_does_not_wait():
+    with pytest.raises(KeyboardInterrupt):
+        with interrupts.Later():
+            signal.raise_signal(signal.SIGINT)
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def calling(function):
+    """Returns a callback that calls a function after the second batch."""
+
+    def end(batch, logs):
+        if batch == 1:
+            function()
+
+    return keras.callbacks.LambdaCallback(on_train_batch_end=end)
+
+
+@pytest.mark.parametrize(
+    "loop", ["evaluate", "predict", "train_on_batch", "predict_on_batch"]
+)
+def test_a_callback_may_call_another_loop(loop):
+    """Plain Keras has no weights there, if a callback has no `self.model`."""
+    x, y = testing.data()
+    arguments = (x, y)[: 1 if loop.startswith("predict") else 2]
+    runs = []
+    for sync in (lambda sam: None, lambda sam: sam.jax_state_sync()):
+        keras.utils.set_random_seed(0)
+        sam = compiled(testing.full_net())
+
+        def called(sam=sam, sync=sync):
+            sync(sam)
+            getattr(sam, loop)(*arguments)
+
+        sam.fit(
+            x,
+            y,
+            batch_size=8,
+            shuffle=False,
+            verbose=0,
+            callbacks=[calling(called)],
+        )
+        runs.append(sam.get_weights())
+    for a, b in zip(*runs, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 class Measured(keras.Model):

@@ -2,7 +2,6 @@
 
 import contextlib
 import inspect
-from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,13 +13,14 @@ from keras_sam._evaluation.jax.scope import Scope
 from keras_sam._training import agreement
 from keras_sam._training import fingerprint
 from keras_sam._training import tensorboard
+from keras_sam._training.jax import holding
 from keras_sam._training.jax import inner_steps
 from keras_sam._training.jax.distribute import feeding
 from keras_sam._training.jax.distribute import padded
 from keras_sam._training.jax.distribute import strategies
 
 
-class Loops(_keras_internals.FitHooks):
+class Loops(holding.Holding):
     """Runs Keras's `fit`, `evaluate` and `predict` on JAX.
 
     On JAX a train step is a function from the values of all variables to their
@@ -40,27 +40,33 @@ class Loops(_keras_internals.FitHooks):
     ) -> keras.callbacks.History:
         """Trains, as `keras.Model.fit` does, on all devices."""
         given = inspect.signature(super().fit).bind(x, *args, **kwargs)
-        strategies.check(self)
-        feeding.check_fit(given.arguments)
-        tensorboard.write_graph(self.model, given.arguments.get("callbacks"))
-        agreement.agree(
-            self.distribute_strategy,
-            {"fit": fingerprint.of_fit(given.arguments)},
-        )
-        return super().fit(x, *args, **kwargs)
+        with self.holding():
+            strategies.check(self)
+            feeding.check_fit(given.arguments)
+            tensorboard.write_graph(
+                self.model, given.arguments.get("callbacks")
+            )
+            agreement.agree(
+                self.distribute_strategy,
+                {"fit": fingerprint.of_fit(given.arguments)},
+            )
+            return super().fit(x, *args, **kwargs)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """Returns loss and metrics, as `keras.Model.evaluate` does."""
-        # `fit` has checked the data that it validates on.
-        if not _keras_internals.validates(kwargs):
-            given = inspect.signature(super().evaluate).bind(*args, **kwargs)
-            strategies.check(self)
-            feeding.check_data(given.arguments)
-        self._evaluates = True
-        try:
-            return super().evaluate(*args, **kwargs)
-        finally:
-            self._evaluates = False
+        with self.holding():
+            # `fit` has checked the data that it validates on.
+            if not _keras_internals.validates(kwargs):
+                given = inspect.signature(super().evaluate).bind(
+                    *args, **kwargs
+                )
+                strategies.check(self)
+                feeding.check_data(given.arguments)
+            self._evaluates = True
+            try:
+                return super().evaluate(*args, **kwargs)
+            finally:
+                self._evaluates = False
 
     def predict(self, *args: Any, **kwargs: Any) -> Any:
         """Returns outputs, as `keras.Model.predict` does.
@@ -68,23 +74,32 @@ class Loops(_keras_internals.FitHooks):
         Each of several processes gets the outputs of its own inputs.
         """
         given = inspect.signature(super().predict).bind(*args, **kwargs)
-        strategies.check(self)
-        if keras.distribution.distribution() is None:
-            return super().predict(*args, **kwargs)
-        padding = padded.Padding(given.arguments)
-        return padding.without(super().predict(*given.args, **given.kwargs))
+        with self.holding():
+            strategies.check(self)
+            if keras.distribution.distribution() is None:
+                return super().predict(*args, **kwargs)
+            padding = padded.Padding(given.arguments)
+            found = super().predict(*given.args, **given.kwargs)
+            return padding.without(found)
 
     def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Trains on one batch, as `keras.Model.train_on_batch` does."""
-        strategies.check(self)
-        feeding.check_batch(x)
-        return super().train_on_batch(x, *args, **kwargs)
+        with self.holding():
+            strategies.check(self)
+            feeding.check_batch(x)
+            return super().train_on_batch(x, *args, **kwargs)
 
     def test_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Evaluates on one batch, as `keras.Model.test_on_batch` does."""
-        strategies.check(self)
-        feeding.check_batch(x)
-        return super().test_on_batch(x, *args, **kwargs)
+        with self.holding():
+            strategies.check(self)
+            feeding.check_batch(x)
+            return super().test_on_batch(x, *args, **kwargs)
+
+    def predict_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Returns outputs, as `keras.Model.predict_on_batch` does."""
+        with self.holding():
+            return super().predict_on_batch(*args, **kwargs)
 
     def step_on(self, data: Any) -> dict[str, Any]:
         """Trains on a batch; returns the logs. A subclass has it."""
@@ -114,14 +129,16 @@ class Loops(_keras_internals.FitHooks):
         known = self.train_function
         super().make_train_function(force)
         if self.train_function is not known:
-            self.train_function = _kept(self, self.train_function, self._groups)
+            self.train_function = holding.kept(
+                self, self.train_function, self._groups
+            )
 
     def make_test_function(self, force: bool = False) -> None:
         """Makes the function that `evaluate` calls."""
         known = self.test_function
         super().make_test_function(force)
         if self.test_function is not known:
-            self.test_function = _kept(
+            self.test_function = holding.kept(
                 self, self.test_function, lambda: inner_steps.groups(self)
             )
 
@@ -130,7 +147,7 @@ class Loops(_keras_internals.FitHooks):
         known = self.predict_function
         super().make_predict_function(force)
         if self.predict_function is not known:
-            self.predict_function = _kept(
+            self.predict_function = holding.kept(
                 self,
                 padded.own(self.predict_function),
                 lambda: inner_steps.groups(self, metrics=False),
@@ -181,35 +198,3 @@ def _check_trained(
             "Call `compile` again, with a new optimizer, after freezing "
             f"layers or making them trainable. Received: {differing}"
         )
-
-
-def _kept(
-    model: keras.Model, function: Callable, groups: Callable[[], Sequence]
-) -> Callable:
-    """Returns a function of Keras's loops that loses no values in an error.
-
-    Keras takes the values from the variables before the first step, and puts
-    them back after the last one. An error in the first step would leave the
-    variables empty.
-
-    Args:
-        model: The wrapper.
-        function: Function of the state and an iterator over batches.
-        groups: Function that returns the lists of the variables whose values
-            are the state.
-    """
-
-    def kept(state: Any, iterator: Any) -> Any:
-        present = groups()
-        try:
-            return function(state, iterator)
-        except StopIteration:
-            raise
-        except BaseException:
-            for variable, value in inner_steps.pairs(present, state):
-                if not value.is_deleted():
-                    variable.assign(value)
-            _keras_internals.forget_state(model)
-            raise
-
-    return kept

@@ -1,0 +1,83 @@
+"""The values that Keras's loops hold apart from the variables, on JAX.
+
+A loop takes the values from the variables before its first step, and puts them
+back after its last one. Each step consumes the values that it is given. What
+ends a loop, or begins another one, must not lose the values.
+"""
+
+import contextlib
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_sam import _keras_internals
+from keras_sam._training.jax import inner_steps
+from keras_sam._training.jax import interrupts
+
+
+class Holding(_keras_internals.FitHooks):
+    """A model whose loops lose no values of variables."""
+
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[None]:
+        """Returns a context for a loop, which puts all values back.
+
+        A callback of another loop may call it, and an error may end it.
+        """
+        self.jax_state_sync()
+        try:
+            yield
+        except BaseException:
+            self.jax_state_sync()
+            _keras_internals.forget_state(self)
+            raise
+
+    def whole_step(self, step: Callable) -> Callable:
+        """Returns a step that Ctrl-C does not cut short.
+
+        The results must be held before an interrupt may come.
+        """
+
+        def called(state: Any, data: Any) -> Any:
+            with interrupts.Later():
+                outputs, state = step(state, data)
+                _keras_internals.hold_state(self, state)
+            return outputs, state
+
+        return called
+
+
+def kept(
+    model: keras.Model, function: Callable, groups: Callable[[], Sequence]
+) -> Callable:
+    """Returns a function of Keras's loops that loses no values in an error.
+
+    An error in the first step would leave the variables empty.
+
+    Args:
+        model: The wrapper.
+        function: Function of the state and an iterator over batches.
+        groups: Function that returns the lists of the variables whose values
+            are the state.
+    """
+
+    def called(state: Any, iterator: Any) -> Any:
+        present = groups()
+        before = _keras_internals.held_state(model)
+        try:
+            return function(state, iterator)
+        except StopIteration:
+            raise
+        except BaseException:
+            if _keras_internals.held_state(model) is not before:
+                raise  # A step has ended, and its values are held.
+            for variable, value in inner_steps.pairs(present, state):
+                if not value.is_deleted():
+                    variable.assign(value)
+            _keras_internals.forget_state(model)
+            raise
+
+    return called
