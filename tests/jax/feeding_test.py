@@ -11,6 +11,7 @@ if not engine.JAX:
 
 import keras
 import numpy as np
+import scipy.sparse
 
 import keras_sam
 from tests.jax import meshes
@@ -84,6 +85,23 @@ def test_single_batches_are_checked(sam):
     for method in (sam.train_on_batch, sam.test_on_batch):
         with pytest.raises(ValueError, match=f"(?s){EIGHT}.*of 4 examples"):
             method(x, y)
+
+
+def test_sparse_inputs_are_an_error():
+    x, y = testing.data(8)
+    rows = scipy.sparse.csr_matrix(x)
+    inputs = keras.Input((6,), sparse=True)
+    sam = meshes.wrapped(
+        lambda: keras.Model(inputs, keras.layers.Dense(3)(inputs))
+    )
+    words = "(?s)Several devices need dense tensors.*Received"
+    for method in (sam.fit, sam.evaluate):
+        with pytest.raises(ValueError, match=f"{words}: .'BCOO'"):
+            method(rows, y, verbose=0)
+    with pytest.raises(ValueError, match=f"{words}: .'BCOO'"):
+        sam.predict(rows, verbose=0)
+    with pytest.raises(ValueError, match=f"{words}: .'csr_matrix'"):
+        sam.train_on_batch(rows, y)
 
 
 def test_what_is_left_out_is_not_checked():

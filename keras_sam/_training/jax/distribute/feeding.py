@@ -10,6 +10,7 @@ import keras
 from keras import tree
 
 from keras_sam import _keras_internals
+from keras_sam._backend.jax import batches
 from keras_sam._backend.jax import replicas
 from keras_sam._training import agreement
 from keras_sam._training import fingerprint
@@ -107,9 +108,31 @@ def check_batch(data: Any, what: str = "a batch") -> None:
         ValueError: If they cannot.
     """
     distribution = keras.distribution.distribution()
-    size = None if distribution is None else size_of(data)
+    if distribution is None:
+        return
+    check_dense(data)
+    size = size_of(data)
     if size is not None and size % parts_here(distribution):
         raise _error(parts_here(distribution), f"{what} of {size} examples")
+
+
+def check_dense(data: Any) -> None:
+    """Checks that a batch for several devices has no sparse tensors.
+
+    Raises:
+        ValueError: If it has some: Keras cannot divide them.
+    """
+    kinds = [
+        type(tensor).__name__
+        for tensor in tree.flatten(data)
+        if hasattr(tensor, "tocoo") or not batches.is_dense(tensor)
+    ]
+    if kinds:
+        raise ValueError(
+            "Several devices need dense tensors on the JAX backend. Make "
+            "sparse inputs dense, or train without a `keras.distribution`. "
+            f"Received: {kinds}"
+        )
 
 
 def watch(iterator: Any, training: bool) -> None:
@@ -125,7 +148,7 @@ def watch(iterator: Any, training: bool) -> None:
     if keras.distribution.distribution() is None:
         return
     if not training and jax.process_count() == 1:
-        _keras_internals.place_by(iterator, replicas.distributed)
+        _keras_internals.place_by(iterator, _placed)
     elif not isinstance(iterator.data_adapter, _Checked):
         iterator.data_adapter = _Checked(iterator.data_adapter)
         iterator.reset()  # It may hold an iterator over unchecked batches.
@@ -167,6 +190,12 @@ def numbers(adapter: Any, steps: int | None) -> dict[str, int | None]:
         "batches of an epoch": adapter.num_batches,
         "examples of the last batch": last,
     }
+
+
+def _placed(data: Any) -> Any:
+    """Returns a batch on all devices, see `watch`."""
+    check_dense(data)
+    return replicas.distributed(data)
 
 
 class _Checked:

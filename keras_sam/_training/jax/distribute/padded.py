@@ -10,7 +10,6 @@ import numpy as np
 from keras import tree
 
 from keras_sam import _keras_internals
-from keras_sam._backend.jax import batches
 from keras_sam._backend.jax import replicas
 from keras_sam._training import agreement
 from keras_sam._training.jax.distribute import feeding
@@ -48,25 +47,21 @@ class Padding:
 
     def without(self, outputs: Any) -> Any:
         """Returns outputs without the rows of the examples that were added."""
-        if not self._real:
+        real = np.concatenate([np.ones(0, bool), *self._real])
+        if real.all():
             return outputs
-        real = np.concatenate(self._real)
-        return tree.map_structure(
-            lambda rows: rows[real[: len(rows)]] if not real.all() else rows,
-            outputs,
-        )
+        return tree.map_structure(lambda rows: rows[real[: len(rows)]], outputs)
 
     def _batches(self) -> Iterator[Any]:
         self._real = []
         for data in self._read():
+            feeding.check_dense(data)
             size = feeding.size_of(data) or 0
             added = -size % self._parts
             self._real.append(np.arange(size + added) < size)
             yield self._padded(data, added) if added else data
 
     def _padded(self, data: Any, added: int) -> Any:
-        if not all(map(batches.is_dense, tree.flatten(data))):
-            feeding.check_batch(data)
         return tree.map_structure(
             lambda rows: (
                 None
