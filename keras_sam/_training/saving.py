@@ -75,8 +75,8 @@ class Saving(keras.Model):
     a wrapper has is beside them: the layers `_memory` and `_seeds`.
 
     Where there are several workers, all of them must call `save`,
-    `save_weights` and `export`. The file of the first worker stays. It has whole
-    weights, also where several processes share a weight.
+    `save_weights` and `export`. The file of the first worker stays. It has
+    whole weights, also where several processes share a weight.
     """
 
     # A subclass sets the `MemoryWeights`.

@@ -71,6 +71,17 @@ def test_processes_load_what_they_have_written(shared):
         assert before == after
 
 
+def test_uneven_data(shared, one):
+    # Each process has all examples, and a device for each half of them.
+    expected = one.predict(testing.data(16)[0][:15], verbose=0)
+    for found in shared[0]:
+        np.testing.assert_allclose(
+            found["outputs"], expected, rtol=0, atol=ATOL
+        )
+        assert "2 devices share each batch evenly" in found["refused"]
+        assert "a last batch of 7 from 15 examples" in found["refused"]
+
+
 @pytest.mark.parametrize("function", sharing.MEASURED)
 def test_two_processes_measure_as_one(function, shared, one):
     # Landscapes do not climb on parts of a batch.

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import keras
+import numpy as np
 from keras import tree
 
 from keras_sam import _keras_internals
@@ -216,9 +217,17 @@ class _Checked:
 
 def parts_here(distribution: Any) -> int:
     """Returns the parts that this process makes of the batches it is given."""
-    number = replicas.parts(distribution)
-    # Processes along other axes of the mesh have the same part.
-    return max(1, number // jax.process_count())
+    if replicas.parts(distribution) == 1:
+        return 1
+    mesh = distribution.device_mesh.backend_mesh
+    axis = mesh.axis_names.index(distribution.batch_dim_name)
+    # Devices along other axes of the mesh have the same part.
+    places = {
+        place[axis]
+        for place, device in np.ndenumerate(mesh.devices)
+        if device.process_index == jax.process_index()
+    }
+    return len(places)
 
 
 def size_of(data: Any) -> int | None:
