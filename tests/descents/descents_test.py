@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_sam import _types
 from keras_sam import descents
+from tests.support import engine
 from tests.support import oracle
 
 ALL = {descents.Last(): oracle.last, descents.Mean(): oracle.mean}
@@ -23,6 +24,13 @@ FOLDING = (
     descents.Renormalized(),
     descents.Slerp(),
 )
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    """The arrays of the oracle are of float64, and JAX must keep them so."""
+    with engine.float64():
+        yield
 
 
 def point(grads):

@@ -9,7 +9,15 @@ import pytest
 from keras import ops
 
 from keras_sam import directions
+from tests.support import engine
 from tests.support import oracle
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    """The arrays of the oracle are of float64, and JAX must keep them so."""
+    with engine.float64():
+        yield
 
 
 def fisher(g, w):
