@@ -35,6 +35,7 @@ from keras_sam._keras_internals.loops import forget_state as forget_state
 from keras_sam._keras_internals.loops import held_state as held_state
 from keras_sam._keras_internals.loops import hold_state as hold_state
 from keras_sam._keras_internals.loops import set_first_epoch as set_first_epoch
+from keras_sam._keras_internals.loops import take_state as take_state
 from keras_sam._keras_internals.loops import validates as validates
 from keras_sam._keras_internals.models import attributes as attributes
 from keras_sam._keras_internals.models import default_build as default_build

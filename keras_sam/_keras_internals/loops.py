@@ -37,10 +37,24 @@ def held_state(model: keras.Model) -> Any:
 
     Read in Keras 3.14 and 3.15: `JAXTrainer._jax_state`.
     """
-    KERAS.private(
-        model, "_jax_state_synced"
-    )  # The other one comes with a step.
+    # The other one comes with a step.
+    KERAS.private(model, "_jax_state_synced")
     return getattr(model, "_jax_state", None)
+
+
+def take_state(model: keras.Model) -> list | None:
+    """Returns the lists of values that a loop on JAX has not assigned yet.
+
+    The loop takes them for assigned from then on. None stands for no values.
+
+    Read in Keras 3.14 and 3.15: `JAXTrainer._jax_state`,
+    `JAXTrainer._jax_state_synced`.
+    """
+    state = held_state(model)
+    if not state or model._jax_state_synced:
+        return None
+    model._jax_state_synced = True
+    return list(state.values())
 
 
 def hold_state(model: keras.Model, state: Any) -> None:
@@ -54,9 +68,8 @@ def hold_state(model: keras.Model, state: Any) -> None:
             the optimizer's if there are four lists, of those of the metrics if
             there are three or four.
     """
-    KERAS.private(
-        model, "_jax_state_synced"
-    )  # An assignment would not miss it.
+    # An assignment would not miss it.
+    KERAS.private(model, "_jax_state_synced")
     trained, others, *more = state
     names = ("optimizer_variables", "metrics_variables")[2 - len(more) :]
     model._jax_state = {

@@ -284,6 +284,31 @@ def test_freezing_needs_another_compilation():
     np.testing.assert_array_equal(kernel, once[0])
 
 
+def test_freezing_within_an_epoch_mixes_up_no_weights():
+    x, y = testing.data()
+
+    def trained(callbacks):
+        # Layers of one shape: their weights could take each other's values.
+        keras.utils.set_random_seed(1)
+        net = keras.Sequential(
+            [keras.Input((6,)), *(layers.Dense(6) for _ in range(3))]
+        )
+        sam = compiled(net)
+        freeze = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: callbacks(net)
+        )
+        sam.fit(x, y, batch_size=8, verbose=0, callbacks=[freeze])
+        net.trainable = True
+        return sam.get_weights()
+
+    def freeze(net):
+        net.layers[0].trainable = False
+
+    # The step is compiled, so a layer is frozen from the next epoch on.
+    for old, new in zip(trained(lambda net: None), trained(freeze)):
+        np.testing.assert_array_equal(new, old)
+
+
 def test_xla_needs_a_compiled_step():
     x, y = testing.data()
     sam = keras_sam.SAM(testing.dense_net(), xla=False)

@@ -8,10 +8,7 @@ ends a loop, or begins another one, must not lose the values.
 import contextlib
 from collections.abc import Callable
 from collections.abc import Iterator
-from collections.abc import Sequence
 from typing import Any
-
-import keras
 
 from keras_sam import _keras_internals
 from keras_sam._training.jax import inner_steps
@@ -20,6 +17,36 @@ from keras_sam._training.jax import interrupts
 
 class Holding(_keras_internals.FitHooks):
     """A model whose loops lose no values of variables."""
+
+    _held: tuple | None = None
+
+    def held(self, groups: Callable[[], tuple]) -> tuple:
+        """Returns the lists of variables whose values a loop holds.
+
+        They stay what they are from the first step on. A callback may freeze a
+        layer, and the model then lists other variables.
+
+        Args:
+            groups: Function that returns the lists of the model.
+        """
+        held = self._held or groups()
+        self.__dict__["_held"] = held  # Keras would track what is assigned.
+        return held
+
+    def jax_state_sync(self) -> None:
+        """Assigns the values that a loop holds, as Keras does.
+
+        Keras pairs them with the variables that the model lists now.
+        """
+        held = self._held
+        self.__dict__["_held"] = None
+        if held is None:
+            super().jax_state_sync()
+            return
+        state = _keras_internals.take_state(self)
+        if state is not None:
+            for variable, value in inner_steps.pairs(held, state):
+                variable.assign(value)
 
     @contextlib.contextmanager
     def holding(self) -> Iterator[None]:
@@ -51,7 +78,7 @@ class Holding(_keras_internals.FitHooks):
 
 
 def kept(
-    model: keras.Model, function: Callable, groups: Callable[[], Sequence]
+    model: Holding, function: Callable, groups: Callable[[], tuple]
 ) -> Callable:
     """Returns a function of Keras's loops that loses no values in an error.
 
@@ -65,7 +92,7 @@ def kept(
     """
 
     def called(state: Any, iterator: Any) -> Any:
-        present = groups()
+        present = model.held(groups)
         before = _keras_internals.held_state(model)
         try:
             return function(state, iterator)
