@@ -9,7 +9,7 @@ blocks before. A comment above a block may say otherwise:
     <!-- needs: package -->      the block runs if the package is there
 
 A block in a tab (`=== "TensorFlow"`) is indented by four spaces. In tab "JAX"
-it runs alone, in a process of its own on JAX, if JAX is there.
+it runs alone, in a process and a folder of its own on JAX, if JAX is there.
 """
 
 import importlib.util
@@ -81,7 +81,7 @@ def run(page):
             continue
         if block.kind == "JAX":
             if importlib.util.find_spec("jax"):
-                program(block.code, KERAS_BACKEND="jax")
+                program(block.code, "jax", KERAS_BACKEND="jax")
         elif block.kind == "a program":
             program(block.code)
         elif block.kind != "not run":
@@ -89,11 +89,14 @@ def run(page):
     return defined
 
 
-def program(code, **environment):
-    """Runs code in a process of its own, in the present folder."""
-    pathlib.Path("program.py").write_text(code)
+def program(code, folder=".", **environment):
+    """Runs code in a process of its own, in a folder of the present one."""
+    path = pathlib.Path(folder, "program.py")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(code)
     result = subprocess.run(
-        [sys.executable, "program.py"],
+        [sys.executable, path.name],
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,
