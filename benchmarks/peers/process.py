@@ -70,7 +70,7 @@ class Worker:
             raise
 
     def seconds(self, method, steps, timeout=TIMEOUT):
-        """Returns how long so many steps of a method, such as "SAM", take.
+        """Returns how long some steps of a method, such as "SAM", take.
 
         Args:
             method: String.

@@ -64,9 +64,8 @@ def hold_state(model: keras.Model, state: Any) -> None:
 
     Args:
         model: `keras.Model`.
-        state: Lists of values: of the trainable variables, of the others, of
-            the optimizer's if there are four lists, of those of the metrics if
-            there are three or four.
+        state: Lists of values: the trainable variables, the others, the
+            optimizer's in training only, and the metrics' unless in `predict`.
     """
     # An assignment would not miss it.
     KERAS.private(model, "_jax_state_synced")

@@ -46,7 +46,7 @@ def fitted(**arguments):
 
 
 def written(sam, folder):
-    """Writes files of each kind, of which processes read one again."""
+    """Writes files of each kind; processes read one of them again."""
     sam.save(folder / "sam.keras")
     sam.save_weights(folder / "sam.weights.h5")
     inner = folder / "inner.keras"
