@@ -80,6 +80,14 @@ def test_an_error_within_an_execution_keeps_its_first_step():
     assert all(np.isfinite(w).all() for w in sam.get_weights())
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C raises KeyboardInterrupt, also in a job of the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def interrupting(function):
     """Returns a function that presses Ctrl-C in its first call."""
     calls = []
@@ -93,6 +101,7 @@ def interrupting(function):
     return called
 
 
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("loop", ["fit", "evaluate", "train_on_batch"])
 def test_an_interrupt_waits_for_the_end_of_a_step(loop):
     """Plain Keras loses the weights in most interrupts."""
@@ -118,6 +127,7 @@ def test_an_interrupt_waits_for_the_end_of_a_step(loop):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_second_interrupt_does_not_wait():
     with pytest.raises(KeyboardInterrupt):
         with interrupts.Later():
