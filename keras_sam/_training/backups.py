@@ -16,6 +16,11 @@ import keras
 
 _SHOWN = 3  # Differences in a message.
 _START: dict[str, Any] = {"epoch": 0, "step": 0, "logs": {}, "history": []}
+# The names of the files of backups, by backend.
+FILES = {
+    "jax": re.compile(r"ckpt-\d+\.keras"),
+    "tensorflow": re.compile(r"ckpt-\d+\.index"),
+}
 
 
 class Backups:
@@ -114,16 +119,18 @@ class Backups:
 
         Without backups of its own a training would begin anew.
         """
-        foreign = self._foreign()
-        if foreign:
-            backend, name = foreign
-            raise ValueError(
-                f"The backups in {self._directory} must be of the backend "
-                f"{keras.backend.backend()!r}. Received: {name}, which is of "
-                f"the backend {backend!r}. Go on with KERAS_BACKEND={backend}, "
-                "or give this training a directory of its own; `sam.save` "
-                "writes a file that all backends can load"
-            )
+        here = keras.backend.backend()
+        for name, (backend, pattern) in itertools.product(
+            self._names(), FILES.items()
+        ):
+            if backend != here and pattern.fullmatch(name):
+                raise ValueError(
+                    f"The backups in {self._directory} must be of the backend "
+                    f"{here!r}. Received: {name}, which is of the backend "
+                    f"{backend!r}. Go on with KERAS_BACKEND={backend}, or give "
+                    "this training a directory of its own; `sam.save` writes a "
+                    "file that all backends can load"
+                )
 
     def _checked(self, path: str, all_bytes: bool = False) -> dict[str, Any]:
         """Returns the progress in a backup."""
@@ -159,8 +166,8 @@ class Backups:
         """Returns the paths of all backups, the newest last."""
         raise NotImplementedError
 
-    def _foreign(self) -> tuple[str, str] | None:
-        """Returns another backend, and the name of a backup of it there."""
+    def _names(self) -> list[str]:
+        """Returns the names of the files in the directory, if it exists."""
         raise NotImplementedError
 
     def _read(self, path: str, all_bytes: bool) -> dict[str, Any]:

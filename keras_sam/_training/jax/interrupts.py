@@ -1,4 +1,4 @@
-"""Ctrl-C waits for the end of a train step."""
+"""Ctrl-C waits for the end of a step."""
 
 import signal
 import threading

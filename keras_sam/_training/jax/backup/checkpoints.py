@@ -11,7 +11,6 @@ Not Orbax: version 0.12 restores a weight with a flipped bit without an error.
 import contextlib
 import json
 import os
-import re
 import zipfile
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -25,8 +24,6 @@ from keras_sam._training import agreement
 from keras_sam._training import backups
 
 _Groups = Mapping[str, Sequence[keras.Variable]]
-
-_NAME = re.compile(r"ckpt-(\d+)\.keras")
 
 
 class Checkpoints(backups.Backups):
@@ -50,20 +47,16 @@ class Checkpoints(backups.Backups):
         super().__init__(directory, max_to_keep)
 
     def _paths(self) -> list[str]:
-        if not os.path.isdir(self._directory):
-            return []
-        names = filter(_NAME.fullmatch, os.listdir(self._directory))
+        names = filter(backups.FILES["jax"].fullmatch, self._names())
         return [
             os.path.join(self._directory, name)
             for name in sorted(names, key=lambda name: int(name[5:-6]))
         ]
 
-    def _foreign(self) -> tuple[str, str] | None:
-        if os.path.isdir(self._directory):
-            for name in os.listdir(self._directory):
-                if re.fullmatch(r"ckpt-\d+\.index", name):
-                    return "tensorflow", name
-        return None
+    def _names(self) -> list[str]:
+        if not os.path.isdir(self._directory):
+            return []
+        return os.listdir(self._directory)
 
     def _read(self, path: str, all_bytes: bool) -> dict[str, Any]:
         with zipfile.ZipFile(path) as archive:

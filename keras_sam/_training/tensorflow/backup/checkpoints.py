@@ -6,7 +6,6 @@ the file `checkpoint`, which names it, in one piece.
 
 import json
 import os
-import re
 import tempfile
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -58,12 +57,10 @@ class Checkpoints(backups.Backups):
             )
         return []
 
-    def _foreign(self) -> tuple[str, str] | None:
-        if tf.io.gfile.isdir(self._directory):
-            for name in tf.io.gfile.listdir(self._directory):
-                if re.fullmatch(r"ckpt-\d+\.keras", name):
-                    return "jax", name
-        return None
+    def _names(self) -> list[str]:
+        if not tf.io.gfile.isdir(self._directory):
+            return []
+        return tf.io.gfile.listdir(self._directory)
 
     def _read(self, path: str, all_bytes: bool) -> dict[str, Any]:
         reader = tf.train.load_checkpoint(path)
