@@ -60,6 +60,7 @@ class Recipes:
 
     def _compare(self, names, environment, until, note):
         command = [
+            *("nice", "-n", "5"),  # What compiles is on its way for longer.
             *(sys.executable, "-m", "tests.jax.recipes_on_device"),
             f"--check={self._path}",
             *(f"--recipe={name}" for name in names),

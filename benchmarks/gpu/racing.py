@@ -7,8 +7,6 @@ import time
 from benchmarks.peers import process
 
 NO_TIME = "no time was left"
-# A method compiles about as long as the one before, but the first is smaller.
-LONGER = 1.5
 
 
 @dataclasses.dataclass
@@ -21,6 +19,7 @@ class Library:
         precision: "float32" or "bfloat16".
         methods: Names of methods, the important ones first.
         command: (interpreter, module, its arguments) of the worker.
+        niceness: Int, by how much others go first while all compile.
         first: Dict from methods to seconds of the first step, which compiles.
         times: Dict from methods to seconds of a step, a list.
         facts: Dict from methods to what the worker says, a dict.
@@ -34,6 +33,7 @@ class Library:
     precision: str
     methods: tuple
     command: tuple
+    niceness: int = 0
     first: dict = dataclasses.field(default_factory=dict)
     times: dict = dataclasses.field(default_factory=dict)
     facts: dict = dataclasses.field(default_factory=dict)
@@ -57,8 +57,9 @@ class Library:
 
         Args:
             environment: Dict of environment variables.
-            until: When to have compiled, in `time.monotonic()`. What would
-                take longer, by what others took, is not begun.
+            until: When no method is begun any more, in `time.monotonic()`. How
+                long one takes is not known before: on a GPU the first is the
+                slowest, since XLA tries algorithms, and keeps its choice.
             last: When the process is ended if it still compiles.
             note: Function that is called whenever something is known.
         """
@@ -77,7 +78,7 @@ class Library:
         """Starts the process; returns whether it did."""
         try:
             self._worker = process.Worker(
-                *self.command, environment, _left(last)
+                *self.command, environment, _left(last), self.niceness
             )
         except process.Failed as error:
             self._fail(methods, error)
@@ -86,17 +87,13 @@ class Library:
         return True
 
     def _compile(self, methods, until, last, note):
-        longest = 0
         for method in methods:
-            begun = time.monotonic()
-            if LONGER * longest >= until - begun:
+            if _left(until) <= 0:
                 self._fail([method], NO_TIME)
-                continue
-            if self._ask(method, 0, last) is not None:
+            elif self._ask(method, 0, last) is not None:
                 self.facts[method] = self._worker.facts[method]
             elif not self._worker:
                 return
-            longest = max(longest, time.monotonic() - begun)
             note()
 
     def warm(self, method, until):

@@ -121,14 +121,28 @@ def _of(ours, rivals):
     ):
         eight, one = (ours.facts.get(m, {}).get(key) for m in ("n=8", "n=1"))
         cause = _first_cause(ours, "n=8", "n=1")
-        yield _line(f"{what}, n=8 to n=1", _over(eight, one), limit, cause)
+        line = _line(f"{what}, n=8 to n=1", _over(eight, one), limit, cause)
+        if key == "program" and line.startswith("missed"):
+            weights = 4 * ours.facts["n=1"]["parameters"]
+            more = (eight - one) / weights
+            line += f"; {more:.2f} times the weights in float32 more"
+        yield line
     for rival in rivals:
         for method in rival.methods:
             same = "n=1" if method.startswith("SAM") else "plain"
             slower = _over(ours.median(same), rival.median(method))
             cause = _cause(ours, same) or _cause(rival, method)
             what = f"{same} to {rival.name}, {method}"
-            yield _line(what, slower, 1.0, cause)
+            line = _line(what, slower, 1.0, cause)
+            if line.startswith("missed") and _overlap(
+                ours.times[same], rival.times[method]
+            ):
+                line += "; some turns were faster than some of the other's"
+            yield line
+
+
+def _overlap(slow, fast):
+    return min(slow) <= max(fast)
 
 
 def _first_cause(library, *methods):

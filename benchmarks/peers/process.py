@@ -35,6 +35,7 @@ class Worker:
         arguments: Strings, for that.
         environment: Dict of further environment variables.
         timeout: Seconds until it must have started, else it is ended.
+        niceness: Int, by how much others go first where processors are scarce.
 
     Attributes:
         versions: String, what it runs.
@@ -42,7 +43,15 @@ class Worker:
         facts: Dict from methods to what the worker says of each: a dict.
     """
 
-    def __init__(self, python, module, arguments, environment, timeout=TIMEOUT):
+    def __init__(
+        self,
+        python,
+        module,
+        arguments,
+        environment,
+        timeout=TIMEOUT,
+        niceness=0,
+    ):
         if not (ROOT / python).exists():
             raise Failed(f"there is no {python}; run `make peers`")
         path = [str(ROOT)]
@@ -50,7 +59,10 @@ class Worker:
             path += sys.path  # Under Bazel our packages are nowhere else.
         self._errors = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(
-            [ROOT / python, "-m", module, *arguments],
+            [
+                *("nice", "-n", str(niceness)),
+                *(ROOT / python, "-m", module, *arguments),
+            ],
             cwd=ROOT,
             env={
                 **os.environ,

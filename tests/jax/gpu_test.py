@@ -81,21 +81,22 @@ def test_lines_of_recipes(tmp_path):
 
 def library(name, methods, **seconds):
     found = racing.Library(name, "cnn", "float32", methods, ())
-    found.times = {m: [s] for m, s in seconds["times"].items()}
+    found.times = {m: list(s) for m, s in seconds["times"].items()}
     found.facts = seconds.get("facts", {})
     return found
 
 
 def test_targets():
     facts = {
-        "n=1": {"compile_processor": 10.0, "program": 100},
+        "n=1": {"compile_processor": 10.0, "program": 100, "parameters": 5},
         "n=8": {"compile_processor": 10.5, "program": 110},
     }
     methods = ("plain", "n=1", "n=8")
-    times = {"plain": 1.0, "n=1": 2.1, "n=8": 8.9}
+    times = {"plain": [1.0], "n=1": [2.0, 2.1, 2.2], "n=8": [8.9]}
     raced = [
         library(report.OURS, methods, times=times, facts=facts),
-        library("PyTorch", ("SAM", "SAM-compiled"), times={"SAM": 2.0}),
+        library("PyTorch", ("SAM", "SAM-compiled"), times={"SAM": [1.9]}),
+        library("optax", ("SAM",), times={"SAM": [1.9, 2.0, 2.1]}),
     ]
     lines = [
         line.removeprefix("cnn, float32: ")
@@ -104,8 +105,11 @@ def test_targets():
     assert [line.partition(":")[0] for line in lines] == [
         *("missed", "met"),  # A step.
         *("met", "missed"),  # Compiler, memory.
-        *("missed", "not measured"),  # The peer.
+        *("missed", "not measured", "missed"),  # The peers.
     ]
+    faster = "; some turns were faster than some of the other's"
+    assert [line.endswith(faster) for line in lines[4:]] == [False, False, True]
+    assert lines[3].endswith("; 0.50 times the weights in float32 more")
     row = "| cnn | float32 | keras_sam | n=8 | 8900.00 | 8.900 |"
     assert row in report.table(raced)
 

@@ -12,7 +12,8 @@ def start(network, method, x, y, precision):
     Args:
         network, x, y, precision: Anything.
         method: "memory" raises as JAX does if there is no memory, "crash" ends
-            the process, "hang" never answers, "crash-late" ends the process
+            the process, "hang" never answers, "slow"
+            needs six seconds to be ready, "crash-late" ends the process
             in its third step. Other methods take a millisecond for a step.
     """
     if method == "memory":
@@ -21,6 +22,8 @@ def start(network, method, x, y, precision):
         os.abort()
     if method == "hang":
         time.sleep(1000)
+    if method == "slow":
+        time.sleep(6)
     facts = {"parameters": 1, "compile": 2.0, "taken": 0}
 
     def run(steps):
