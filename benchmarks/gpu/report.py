@@ -111,16 +111,19 @@ def _of(ours, rivals):
     for method in ours.methods:
         number = gradients(method)
         if number > 1:
-            each = _over(ratio(ours, method), number)
-            what = f"{method}, a step to {number} plain ones"
-            yield _line(what, each, 1.0, _first_cause(ours, method, "plain"))
+            yield _race_line(
+                f"{method}, a step to {number} plain ones",
+                (ours, method),
+                (ours, "plain"),
+                number,
+            )
     # Of processor time, since libraries compile at the same time.
     for what, key, limit in (
         ("compiler", "compile_processor", 1.1),
         ("memory of the program", "program", 1.02),
     ):
         eight, one = (ours.facts.get(m, {}).get(key) for m in ("n=8", "n=1"))
-        cause = _first_cause(ours, "n=8", "n=1")
+        cause = _first_cause((ours, "n=8"), (ours, "n=1"))
         line = _line(f"{what}, n=8 to n=1", _over(eight, one), limit, cause)
         if key == "program" and line.startswith("missed"):
             weights = 4 * ours.facts["n=1"]["parameters"]
@@ -130,23 +133,26 @@ def _of(ours, rivals):
     for rival in rivals:
         for method in rival.methods:
             same = "n=1" if method.startswith("SAM") else "plain"
-            slower = _over(ours.median(same), rival.median(method))
-            cause = _cause(ours, same) or _cause(rival, method)
             what = f"{same} to {rival.name}, {method}"
-            line = _line(what, slower, 1.0, cause)
-            if line.startswith("missed") and _overlap(
-                ours.times[same], rival.times[method]
-            ):
-                line += "; some turns were faster than some of the other's"
-            yield line
+            yield _race_line(what, (ours, same), (rival, method))
 
 
-def _overlap(slow, fast):
-    return min(slow) <= max(fast)
+def _race_line(what, one, other, number=1):
+    """Compares a step of one library and method with some of another."""
+    medians = [library.median(method) for library, method in (one, other)]
+    measured = _over(_over(*medians), number)
+    line = _line(what, measured, 1.0, _first_cause(one, other))
+    if line.startswith("missed"):
+        times, others = (
+            library.times[method] for library, method in (one, other)
+        )
+        if min(times) <= number * max(others):
+            line += "; the fastest turn met it against the slowest"
+    return line
 
 
-def _first_cause(library, *methods):
-    return next(filter(None, (_cause(library, m) for m in methods)), None)
+def _first_cause(*entries):
+    return next(filter(None, (_cause(*entry) for entry in entries)), None)
 
 
 def _line(what, measured, limit, cause):

@@ -107,8 +107,11 @@ def test_targets():
         *("met", "missed"),  # Compiler, memory.
         *("missed", "not measured", "missed"),  # The peers.
     ]
-    faster = "; some turns were faster than some of the other's"
-    assert [line.endswith(faster) for line in lines[4:]] == [False, False, True]
+    spread = "; the fastest turn met it against the slowest"
+    assert [line.endswith(spread) for line in lines] == [
+        *(True, False, False, False),
+        *(False, False, True),
+    ]
     assert lines[3].endswith("; 0.50 times the weights in float32 more")
     row = "| cnn | float32 | keras_sam | n=8 | 8900.00 | 8.900 |"
     assert row in report.table(raced)
