@@ -572,8 +572,12 @@ TOLERANCES = {
 }
 
 
-def library(mode, rho=RHO, optimizer=None, **arguments):
-    """Returns the weights after each step."""
+def on_batch(sam, x, y):
+    sam.train_on_batch(x, y)
+
+
+def library(mode, rho=RHO, optimizer=None, train=on_batch, **arguments):
+    """Returns the weights after each step, which `train` takes."""
     sam = keras_sam.SAM(
         testing.dense_net(), rho() if callable(rho) else rho, **arguments
     )
@@ -585,7 +589,7 @@ def library(mode, rho=RHO, optimizer=None, **arguments):
     sam.model.set_weights(weights())
     points = []
     for x, y in batches():
-        sam.train_on_batch(x, y)
+        train(sam, x, y)
         points.append(sam.model.get_weights())
     return points
 
