@@ -4,7 +4,9 @@ import os
 from typing import Any
 
 import keras
+import numpy as np
 
+from keras_sam._backend import values
 from keras_sam._backend import variables
 from keras_sam._training import agreement
 from keras_sam._training import held
@@ -138,8 +140,18 @@ class Saving(keras.Model):
         self, filepath: str | os.PathLike, *args: Any, **kwargs: Any
     ) -> None:
         """Exports the inner model, for inference."""
-        with agreement.writing(self.distribute_strategy, filepath) as path:
+        with agreement.writing(
+            self.distribute_strategy, filepath, self.model
+        ) as path:
             self.model.export(path, *args, **kwargs)
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Returns all weights, whole.
+
+        Where several processes share a weight, all of them must call this.
+        """
+        with values.gathered(self.weights):
+            return super().get_weights()
 
 
 def _is_new(filepath):

@@ -64,6 +64,20 @@ def written(sam, folder):
     }
 
 
+def handed_out(sam, folder):
+    """Returns all weights; writes those that an exported model has.
+
+    Keras exports with TensorFlow, so a function stands in the place of its own.
+    """
+
+    def export(path):
+        np.savez(path, *sam.model.get_weights())
+
+    sam.model.export = export
+    sam.export(folder / "exported.npz")
+    return {"weights": [w.tolist() for w in sam.get_weights()]}
+
+
 def measured(sam):
     """Returns what each function of `landscape` finds."""
     at = landscape.Landscape(sam, *testing.data(16), batch_size=SIZE)
@@ -89,7 +103,8 @@ def main(port, index, folder):
     worker.join(int(port), int(index))
     keras.distribution.set_distribution(distribution())
     sam = fitted()
-    files = written(sam, pathlib.Path(folder))
+    folder = pathlib.Path(folder)
+    files = {**written(sam, folder), **handed_out(sam, folder)}
     processes.say({**files, **measured(sam), **uneven(sam)})
 
 

@@ -53,7 +53,7 @@ def assert_equal_weights(first, second):
 def test_files_hold_whole_weights(shared, one):
     results, folder = shared
     assert all(found["shared"] for found in results)
-    assert len(list(folder.iterdir())) == 3
+    assert len(list(folder.iterdir())) == 4
     sam = keras.models.load_model(folder / "sam.keras")
     assert_equal_weights(sam, one)
     # The slots of the optimizer are shared, too.
@@ -63,6 +63,18 @@ def test_files_hold_whole_weights(shared, one):
     assert_equal_weights(inner, one.model)
     sam.load_weights(folder / "sam.weights.h5")
     assert_equal_weights(sam, one)
+
+
+def test_weights_are_handed_out_whole(shared, one):
+    results, folder = shared
+    for found in results:
+        for a, b in zip(found["weights"], one.get_weights(), strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=ATOL)
+    with np.load(folder / "exported.npz") as exported:
+        for a, b in zip(
+            exported.values(), one.model.get_weights(), strict=True
+        ):
+            np.testing.assert_allclose(a, b, rtol=0, atol=ATOL)
 
 
 def test_processes_load_what_they_have_written(shared):
