@@ -6,11 +6,12 @@ import sys
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import ops
 
 from keras_sam import _types
 from keras_sam._evaluation import example_losses
-from tests.support import testing as testing  # Before TensorFlow's devices.
+from tests.support import engine
+from tests.support import testing
 
 
 def of_examples(model, x, y, sample_weight=None):
@@ -44,7 +45,7 @@ def test_weights_of_steps_count():
     weights = np.random.RandomState(1).uniform(size=(6, 6))
     by_step = weights * np.mean((y - model(x)) ** 2, axis=2)
     np.testing.assert_allclose(
-        of_examples(model, x, y, tf.constant(weights)),
+        of_examples(model, x, y, ops.convert_to_tensor(weights)),
         by_step.mean(axis=1),
         rtol=1e-4,
     )
@@ -80,11 +81,11 @@ def images():
         [keras.Input((2, 3, 2)), keras.layers.Dense(2, "sigmoid")]
     )
     x, y = (random.uniform(size=(4, 2, 3, 2)).astype("f") for _ in range(2))
-    return model, x, y, model(x).numpy()
+    return model, x, y, np.array(model(x))
 
 
 def squares_by_image(y, y_pred):
-    return tf.reduce_mean((y - y_pred) ** 2, axis=(1, 2, 3))
+    return ops.mean((y - y_pred) ** 2, axis=(1, 2, 3))
 
 
 def by_image(y, y_pred):
@@ -116,7 +117,7 @@ def test_values_of_any_rank(loss, expected, traced):
     model.compile("sgd", loss)
     found = functools.partial(of_examples, model, x, y)
     np.testing.assert_allclose(
-        (tf.function(found) if traced else found)(),
+        (engine.compiled(found, engine.TRACED[0]) if traced else found)(),
         expected(y, y_pred),
         rtol=2e-2 if getattr(loss, "dtype", "") == "float16" else 1e-4,
     )
@@ -137,7 +138,7 @@ def test_outputs_whose_losses_have_different_ranks():
     _, x, y, _ = images()
     z = np.arange(4, dtype="f")[:, None]
     weight = np.linspace(0.5, 2, 4).astype("f")
-    outputs = {name: t.numpy() for name, t in model(x).items()}
+    outputs = {name: np.array(t) for name, t in model(x).items()}
     expected = 3 * dice_by_image(y, outputs["first"])
     expected += 0.5 * np.mean((z - outputs["second"]) ** 2, axis=1)
     np.testing.assert_allclose(
@@ -173,8 +174,9 @@ def test_masks_and_the_sum_of_sample_weights_divide():
         )
 
 
+@testing.TENSORFLOW
 def test_ragged_targets():
-    y = tf.ragged.constant([[1.0, 2.0], [3.0], [0.0, 1.0, 2.0]])
+    y = engine.tf.ragged.constant([[1.0, 2.0], [3.0], [0.0, 1.0, 2.0]])
     model = keras.Sequential([keras.layers.Identity()])
     model.compile("sgd", "mse")
     found = of_examples(model, 2 * y, y)
@@ -182,12 +184,12 @@ def test_ragged_targets():
 
 
 def mean_squares(y, y_pred):
-    return tf.reduce_mean((y - y_pred) ** 2)
+    return ops.mean((y - y_pred) ** 2)
 
 
 class Called(keras.losses.Loss):
     def __call__(self, y_true, y_pred, sample_weight=None):
-        return tf.reduce_mean(y_true - y_pred)
+        return ops.mean(y_true - y_pred)
 
 
 @pytest.mark.parametrize(
@@ -235,8 +237,8 @@ def overriding(compute):
 
 
 def weighted(compiled, y, y_pred, sample_weight):
-    values = tf.reduce_mean((y - y_pred) ** 2, axis=1)
-    return tf.reduce_mean(values * sample_weight)
+    values = ops.mean((y - y_pred) ** 2, axis=1)
+    return ops.mean(values * sample_weight)
 
 
 @pytest.mark.parametrize(
@@ -258,7 +260,7 @@ def test_overrides(compute):
     [
         (lambda c, y, y_pred, w: mean_squares(y, y_pred), "uses neither"),
         (
-            lambda c, y, y_pred, w: c() + tf.reduce_mean(y_pred**2),
+            lambda c, y, y_pred, w: c() + ops.mean(y_pred**2),
             "adds other terms",
         ),
     ],

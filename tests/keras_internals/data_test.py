@@ -5,10 +5,10 @@ import sys
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_sam import _keras_internals
 from tests.keras_internals import compiling
+from tests.support import engine
 from tests.support import testing
 
 
