@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+import keras_sam
 from keras_sam import _types
+from keras_sam import samples
 from keras_sam._evaluation import example_losses
 from tests.support import engine
 from tests.support import testing
@@ -151,6 +153,32 @@ def test_outputs_whose_losses_have_different_ranks():
         weight * expected,
         rtol=1e-4,
     )
+
+
+def test_a_train_step_of_several_outputs():
+    """All examples, chosen by their losses, are the batch."""
+
+    def trained(**arguments):
+        inputs = keras.Input((6,))
+        outputs = {n: keras.layers.Dense(1, name=n)(inputs) for n in "ab"}
+        x, _ = testing.data()
+        return testing.train(
+            lambda: keras.Model(inputs, outputs),
+            lambda net: keras_sam.SAM(net, **arguments),
+            fit={"x": x, "y": {"a": x[:, :1], "b": x[:, 1:2]}},
+            loss={"a": "mse", "b": "mae"},
+            metrics=None,
+        )
+
+    keras.utils.set_random_seed(1)
+    model, history = trained(ascent_samples=samples.Largest(1.0))
+    keras.utils.set_random_seed(1)
+    plain, expected = trained()
+    for a, b in zip(model.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)  # In another order.
+    assert set(history) == {"loss", "a_loss", "b_loss"}
+    for name, losses in history.items():
+        np.testing.assert_allclose(losses, expected[name], rtol=1e-5)
 
 
 def test_masks_and_the_sum_of_sample_weights_divide():
