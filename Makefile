@@ -61,7 +61,8 @@ PYTEST = pytest -n 2 --dist loadfile --no-loadscope-reorder
 NOT_ALL = -m "not also"
 # What runs on both backends. `make test` runs the first line on JAX, too.
 JAX_CORE = tests/jax tests/contracts/methods_test.py
-JAX_MORE = tests/algorithm tests/descents tests/directions tests/landscape \
+JAX_MORE = $(wildcard tests/*_test.py) \
+    tests/algorithm tests/descents tests/directions tests/landscape \
     tests/keras_internals tests/training tests/callbacks tests/both_backends \
     $(addprefix tests/contracts/,battery_test.py parity_test.py)
 

@@ -6,7 +6,6 @@ import sys
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import ops
 
 from keras_sam import _filters
@@ -14,10 +13,16 @@ from keras_sam import directions
 from keras_sam import starts
 from keras_sam.landscape import Landscape
 from keras_sam.landscape import filter_normalized
-from tests.support import testing  # noqa: F401  Before anything touches devices.
+from tests.support import engine
 
 layers = keras.layers
 TOKENS = "tokens"
+
+
+@pytest.fixture
+def float64():
+    with engine.float64():
+        yield
 
 
 class Attending(layers.Wrapper):
@@ -369,13 +374,11 @@ def test_a_filter_makes_one_output(name):
         else random.normal(size=(2, *shape))
     )
     kernel = operator.attrgetter(path)(layer)
-    with tf.GradientTape() as tape:
-        y = model(x)
-    slopes = tape.jacobian(y, kernel.value).numpy()
+    slopes = engine.jacobian(lambda: model(x), kernel)
     # Which outputs, of all examples and places, move with which weight.
-    moving = [i for i in range(len(y.shape)) if i not in numbering]
-    moves = (slopes != 0).any(axis=tuple(moving))
-    outputs = np.prod([y.shape[i] for i in numbering])
+    axes = range(slopes.ndim - len(kernel.shape))
+    moves = (slopes != 0).any(axis=tuple(set(axes) - set(numbering)))
+    outputs = np.prod([slopes.shape[i] for i in numbering])
     moves = moves.reshape(outputs, *kernel.shape)
     (axes,) = _filters.axes(model, [kernel])
     others = tuple(1 + i for i in range(len(kernel.shape)) if i not in axes)
@@ -514,7 +517,9 @@ class Ones:
     ],
     ids=["direction", "start", "adaptive start", "adaptive direction"],
 )
-def test_noise_has_the_length_of_the_filter_that_makes_an_output(layer, noise):
+def test_noise_has_the_length_of_the_filter_that_makes_an_output(
+    layer, noise, float64
+):
     make, shape, deviation = NOISE[layer]
     inputs = keras.Input(shape)
     model = keras.Model(inputs, make()(inputs))
@@ -534,7 +539,7 @@ def test_noise_has_the_length_of_the_filter_that_makes_an_output(layer, noise):
 
 
 @pytest.mark.parametrize("layer", NOISE)
-def test_adaptive_noise_shrinks_by_the_sum_over_the_filter(layer):
+def test_adaptive_noise_shrinks_by_the_sum_over_the_filter(layer, float64):
     make, shape, deviation = NOISE[layer]
     inputs = keras.Input(shape)
     model = keras.Model(inputs, make()(inputs))
@@ -554,7 +559,7 @@ def test_adaptive_noise_shrinks_by_the_sum_over_the_filter(layer):
         np.testing.assert_allclose(one / two, expected, rtol=1e-13)
 
 
-def test_smoothed_evaluates_at_the_noise_of_random():
+def test_smoothed_evaluates_at_the_noise_of_random(float64):
     model = keras.Sequential([keras.Input((5,)), layers.Dense(3)])
     w = [ops.cast(v, "float64") for v in model.trainable_variables]
     context, places = Ones(model), []

@@ -6,10 +6,11 @@ import sys
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import ops
 
 import keras_sam
 from keras_sam import descents
+from tests.support import engine
 from tests.support import testing
 
 
@@ -19,17 +20,20 @@ class Counter(keras.layers.Layer):
     def __init__(self):
         super().__init__()
         self.traced = 0
-        self.executed = 0
+        self._executed = 0
 
     def call(self, inputs):
         self.traced += 1
+        return engine.noticed(self._count, inputs)
 
-        def count():
-            self.executed += 1
-            return np.float32(0.0)
+    def _count(self):
+        self._executed += 1
 
-        zero = tf.numpy_function(count, [], tf.float32, stateful=True)
-        return inputs + tf.ensure_shape(zero, [])
+    def executed(self):
+        """Returns the number of executions since the last call."""
+        engine.wait()
+        executed, self._executed = self._executed, 0
+        return executed
 
 
 def counted(**arguments):
@@ -38,7 +42,7 @@ def counted(**arguments):
     return keras_sam.SAM(net, **{"rho": 0.1, **arguments}), counter
 
 
-@pytest.mark.parametrize("mode", ["eager", "graph"])
+@pytest.mark.parametrize("mode", ["eager", engine.TRACED[0]])
 @pytest.mark.parametrize("steps", range(4))
 @pytest.mark.parametrize("descent", [descents.Last(), descents.Mean()], ids=str)
 def test_a_step_evaluates_once_more_than_it_climbs(mode, steps, descent):
@@ -46,9 +50,9 @@ def test_a_step_evaluates_once_more_than_it_climbs(mode, steps, descent):
     sam.compile("sgd", testing.cross_entropy(), **testing.MODES[mode])
     x, y = testing.data()
     sam.train_on_batch(x, y)
-    counter.executed = 0
+    counter.executed()
     sam.train_on_batch(x, y)
-    assert counter.executed == steps + 1
+    assert counter.executed() == steps + 1
 
 
 def test_each_split_evaluates_as_much():
@@ -56,17 +60,19 @@ def test_each_split_evaluates_as_much():
     sam.compile("sgd", testing.cross_entropy())
     x, y = testing.data()
     sam.train_on_batch(x, y)
-    counter.executed = 0
+    counter.executed()
     sam.train_on_batch(x, y)
-    assert counter.executed == 4 * 3
+    assert counter.executed() == 4 * 3
 
 
+@testing.TENSORFLOW  # On JAX the whole step is compiled.
 @pytest.mark.parametrize("xla", [False, True])
 def test_xla_compiles_one_evaluation_for_all_steps(xla):
     sam = keras_sam.SAM(testing.dense_net(), ascent_steps=4, xla=xla)
     sam.compile("sgd", testing.cross_entropy())
     x, y = testing.data()
     sam.train_on_batch(x, y)
+    tf = engine.tf
     batch = (tf.constant(x), tf.constant(y))
     graph = tf.function(sam.train_step).get_concrete_function(batch).graph
     definition = graph.as_graph_def()
@@ -137,12 +143,12 @@ class Spread(keras_sam.Part):
 
     def __call__(self, clean, path):
         differences = [
-            tf.reduce_max(tf.abs(a - b))
+            ops.max(ops.abs(a - b))
             for point in path
             for a, b in zip(clean.grads, point.grads, strict=True)
         ]
-        largest = tf.reduce_max(tf.stack(differences))
-        return [tf.fill(tf.shape(g), largest) for g in clean.grads]
+        largest = ops.max(ops.stack(differences))
+        return [ops.broadcast_to(largest, g.shape) for g in clean.grads]
 
 
 @pytest.mark.parametrize("mode", testing.MODES)
@@ -167,24 +173,51 @@ def test_every_pass_sees_the_same_dropout_mask(mode):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
 
 
+def generated(batch):
+    """Yields a batch: Keras takes this on both backends."""
+    yield batch
+
+
+class Doubling(keras_sam.SAM):
+    """Doubles the features that it is given."""
+
+    def train_step(self, *state_and_data):
+        *state, (x, y) = state_and_data  # Only JAX has a state.
+        return super().train_step(*state, (2 * x, y))
+
+
 class OfItsOwn(keras_sam.SAM):
     """Makes a batch of what it is given."""
 
     def train_step(self, data):
+        (data,) = data
         return super().train_step((data["features"], data["labels"]))
 
 
-def test_a_train_step_may_make_the_batch():
-    x, y = testing.data()
-    given = tf.data.Dataset.from_tensors({"features": x, "labels": y})
-    plain = tf.data.Dataset.from_tensors((x, y))
+X, Y = testing.data()
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "plain"),
+    [
+        (Doubling, (X, Y), (2 * X, Y)),
+        # On JAX Keras first calls the model on what it is given.
+        pytest.param(
+            OfItsOwn,
+            ({"features": X, "labels": Y},),
+            (X, Y),
+            marks=testing.TENSORFLOW,
+        ),
+    ],
+)
+def test_a_train_step_may_make_the_batch(kind, given, plain):
     found = []
-    for kind, data in ((OfItsOwn, given), (keras_sam.SAM, plain)):
+    for wrapper, data in ((kind, given), (keras_sam.SAM, plain)):
         keras.utils.set_random_seed(0)
         net = keras.Sequential([keras.layers.Dense(3)])
-        sam = kind(net, rho=0.1)
+        sam = wrapper(net, rho=0.1)
         sam.compile("sgd", testing.cross_entropy())
-        sam.fit(data, verbose=0)
+        sam.fit(generated(data), verbose=0)
         found.append(net.get_weights())
     for a, b in zip(*found, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -192,27 +225,29 @@ def test_a_train_step_may_make_the_batch():
 
 def test_no_weights_of_samples_in_the_data():
     x, y = testing.data()
-    made = tf.data.Dataset.from_tensors((x, y))
+    given = [generated((x, y)), generated((x, y, None))]
+    if not engine.JAX:
+        data = engine.tf.data.Dataset.from_tensors((x, y))
+        given += [data, data.map(lambda x, y: (x, y, None))]
     found = []
-    for data in (made, made.map(lambda x, y: (x, y, None))):
+    for data in given:
         keras.utils.set_random_seed(0)
         sam = keras_sam.SAM(testing.dense_net(), rho=0.1)
         sam.compile("sgd", testing.cross_entropy())
         sam.fit(data, verbose=0)
         found.append(sam.get_weights())
-    for a, b in zip(*found, strict=True):
-        np.testing.assert_array_equal(a, b)
-    # In a generator Keras makes it optional.
-    sam.fit((batch for batch in [(x, y, None)]), verbose=0)
+    for weights in found[1:]:
+        for a, b in zip(found[0], weights, strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def test_a_train_step_is_traced_once(monkeypatch):
     traces = []
     method = keras_sam.SAM.train_step
 
-    def train_step(self, data):
-        traces.append(data)
-        return method(self, data)
+    def train_step(self, *state_and_data):
+        traces.append(state_and_data)
+        return method(self, *state_and_data)
 
     train_step.__module__ = method.__module__
     monkeypatch.setattr(keras_sam.SAM, "train_step", train_step)
@@ -398,6 +433,7 @@ class OnlyEager(keras.Model):
         return logits if float(keras.ops.max(logits)) > 0 else -logits
 
 
+@testing.TENSORFLOW  # On JAX Keras first calls it on shapes.
 def test_a_model_that_runs_only_eagerly():
     net = OnlyEager()
     x, y = testing.data()
@@ -460,7 +496,7 @@ def test_loops_look_like_those_of_keras():
 
 def test_fit_takes_data_that_begin_with_nothing():
     x, y = testing.data(8)
-    data = tf.data.Dataset.from_tensors(({"a": None, "b": x}, y))
+    data = generated(({"a": None, "b": x}, y))
 
     class OfB(keras.Model):
         def __init__(self):

@@ -92,8 +92,10 @@ def aside(model, given=()):
         model: `keras.Model`.
         given: Pairs of a Keras variable and another value for it.
     """
-    # Regularizers read these values.
-    values = [(v, v.value) for v in model.variables]
+    # Regularizers read the weights. Keras's metrics of the losses of several
+    # outputs read theirs; on JAX the variables have no values in a train step.
+    variables = [*model.variables, *model.metrics_variables]
+    values = [(v, v.value) for v in variables]
     return keras.StatelessScope([*values, *given])
 
 

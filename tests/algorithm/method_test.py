@@ -5,11 +5,11 @@ import sys
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import keras_sam
 from keras_sam import descents
 from keras_sam import directions
+from tests.support import engine
 from tests.support import testing
 
 _DECAY = keras.optimizers.schedules.ExponentialDecay
@@ -109,6 +109,7 @@ class Sometimes(keras.layers.Layer):
         return inputs
 
 
+@testing.TENSORFLOW  # On JAX Keras refuses the layer itself.
 def test_an_assignment_that_cannot_be_seen():
     net = keras.Sequential(
         [keras.Input((6,)), keras.layers.Dense(3), Sometimes()]
@@ -134,7 +135,7 @@ def test_splits_need_a_batch_axis():
     sam.compile("sgd", testing.cross_entropy(), run_eagerly=True)
     x, y = testing.data()
     with pytest.raises(ValueError, match="`num_batch_splits` needs"):
-        sam.train_step((tf.constant(x), tf.constant(y), tf.constant(1.0)))
+        sam.train_on_batch(x, y, np.float32(1.0))
 
 
 def test_a_step_before_compile():
@@ -154,19 +155,17 @@ def test_numbers_may_be_numpys():
     assert {type(v) for v in (sam.ascent_steps, sam.num_batch_splits)} == {int}
 
 
-class Compiled(keras.layers.Layer):
-    """Compiles its own `call`."""
-
-    def build(self, input_shape):
-        self.factor = self.add_weight(shape=(), initializer="ones", name="a")
-
-    @tf.function
-    def call(self, inputs, training=None):
-        return self.factor * inputs
-
-
+@testing.TENSORFLOW  # Its compiled functions keep the weights of a trace.
 @pytest.mark.parametrize("run_eagerly", [False, True])
 def test_a_layer_that_compiles_itself(run_eagerly):
+    class Compiled(keras.layers.Layer):
+        def build(self, input_shape):
+            self.factor = self.add_weight(shape=(), name="a")
+
+        @engine.tf.function
+        def call(self, inputs, training=None):
+            return self.factor * inputs
+
     net = keras.Sequential(
         [keras.Input((6,)), keras.layers.Dense(3), Compiled()]
     )
@@ -225,6 +224,7 @@ def test_a_loss_of_each_example(arguments, name, run_eagerly):
     assert_refuses(sam, match, run_eagerly)
 
 
+@testing.TENSORFLOW  # On JAX Keras needs one number.
 @pytest.mark.parametrize("run_eagerly", [False, True])
 def test_a_loss_of_each_example_trains_as_in_keras(run_eagerly):
     loss = keras.losses.SparseCategoricalCrossentropy(

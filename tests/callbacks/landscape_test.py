@@ -7,11 +7,11 @@ import sys
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import keras_sam
 from keras_sam import callbacks
 from keras_sam import landscape
+from tests.support import engine
 from tests.support import testing
 
 NAMES = (
@@ -101,6 +101,7 @@ def test_steps(several, expected):
     assert not np.isnan(history[NAMES[0]]).any()
 
 
+@testing.TENSORFLOW  # Keras's TensorBoard needs it.
 def test_other_callbacks_find_the_numbers(tmp_path):
     _, history = trained(
         looking(every=2),
@@ -109,6 +110,7 @@ def test_other_callbacks_find_the_numbers(tmp_path):
     )
     with (tmp_path / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
+    tf = engine.tf
     events = (tmp_path / "board" / "train").glob("events*")
     written = {}
     for record in tf.data.TFRecordDataset(sorted(map(str, events))):
@@ -129,7 +131,7 @@ def test_two_replicas():
         return keras_sam.SAM(net, sync_perturbations=True)
 
     one, on_one = trained(looking(), wrap=wrap, make=testing.dense_net)
-    with testing.two_replicas().scope():
+    with engine.two_devices():
         two, on_two = trained(looking(), wrap=wrap, make=testing.dense_net)
     for name in NAMES:
         # Two replicas add float32 numbers in another order.

@@ -6,11 +6,14 @@ import sys
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import ops
 
+import keras_sam
 from keras_sam import _types
+from keras_sam import samples
 from keras_sam._evaluation import example_losses
-from tests.support import testing as testing  # Before TensorFlow's devices.
+from tests.support import engine
+from tests.support import testing
 
 
 def of_examples(model, x, y, sample_weight=None):
@@ -44,7 +47,7 @@ def test_weights_of_steps_count():
     weights = np.random.RandomState(1).uniform(size=(6, 6))
     by_step = weights * np.mean((y - model(x)) ** 2, axis=2)
     np.testing.assert_allclose(
-        of_examples(model, x, y, tf.constant(weights)),
+        of_examples(model, x, y, ops.convert_to_tensor(weights)),
         by_step.mean(axis=1),
         rtol=1e-4,
     )
@@ -80,11 +83,11 @@ def images():
         [keras.Input((2, 3, 2)), keras.layers.Dense(2, "sigmoid")]
     )
     x, y = (random.uniform(size=(4, 2, 3, 2)).astype("f") for _ in range(2))
-    return model, x, y, model(x).numpy()
+    return model, x, y, np.array(model(x))
 
 
 def squares_by_image(y, y_pred):
-    return tf.reduce_mean((y - y_pred) ** 2, axis=(1, 2, 3))
+    return ops.mean((y - y_pred) ** 2, axis=(1, 2, 3))
 
 
 def by_image(y, y_pred):
@@ -116,7 +119,7 @@ def test_values_of_any_rank(loss, expected, traced):
     model.compile("sgd", loss)
     found = functools.partial(of_examples, model, x, y)
     np.testing.assert_allclose(
-        (tf.function(found) if traced else found)(),
+        (engine.compiled(found, engine.TRACED[0]) if traced else found)(),
         expected(y, y_pred),
         rtol=2e-2 if getattr(loss, "dtype", "") == "float16" else 1e-4,
     )
@@ -137,7 +140,7 @@ def test_outputs_whose_losses_have_different_ranks():
     _, x, y, _ = images()
     z = np.arange(4, dtype="f")[:, None]
     weight = np.linspace(0.5, 2, 4).astype("f")
-    outputs = {name: t.numpy() for name, t in model(x).items()}
+    outputs = {name: np.array(t) for name, t in model(x).items()}
     expected = 3 * dice_by_image(y, outputs["first"])
     expected += 0.5 * np.mean((z - outputs["second"]) ** 2, axis=1)
     np.testing.assert_allclose(
@@ -150,6 +153,32 @@ def test_outputs_whose_losses_have_different_ranks():
         weight * expected,
         rtol=1e-4,
     )
+
+
+def test_a_train_step_of_several_outputs():
+    """All examples, chosen by their losses, are the batch."""
+
+    def trained(**arguments):
+        inputs = keras.Input((6,))
+        outputs = {n: keras.layers.Dense(1, name=n)(inputs) for n in "ab"}
+        x, _ = testing.data()
+        return testing.train(
+            lambda: keras.Model(inputs, outputs),
+            lambda net: keras_sam.SAM(net, **arguments),
+            fit={"x": x, "y": {"a": x[:, :1], "b": x[:, 1:2]}},
+            loss={"a": "mse", "b": "mae"},
+            metrics=None,
+        )
+
+    keras.utils.set_random_seed(1)
+    model, history = trained(ascent_samples=samples.Largest(1.0))
+    keras.utils.set_random_seed(1)
+    plain, expected = trained()
+    for a, b in zip(model.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)  # In another order.
+    assert set(history) == {"loss", "a_loss", "b_loss"}
+    for name, losses in history.items():
+        np.testing.assert_allclose(losses, expected[name], rtol=1e-5)
 
 
 def test_masks_and_the_sum_of_sample_weights_divide():
@@ -173,8 +202,9 @@ def test_masks_and_the_sum_of_sample_weights_divide():
         )
 
 
+@testing.TENSORFLOW
 def test_ragged_targets():
-    y = tf.ragged.constant([[1.0, 2.0], [3.0], [0.0, 1.0, 2.0]])
+    y = engine.tf.ragged.constant([[1.0, 2.0], [3.0], [0.0, 1.0, 2.0]])
     model = keras.Sequential([keras.layers.Identity()])
     model.compile("sgd", "mse")
     found = of_examples(model, 2 * y, y)
@@ -182,12 +212,12 @@ def test_ragged_targets():
 
 
 def mean_squares(y, y_pred):
-    return tf.reduce_mean((y - y_pred) ** 2)
+    return ops.mean((y - y_pred) ** 2)
 
 
 class Called(keras.losses.Loss):
     def __call__(self, y_true, y_pred, sample_weight=None):
-        return tf.reduce_mean(y_true - y_pred)
+        return ops.mean(y_true - y_pred)
 
 
 @pytest.mark.parametrize(
@@ -235,8 +265,8 @@ def overriding(compute):
 
 
 def weighted(compiled, y, y_pred, sample_weight):
-    values = tf.reduce_mean((y - y_pred) ** 2, axis=1)
-    return tf.reduce_mean(values * sample_weight)
+    values = ops.mean((y - y_pred) ** 2, axis=1)
+    return ops.mean(values * sample_weight)
 
 
 @pytest.mark.parametrize(
@@ -258,7 +288,7 @@ def test_overrides(compute):
     [
         (lambda c, y, y_pred, w: mean_squares(y, y_pred), "uses neither"),
         (
-            lambda c, y, y_pred, w: c() + tf.reduce_mean(y_pred**2),
+            lambda c, y, y_pred, w: c() + ops.mean(y_pred**2),
             "adds other terms",
         ),
     ],

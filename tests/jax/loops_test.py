@@ -45,6 +45,31 @@ def test_an_error_in_a_step_loses_no_weights(loop, eager):
         np.testing.assert_array_equal(old, new)
 
 
+class Recomputed(layers.Layer):
+    """Updates its batch statistics where gradients are computed again."""
+
+    def build(self, shape):
+        self.norm = layers.BatchNormalization()
+        self.norm.build(shape)
+
+    def call(self, inputs, training=None):
+        normalize = functools.partial(self.norm, training=training)
+        return keras.remat(normalize)(inputs) if training else inputs
+
+
+@pytest.mark.parametrize("ascent_steps", [0, 1])
+@pytest.mark.parametrize("loop", ["fit", "train_on_batch"])
+def test_a_step_whose_state_is_no_values_loses_no_weights(loop, ascent_steps):
+    net = keras.Sequential([testing.dense_net(), Recomputed()])
+    sam = keras_sam.SAM(net, ascent_steps=ascent_steps)
+    sam.compile("sgd", testing.cross_entropy(), run_eagerly=True)
+    before = sam.model.get_weights()
+    with pytest.raises(ValueError, match="under `keras.remat`"):
+        getattr(sam, loop)(*testing.data())
+    for old, new in zip(before, sam.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
 def test_an_error_in_a_later_step_keeps_the_steps_before_it():
     x, y = testing.data()
 

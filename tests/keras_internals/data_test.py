@@ -5,10 +5,10 @@ import sys
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_sam import _keras_internals
 from tests.keras_internals import compiling
+from tests.support import engine
 from tests.support import testing
 
 
@@ -24,13 +24,15 @@ class Seen(_keras_internals.FitHooks):
     def build_before_loop(self, iterator=None, data_batch=None):
         self.iterators.append(iterator)
         self.seen(iterator)
+        super().build_before_loop(iterator, data_batch)
 
     def seen(self, iterator):
         pass
 
 
+@testing.TENSORFLOW
 def test_data_of_epoch():
-    dataset = tf.data.Dataset.from_tensors(testing.data(8))
+    dataset = engine.tf.data.Dataset.from_tensors(testing.data(8))
     model = compiling.compiled(net=Seen())
     model.fit(dataset, verbose=0)
     data = _keras_internals.data_of_epoch(model.iterators[0])
@@ -53,9 +55,9 @@ def test_expect_end(expected, recwarn):
             if expected:
                 _keras_internals.expect_end(iterator)
 
-    dataset = tf.data.Dataset.from_tensors(testing.data(8))
+    batches = (batch for batch in [testing.data(8)])
     compiling.compiled(net=Expecting()).fit(
-        dataset, steps_per_epoch=2, verbose=0
+        batches, steps_per_epoch=2, verbose=0
     )
     assert any("ran out" in str(w.message) for w in recwarn) != expected
 
@@ -67,8 +69,9 @@ def test_holds_dataset():
         return model.iterators[0].data_adapter
 
     data = testing.data(8)
-    dataset = tf.data.Dataset.from_tensors(data)
-    assert _keras_internals.holds_dataset(adapter(dataset))
+    if not engine.JAX:
+        dataset = engine.tf.data.Dataset.from_tensors(data)
+        assert _keras_internals.holds_dataset(adapter(dataset))
     assert not _keras_internals.holds_dataset(adapter(*data))
     generator = (batch for batch in [data])
     assert not _keras_internals.holds_dataset(adapter(generator))

@@ -99,6 +99,61 @@ def float64():
         jax.config.update("jax_enable_x64", before)
 
 
+def noticed(function, inputs):
+    """Returns inputs; calls a function whenever a program computes them."""
+    if JAX:
+        jax.debug.callback(function)
+        return inputs
+
+    def zero():
+        function()
+        return np.float32(0.0)
+
+    added = tf.numpy_function(zero, [], tf.float32, stateful=True)
+    return inputs + tf.ensure_shape(added, [])
+
+
+def wait():
+    """Waits for all calls of `noticed`."""
+    if JAX:
+        jax.effects_barrier()
+
+
+def jacobian(function, variable):
+    """Returns the derivative of a function, as NumPy, by the backend itself.
+
+    Args:
+        function: Function without arguments that returns a tensor. It reads
+            the variable.
+        variable: Keras variable. Its axes are the last of the derivative.
+    """
+    if JAX:
+        at = _at(function, [variable])
+        return np.asarray(jax.jacobian(at)([variable.value])[0])
+    with tf.GradientTape() as tape:
+        output = function()
+    return tape.jacobian(output, variable.value).numpy()
+
+
+def gradients(loss, variables):
+    """Returns the gradients of a function, as NumPy, by the backend itself.
+
+    A gradient is 0 where the function does not depend on the variable.
+
+    Args:
+        loss: Function without arguments, which reads the variables.
+        variables: List of Keras variables.
+    """
+    values = [v.value for v in variables]
+    if JAX:
+        grads = jax.grad(_at(loss, variables))(values)
+        return [np.asarray(grad) for grad in grads]
+    with tf.GradientTape() as tape:
+        value = loss()
+    zero = tf.UnconnectedGradients.ZERO
+    return [g.numpy() for g in tape.gradient(value, values, None, zero)]
+
+
 def hessian(loss, variables):
     """Returns the Hessian of a function, as one matrix, by the backend itself.
 
@@ -113,10 +168,7 @@ def hessian(loss, variables):
         def at(vector):
             parts = jax.numpy.split(vector, ends[:-1])
             values = [p.reshape(s) for p, s in zip(parts, shapes)]
-            with keras.StatelessScope(
-                list(zip(variables, values)), collect_losses=True
-            ):
-                return loss()
+            return _at(loss, variables)(values)
 
         flat = np.concatenate([v.numpy().ravel() for v in variables])
         return np.asarray(jax.hessian(at)(flat))
@@ -128,3 +180,14 @@ def hessian(loss, variables):
         flat = tf.concat([tf.reshape(g, [-1]) for g in grads], 0)
     rows = outer.jacobian(flat, values, experimental_use_pfor=False)
     return np.concatenate([r.numpy().reshape(len(flat), -1) for r in rows], 1)
+
+
+def _at(function, variables):
+    """Returns a function of the values of variables, for JAX."""
+
+    def at(values):
+        pairs = list(zip(variables, values, strict=True))
+        with keras.StatelessScope(pairs, collect_losses=True):
+            return function()
+
+    return at

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 
+import jax
+
 from keras_sam import _keras_internals
 from keras_sam._training.jax import inner_steps
 from keras_sam._training.jax import interrupts
@@ -71,10 +73,28 @@ class Holding(_keras_internals.FitHooks):
         def called(state: Any, data: Any) -> Any:
             with interrupts.Later():
                 outputs, state = step(state, data)
+                if self.run_eagerly or not self.jit_compile:
+                    _check_values(state)
                 _keras_internals.hold_state(self, state)
             return outputs, state
 
         return called
+
+
+def _check_values(state: Any) -> None:
+    """Raises ValueError if the state after a step is not all arrays.
+
+    It would replace the present values, and JAX would only refuse it in the
+    next step. In a step that is compiled JAX refuses it at once.
+    """
+    for value in jax.tree.leaves(state):
+        if isinstance(value, jax.core.Tracer):
+            raise ValueError(
+                "A layer must not assign a variable, such as batch statistics "
+                "or the seed of a dropout, within a function that JAX traces "
+                "on its own, such as a function under `keras.remat`. Move the "
+                f"assignment out of the function. Received: {value}"
+            )
 
 
 def kept(
