@@ -5,6 +5,8 @@ the model itself. So nothing but the arguments of `call` says whether a model is
 in training. Keras's `evaluate` and `predict` on JAX are made of it.
 """
 
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -67,3 +69,7 @@ def test_a_stateless_call_says_whether_a_model_trains(make, training):
         sam.trainable_variables, sam.non_trainable_variables, x, **given
     )
     np.testing.assert_array_equal(found, expected)
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__]))
