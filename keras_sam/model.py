@@ -386,13 +386,19 @@ class SharpnessAwareMinimization(trainer.Trainer, saving.Saving):
 
     @property
     def input(self) -> Any:
-        """The symbolic input of the inner model, as it is nested."""
-        return self.model.input
+        """The symbolic input of the inner model, as it is nested.
+
+        An inner model without one may have been called as a part of the
+        wrapper, which then has one.
+        """
+        inner = hasattr(self.model, "input")
+        return self.model.input if inner else super().input
 
     @property
     def output(self) -> Any:
-        """The symbolic output of the inner model, as it is nested."""
-        return self.model.output
+        """The symbolic output of the inner model, see `input`."""
+        inner = hasattr(self.model, "output")
+        return self.model.output if inner else super().output
 
     @property
     def input_shape(self) -> Any:
