@@ -284,15 +284,18 @@ class SharpnessAwareMinimization(trainer.Trainer, saving.Saving):
             self.build(config["input_shape"])
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Calls the inner model, which inherits `training`.
+        """Calls the inner model, with `training`.
 
         If the `call` of the inner model has no argument `training`, its layers
         do not inherit `training`, and are in inference mode. Keras does the
         same.
         """
-        del training
-        inherits = _keras_internals.takes_training(self.model)
-        return self.model(inputs, **({} if inherits else {"training": None}))
+        if not _keras_internals.takes_training(self.model):
+            return self.model(inputs, training=None)
+        # `stateless_call` calls this method alone: nothing could be inherited.
+        # None would hide the default of the inner model.
+        given = {} if training is None else {"training": training}
+        return self.model(inputs, **given)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Checks that a subclass leaves the arguments as they are.
@@ -383,13 +386,19 @@ class SharpnessAwareMinimization(trainer.Trainer, saving.Saving):
 
     @property
     def input(self) -> Any:
-        """The symbolic input of the inner model, as it is nested."""
-        return self.model.input
+        """The symbolic input of the inner model, as it is nested.
+
+        An inner model without one may have been called as a part of the
+        wrapper, which then has one.
+        """
+        inner = hasattr(self.model, "input")
+        return self.model.input if inner else super().input
 
     @property
     def output(self) -> Any:
-        """The symbolic output of the inner model, as it is nested."""
-        return self.model.output
+        """The symbolic output of the inner model, see `input`."""
+        inner = hasattr(self.model, "output")
+        return self.model.output if inner else super().output
 
     @property
     def input_shape(self) -> Any:

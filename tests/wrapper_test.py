@@ -289,6 +289,24 @@ def test_the_wrapper_shows_the_inner_model():
     assert all(name in "".join(lines) for name in ("hidden", "logits"))
 
 
+def sequential():
+    return keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])
+
+
+@pytest.mark.parametrize("make", [testing.dense_net, sequential])
+def test_a_wrapper_may_be_a_layer(make):
+    """Plain Keras then trains it plainly."""
+    x, y = testing.data()
+    runs = []
+    for wrap in (lambda model: model, keras_sam.SAM):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((6,)), wrap(make())])
+        model.compile("sgd", testing.cross_entropy())
+        model.fit(x, y, verbose=0)
+        runs.append(model.predict(x, verbose=0))
+    np.testing.assert_array_equal(*runs)
+
+
 def test_the_wrapper_shows_layers_of_a_subclass():
     class Distilled(keras_sam.SAM):
         def __init__(self, model, teacher):

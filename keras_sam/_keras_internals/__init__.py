@@ -43,6 +43,7 @@ from keras_sam._keras_internals.models import layers as layers
 from keras_sam._keras_internals.models import own_metrics as own_metrics
 from keras_sam._keras_internals.models import supports_jit as supports_jit
 from keras_sam._keras_internals.models import takes_training as takes_training
+from keras_sam._keras_internals.models import unlock as unlock
 from keras_sam._keras_internals.optimizers import accumulators as accumulators
 from keras_sam._keras_internals.optimizers import averages as averages
 from keras_sam._keras_internals.optimizers import clip as clip

@@ -44,6 +44,14 @@ def takes_training(layer: keras.Layer) -> bool:
     return KERAS.private(layer, "_call_has_training_arg")
 
 
+def unlock(layer: keras.Layer) -> None:
+    """Lets a layer get variables that Keras has locked.
+
+    Read in Keras 3.14 and 3.15: `Layer._tracker`.
+    """
+    KERAS.private(layer, "_tracker").unlock()
+
+
 def supports_jit(model: keras.Model) -> bool:
     """Whether Keras would let XLA compile a model.
 

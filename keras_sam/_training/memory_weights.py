@@ -202,6 +202,7 @@ class MemoryWeights(held.Held):
 
     def _put(self, role, owners):
         """Makes the memory of a role, in place of an earlier one."""
+        self.unlock()
         for weight in self._roles.get(role, _NOTHING).weights:
             delattr(self, f"_{weight.name}")  # Keras no longer tracks it.
         outline = control_flow.outline(

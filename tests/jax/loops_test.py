@@ -225,6 +225,53 @@ def test_a_call_may_update_a_metric(splits):
     np.testing.assert_allclose(history["size"], [expected], rtol=1e-5)
 
 
+class Late(layers.Layer):
+    """Updates a metric in training, which makes its variables only then."""
+
+    def __init__(self, metric):
+        super().__init__()
+        self.metric = metric
+
+    def call(self, inputs, training=False):
+        if training:
+            self.metric.update_state(ops.cast(inputs > 0, "int32"), inputs)
+        return inputs
+
+
+def late(metric):
+    return keras.Sequential([keras.Input((6,)), Late(metric), layers.Dense(3)])
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_metric_may_make_its_variables_late(eager):
+    """Plain Keras fails here on JAX."""
+    x, y = testing.data()
+    metric = keras.metrics.AUC(multi_label=True, from_logits=True, name="late")
+    sam = compiled(late(metric), run_eagerly=eager)
+    for _ in range(2):
+        history = sam.fit(x, y, batch_size=8, verbose=0).history
+        assert history["late"] == [pytest.approx(1.0)]
+
+
+class Latest(keras.metrics.Mean):
+    """Makes a variable when it is updated for the second time."""
+
+    def update_state(self, y_true, y_pred):
+        super().update_state(ops.mean(y_pred))
+        if len(self.variables) == 2 and ops.shape(y_pred)[0] == 4:
+            self.more = self.add_variable((), "zeros", name="more")
+
+
+def test_variables_that_a_step_makes_are_an_error():
+    x, y = testing.data()
+    sam = compiled(late(Latest(name="latest")))
+    before = sam.model.get_weights()
+    sam.fit(x[:8], y[:8], verbose=0)
+    with pytest.raises(ValueError, match="must not make variables.*more"):
+        sam.fit(x[:4], y[:4], verbose=0)
+    assert len(sam.model.get_weights()) == len(before)
+
+
 @pytest.mark.parametrize("steps", [0, 1])
 def test_metrics_of_fit_respect_masks(steps):
     """As those of `evaluate` do. Plain Keras forgets the mask in `fit`."""

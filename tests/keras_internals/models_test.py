@@ -36,6 +36,16 @@ def test_attributes(layer, name):
     )
 
 
+def test_unlock():
+    layer = keras.layers.Dense(2)
+    layer.build((None, 3))
+    with pytest.raises(ValueError, match="cannot add new elements of state"):
+        layer.add_weight(())
+    _keras_internals.unlock(layer)
+    layer.add_weight(())
+    assert len(layer.weights) == 3
+
+
 def test_own_metrics():
     model = testing.dense_net()
     metric = model.shown = keras.metrics.Mean()

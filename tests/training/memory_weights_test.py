@@ -118,6 +118,18 @@ class Freeze(keras.callbacks.Callback):
             self.model.make_train_function()
 
 
+@pytest.mark.parametrize("inner", [True, False])
+def test_a_memory_starts_anew_with_a_compilation_after_quantizing(inner):
+    """Keras locks every layer that it quantizes, the memory too."""
+    sam = fit(compiled(built()))
+    model = sam.model if inner else sam
+    model.quantize("int8")
+    sam.compile("sgd", testing.cross_entropy(), run_eagerly=True)
+    fit(sam)
+    trained = [tuple(v.shape) for v in sam.trainable_variables]
+    assert [m.shape for m in memory(sam)] == trained
+
+
 @FREEZES
 def test_a_callback_freezes_layers():
     sam = compiled(built())

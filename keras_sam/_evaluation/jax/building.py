@@ -8,8 +8,21 @@ the loss, once, on shapes alone.
 import jax
 import keras
 
+from keras_sam import _keras_internals
 from keras_sam._evaluation import first_call
 from keras_sam._evaluation.jax.scope import Scope
+
+
+def is_built(model):
+    """Whether all layers of a model have their variables, and their metrics.
+
+    A metric may make its variables when it is first updated.
+    """
+    return all(
+        layer.built
+        and all(m.variables for m in _keras_internals.own_metrics(layer))
+        for layer in _keras_internals.layers(model)
+    )
 
 
 def build(model, data, training=True, optimizer=True, metrics=False):
@@ -22,7 +35,8 @@ def build(model, data, training=True, optimizer=True, metrics=False):
         optimizer: Bool, whether to build the optimizer, too.
         metrics: Bool, whether to build the metrics in any case.
     """
-    if metrics or not first_call.is_built(model, data):
+    built = is_built(model) and first_call.is_built(model, data)
+    if metrics or not built:
         _call(model, data, training, metrics or optimizer)
     if optimizer and model.optimizer and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_sam import _keras_internals
-from keras_sam._evaluation import building
+from keras_sam._evaluation.jax import building
 from keras_sam._evaluation.jax.scope import Scope
 from keras_sam._training import agreement
 from keras_sam._training import fingerprint
@@ -117,6 +117,7 @@ class Loops(holding.Holding):
         _check_trained(self.optimizer, groups[0])
         with Scope(inner_steps.pairs(groups, state)) as scope:
             logs = self.step_on(data)
+        _check_none_made(groups, self._groups())
         return logs, inner_steps.present(scope, groups)
 
     def _groups(self) -> tuple:
@@ -167,7 +168,7 @@ class Loops(holding.Holding):
         if iterator is not None:
             feeding.watch(iterator, training=not self._evaluates)
             feeding.agree(self, iterator)
-        if not all(layer.built for layer in _keras_internals.layers(self)):
+        if not building.is_built(self):
             if data_batch is None:
                 _, _, batches = next(iter(iterator))
                 data_batch = next(iter(batches))
@@ -179,6 +180,18 @@ class Loops(holding.Holding):
 
     def _join_workers(self) -> None:
         """Does nothing: JAX has no parameter servers."""
+
+
+def _check_none_made(before: tuple, after: tuple) -> None:
+    """Raises ValueError if a step has made variables, which would be lost."""
+    kept = {id(v) for group in before for v in group}
+    made = [v.path for group in after for v in group if id(v) not in kept]
+    if made:
+        raise ValueError(
+            "A train step on JAX must not make variables: nothing would keep "
+            "their values. Make them in `__init__` or `build` of the layer or "
+            f"metric. Received: {made}, which the first step has made"
+        )
 
 
 def _check_trained(

@@ -1,0 +1,75 @@
+"""What reaches the `call` of the inner model, where no layer calls the wrapper.
+
+Keras's `stateless_call` takes the method `call` of a model, and does not call
+the model itself. So nothing but the arguments of `call` says whether a model is
+in training. Keras's `evaluate` and `predict` on JAX are made of it.
+"""
+
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from tests.support import engine
+from tests.support import testing
+
+import keras_sam  # isort: skip
+
+if not engine.JAX:
+    pytest.skip("These tests need JAX", allow_module_level=True)
+
+
+class Marked(layers.Layer):
+    """Adds 1 in training. It is in training if nothing says otherwise."""
+
+    def call(self, inputs, training=True):
+        return inputs + 1 if training else inputs
+
+
+class Heedless(keras.Model):
+    """Has no argument `training`: its layers decide for themselves."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = Marked()
+
+    def call(self, inputs):
+        return self.layer(inputs)
+
+
+def marked():
+    return keras.Sequential([keras.Input((6,)), Marked()])
+
+
+@pytest.mark.parametrize("make", [marked, Heedless])
+def test_loops_say_whether_a_model_trains(make):
+    x, _ = testing.data()
+    plain = make()
+    sam = keras_sam.SAM(make())
+    for model in (plain, sam):
+        model.compile("sgd", "mae")
+    np.testing.assert_array_equal(
+        sam.predict(x, verbose=0), plain.predict(x, verbose=0)
+    )
+    assert sam.evaluate(x, x, verbose=0) == plain.evaluate(x, x, verbose=0)
+
+
+@pytest.mark.parametrize("training", [True, False, None])
+@pytest.mark.parametrize("make", [marked, Heedless])
+def test_a_stateless_call_says_whether_a_model_trains(make, training):
+    x, _ = testing.data()
+    plain = make()
+    plain(x)
+    sam = keras_sam.SAM(plain)
+    given = {} if make is Heedless else {"training": training}
+    expected, _ = plain.stateless_call([], [], x, **given)
+    found, _ = sam.stateless_call(
+        sam.trainable_variables, sam.non_trainable_variables, x, **given
+    )
+    np.testing.assert_array_equal(found, expected)
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__]))
