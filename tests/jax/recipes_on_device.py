@@ -4,9 +4,9 @@
     python -m tests.jax.recipes_on_device --check=expected.npz
 
 The first command computes the weights after each step in NumPy, in float64. The
-second trains on JAX's device by `fit`, in float64 too, and prints a JSON for each
-recipe. Random numbers that a part draws are those of the machine of the first
-command, so the second also checks that its device draws the same.
+second trains on JAX's device by `fit`, in float64 too, and prints a JSON for
+each recipe. Random numbers that a part draws are those of the machine of the
+first command, so the second also checks that its device draws the same.
 """
 
 import functools
