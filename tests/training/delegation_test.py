@@ -274,6 +274,15 @@ REFUSED = (
     "make_train_function",
     "make_test_function",
     "make_predict_function",
+    "losses",
+    "non_trainable_variables",
+    "trainable_variables",
+    "trainable_weights",
+)
+STATELESS = (
+    "compute_loss_and_updates",
+    "stateless_call",
+    "stateless_compute_loss",
 )
 
 
@@ -294,6 +303,21 @@ def test_a_method_that_would_not_be_called(name):
     ):
         with pytest.raises(ValueError, match=f"must leave `{name}` to Keras"):
             keras_sam.SAM(model)
+
+
+@pytest.mark.skipif(not engine.JAX, reason="Only JAX trains by these")
+@pytest.mark.parametrize("name", STATELESS)
+def test_a_stateless_method_that_would_not_be_called(name):
+    own = overriding([name], keras.Model)()
+    wrapper = overriding([name], keras_sam.SAM)
+    for wrap, model in (
+        (keras_sam.SAM, own),
+        (wrapper, testing.dense_net()),
+        (wrapper, own),
+    ):
+        with pytest.raises(ValueError, match=f"may override .'{name}'"):
+            wrap(model)
+    assert overriding(["train_step"], keras_sam.SAM)(own).model is own
 
 
 def test_all_names_are_in_one_error():
