@@ -111,5 +111,28 @@ def test_an_evaluation_has_the_losses_and_metrics_of_a_call():
         assert logs == pytest.approx(expected, rel=1e-5)
 
 
+class Telling(keras.Sequential):
+    """Logs variables."""
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        logs = super().compute_metrics(x, y, y_pred, sample_weight)
+        rate, bias = self.optimizer.learning_rate, self.layers[-1].bias
+        return {**logs, "rate": rate, "bias": ops.sum(bias)}
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_variable_may_be_logged(eager):
+    """Plain Keras fails here on JAX."""
+    x, y = testing.data()
+    sam = keras_sam.SAM(Telling([keras.Input((6,)), layers.Dense(3)]))
+    sam.compile("sgd", testing.cross_entropy(), run_eagerly=eager)
+    logs = {k: v[0] for k, v in sam.fit(x, y, verbose=0).history.items()}
+    found = sam.evaluate(x, y, verbose=0, return_dict=True)
+    bias = np.array(sam.model.layers[-1].bias).sum()
+    for each in (logs, found):
+        assert each["rate"] == pytest.approx(0.01)
+        assert each["bias"] == pytest.approx(bias)
+
+
 if __name__ == "__main__":
     sys.exit(pytest.main([__file__]))

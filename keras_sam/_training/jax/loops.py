@@ -119,7 +119,7 @@ class Loops(holding.Holding):
         groups = self._groups()
         _check_trained(self.optimizer, groups[0])
         with Scope(inner_steps.pairs(groups, state)) as scope:
-            logs = self.step_on(data)
+            logs = inner_steps.tensors(self.step_on(data))
         _check_none_made(groups, self._groups())
         return logs, inner_steps.present(scope, groups)
 
@@ -145,6 +145,7 @@ class Loops(holding.Holding):
             logs = self.compute_metrics(
                 batch.x, batch.y, y_pred, batch.sample_weight
             )
+            logs = inner_steps.tensors(logs)
         return logs, inner_steps.present(scope, groups)
 
     def _groups(self) -> tuple:
