@@ -325,10 +325,7 @@ class Gated(_Relayed):
             self.due, lambda: self._of.outputs(params), lambda: clean
         )
         # A conditional returns tensors without their masks.
-        masks = tree.map_structure(_keras_internals.mask, clean)
-        tree.map_structure_up_to(
-            outputs, _keras_internals.set_mask, outputs, masks
-        )
+        _keras_internals.set_masks(outputs, _keras_internals.masks(clean))
         return outputs
 
 

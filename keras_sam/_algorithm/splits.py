@@ -187,7 +187,7 @@ def _factors(divisors, shares, total):
 
 
 def _counted(y_pred, rows):
-    if any(t.shape == () for t in tree.flatten(y_pred)):
+    if any(t is not None and t.shape == () for t in tree.flatten(y_pred)):
         raise ValueError(
             f"{SPLITS} needs outputs with a batch axis. "
             f"Received: {batches.described(y_pred)}"

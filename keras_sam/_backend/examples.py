@@ -58,9 +58,11 @@ def joined(tensors, concatenate):
     """Returns the rows of several tensors, and of their masks, as one.
 
     Args:
-        tensors: Sequence of tensors.
+        tensors: Sequence of tensors, or of None.
         concatenate: Function of a list of tensors.
     """
+    if tensors[0] is None:
+        return None
     result = concatenate(list(tensors))
     masks = [_keras_internals.mask(tensor) for tensor in tensors]
     if masks[0] is not None:

@@ -64,4 +64,6 @@ from keras_sam._keras_internals.optimizers import (
 from keras_sam._keras_internals.tensors import copy_mask as copy_mask
 from keras_sam._keras_internals.tensors import logits as logits
 from keras_sam._keras_internals.tensors import mask as mask
+from keras_sam._keras_internals.tensors import masks as masks
 from keras_sam._keras_internals.tensors import set_mask as set_mask
+from keras_sam._keras_internals.tensors import set_masks as set_masks

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from keras import tree
+
 from keras_sam._keras_internals.package import KERAS
 
 
@@ -27,6 +29,17 @@ def set_mask(tensor: Any, value: Any) -> None:
 def copy_mask(tensor: Any, other: Any) -> None:
     """Attaches the mask of a tensor to another one, if it has a mask."""
     set_mask(other, mask(tensor))
+
+
+def masks(structure: Any) -> list:
+    """Returns the masks of all tensors of a structure, which may hold None."""
+    return [mask(tensor) for tensor in tree.flatten(structure)]
+
+
+def set_masks(structure: Any, values: list) -> None:
+    """Attaches what `masks` has returned of a structure like this one."""
+    for tensor, value in zip(tree.flatten(structure), values, strict=True):
+        set_mask(tensor, value)
 
 
 def logits(tensor: Any) -> Any:

@@ -1,5 +1,6 @@
 """Which models can be wrapped, and which methods of their own they have."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -33,6 +34,19 @@ _STEPS = (
     "make_test_function",
     "make_predict_function",
 )
+# It asks its own layers for these lists.
+_LISTS = (
+    "losses",
+    "non_trainable_variables",
+    "trainable_variables",
+    "trainable_weights",
+)
+# Keras's train step calls these on JAX alone. That of the wrapper does not.
+_STATELESS = (
+    ("compute_loss_and_updates", "stateless_call", "stateless_compute_loss")
+    if keras.backend.backend() == "jax"
+    else ()
+)
 # What such a method calls. A model's own method calls the model's, and would
 # pass by what a subclass of the wrapper overrides.
 _CALLING = {
@@ -54,8 +68,8 @@ def check(model: Any, wrapper: type, library: type) -> None:
 
     Raises:
         TypeError: If the model is no `keras.Model`.
-        ValueError: If the model is a wrapper, or overrides methods that the
-            wrapper does not call.
+        ValueError: If the model is a wrapper, or if the model or the class of
+            the wrapper overrides methods that the wrapper does not call.
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a `keras.Model`. Received: {model!r}")
@@ -71,19 +85,39 @@ def check(model: Any, wrapper: type, library: type) -> None:
 
     own = [
         name
-        for name in (*_LOOPS, *_STEPS, *_CALLING)
+        for name in (*_LOOPS, *_STEPS, *_LISTS, *_CALLING)
         if overrides(model, name) and remains(name)
     ]
     refused = [
         name
         for name in own
         if not all(map(remains, _CALLING.get(name, ())))
-        or name in _STEPS
+        or name in (*_STEPS, *_LISTS)
         or name in _LOOPS
         and _definer(model, name) is not preparation.introducer(model)
     ]
     if refused:
         raise ValueError(_refusal(model, refused))
+    # A subclass with a step of its own may call what it likes.
+    if remains("train_step"):
+        _check_stateless(model, wrapper, remains)
+
+
+def _check_stateless(
+    model: keras.Model, wrapper: type, remains: Callable[[str], bool]
+) -> None:
+    names = [
+        name
+        for name in _STATELESS
+        if overrides(model, name) or not remains(name)
+    ]
+    if names:
+        raise ValueError(
+            f"Neither `model` nor its wrapper may override {names}: the train "
+            "step of the wrapper does not call them. Override `call` or "
+            f"`compute_loss` of the model. Received a {type(model).__name__} "
+            f"and a {wrapper.__name__}"
+        )
 
 
 def _refusal(model: keras.Model, refused: list[str]) -> str:
@@ -93,6 +127,11 @@ def _refusal(model: keras.Model, refused: list[str]) -> str:
         ways += (
             ". Or leave the data to the caller: prepare them before `fit`, or "
             "in layers of the model"
+        )
+    if set(refused) & set(_LISTS):
+        ways += (
+            ". Or set `trainable` of layers or variables, and add losses by "
+            "`add_loss` or in `compute_loss`"
         )
     return (
         f"`model` must leave {names} to Keras: the wrapper would not call what "

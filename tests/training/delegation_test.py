@@ -255,6 +255,38 @@ class Silent(Net):
         pass
 
 
+class Optional(keras.Model):
+    """Has an output that is None."""
+
+    def __init__(self):
+        super().__init__()
+        self.logits = keras.layers.Dense(3)
+
+    def call(self, inputs):
+        return {"logits": self.logits(inputs), "state": None}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, *args, **kwargs):
+        return testing.cross_entropy()(y, y_pred["logits"])
+
+
+@pytest.mark.parametrize("splits", [None, 2])
+def test_an_output_may_be_none(splits):
+    x, y = testing.data()
+    losses = []
+    for wrap in (
+        lambda model: model,
+        lambda model: keras_sam.SAM(
+            model, ascent_steps=0, num_batch_splits=splits
+        ),
+    ):
+        keras.utils.set_random_seed(0)
+        model = wrap(Optional())
+        model.compile("sgd")
+        history = model.fit(x, y, batch_size=8, verbose=0, shuffle=False)
+        losses.append(history.history["loss"])
+    np.testing.assert_allclose(*losses, rtol=1e-6)
+
+
 def test_a_compile_that_does_not_compile():
     sam = keras_sam.SAM(Silent())
     with pytest.raises(ValueError, match="must call `keras.Model.compile`"):
@@ -274,6 +306,15 @@ REFUSED = (
     "make_train_function",
     "make_test_function",
     "make_predict_function",
+    "losses",
+    "non_trainable_variables",
+    "trainable_variables",
+    "trainable_weights",
+)
+STATELESS = (
+    "compute_loss_and_updates",
+    "stateless_call",
+    "stateless_compute_loss",
 )
 
 
@@ -294,6 +335,21 @@ def test_a_method_that_would_not_be_called(name):
     ):
         with pytest.raises(ValueError, match=f"must leave `{name}` to Keras"):
             keras_sam.SAM(model)
+
+
+@pytest.mark.skipif(not engine.JAX, reason="Only JAX trains by these")
+@pytest.mark.parametrize("name", STATELESS)
+def test_a_stateless_method_that_would_not_be_called(name):
+    own = overriding([name], keras.Model)()
+    wrapper = overriding([name], keras_sam.SAM)
+    for wrap, model in (
+        (keras_sam.SAM, own),
+        (wrapper, testing.dense_net()),
+        (wrapper, own),
+    ):
+        with pytest.raises(ValueError, match=f"may override .'{name}'"):
+            wrap(model)
+    assert overriding(["train_step"], keras_sam.SAM)(own).model is own
 
 
 def test_all_names_are_in_one_error():

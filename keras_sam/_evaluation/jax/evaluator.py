@@ -61,9 +61,7 @@ class Evaluator(BaseEvaluator):
             gradient,
         )
         # `jit` returns tensors without attributes, such as masks.
-        tree.map_structure_up_to(
-            y_pred, _keras_internals.set_mask, y_pred, masks
-        )
+        _keras_internals.set_masks(y_pred, masks)
         if not twice:  # Products of a small vector could underflow.
             grads = self._unscaled(grads)
         return Point(params, loss, grads, y_pred, state, overwrites)
@@ -89,7 +87,7 @@ class Evaluator(BaseEvaluator):
                     self.model, batch, y_pred, self._training
                 )
             self._note(scope, y_pred)
-            masks = tree.map_structure(_keras_internals.mask, y_pred)
+            masks = _keras_internals.masks(y_pred)
             new_state = [scope.get_current_value(v) for v in self.state]
             scaled = loss * cast_as(scale, loss)
             return scaled, (loss, y_pred, masks, new_state)

@@ -75,9 +75,7 @@ class Evaluator(BaseEvaluator):
         if gradient:
             grads = [rows.like(*of) for of in zip(grads, params, strict=True)]
         # A tf.function returns tensors without attributes, such as masks.
-        tree.map_structure_up_to(
-            y_pred, _keras_internals.set_mask, y_pred, masks
-        )
+        _keras_internals.set_masks(y_pred, masks)
         if not twice:  # Products of a small vector could underflow.
             grads = self._unscaled(grads)
         if self._replicas > 1:
@@ -141,7 +139,7 @@ class Evaluator(BaseEvaluator):
             loss * tf.cast(self._replicas, loss.dtype),
             grads,
             y_pred,
-            tree.map_structure(_keras_internals.mask, y_pred),
+            _keras_internals.masks(y_pred),
             scope.values(self.state),
             overwrites,
         )

@@ -1,5 +1,8 @@
 """The steps that an inner model overrides, called for its wrapper."""
 
+import keras
+from keras import tree
+
 from keras_sam._evaluation.jax.scope import Scope
 
 
@@ -46,6 +49,17 @@ def pairs(groups, state):
         for variables, values in zip(groups, state, strict=True)
         for pair in zip(variables, values, strict=True)
     ]
+
+
+def tensors(logs):
+    """Returns logs with the present values of variables in their place.
+
+    A model may log a variable, such as its learning rate. A compiled step
+    cannot return a variable.
+    """
+    return tree.map_structure(
+        lambda v: v.value if isinstance(v, keras.Variable) else v, logs
+    )
 
 
 def present(scope, groups):

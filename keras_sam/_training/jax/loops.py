@@ -8,6 +8,8 @@ from typing import Any
 import keras
 
 from keras_sam import _keras_internals
+from keras_sam._backend.jax import batches
+from keras_sam._evaluation import compiled_losses
 from keras_sam._evaluation.jax import building
 from keras_sam._evaluation.jax.scope import Scope
 from keras_sam._training import agreement
@@ -18,6 +20,7 @@ from keras_sam._training.jax import inner_steps
 from keras_sam._training.jax.distribute import feeding
 from keras_sam._training.jax.distribute import padded
 from keras_sam._training.jax.distribute import strategies
+from keras_sam._types import Batch
 
 
 class Loops(holding.Holding):
@@ -116,8 +119,33 @@ class Loops(holding.Holding):
         groups = self._groups()
         _check_trained(self.optimizer, groups[0])
         with Scope(inner_steps.pairs(groups, state)) as scope:
-            logs = self.step_on(data)
+            logs = inner_steps.tensors(self.step_on(data))
         _check_none_made(groups, self._groups())
+        return logs, inner_steps.present(scope, groups)
+
+    def test_step(self, state: Any, data: Any) -> tuple[dict[str, Any], Any]:
+        """Evaluates a batch; returns (logs, the new state).
+
+        Keras forgets what a call does beside its outputs: the losses that an
+        inner model adds up itself, and updates of metrics.
+
+        Args:
+            state: Lists of the values of the trainable variables, the other
+                variables, and those of the metrics.
+            data: A batch as `evaluate` takes it.
+        """
+        batch = Batch(*keras.utils.unpack_x_y_sample_weight(data))
+        groups = inner_steps.groups(self)
+        with Scope(inner_steps.pairs(groups, state)) as scope:
+            y_pred = self(batch.x, training=False)
+            loss = compiled_losses.compute(self, batch, y_pred, training=False)
+            _keras_internals.loss_tracker(self).update_state(
+                loss, sample_weight=batches.size(batch)
+            )
+            logs = self.compute_metrics(
+                batch.x, batch.y, y_pred, batch.sample_weight
+            )
+            logs = inner_steps.tensors(logs)
         return logs, inner_steps.present(scope, groups)
 
     def _groups(self) -> tuple:

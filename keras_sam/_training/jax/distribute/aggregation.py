@@ -79,8 +79,7 @@ def _on_each(
             )
             outcome = _mean(climb(batch, state), evaluator, state)
         # Tensors lose their attributes on the way out.
-        masks = tree.map_structure(_keras_internals.mask, outcome.y_pred)
-        return outcome, masks
+        return outcome, _keras_internals.masks(outcome.y_pred)
 
     results = Outcome(*[whole] * len(Outcome._fields))._replace(y_pred=part)
     mapped = jax.shard_map(
@@ -96,9 +95,7 @@ def _on_each(
     # Where Keras does not compile the step, it is compiled here, each time: JAX
     # would map each operation on its own, which takes minutes.
     outcome, masks = jax.jit(mapped)(batch, state, values.read(read))
-    tree.map_structure_up_to(
-        outcome.y_pred, _keras_internals.set_mask, outcome.y_pred, masks
-    )
+    _keras_internals.set_masks(outcome.y_pred, masks)
     return outcome
 
 
@@ -128,7 +125,7 @@ def _scales(
     """
     weights = values.read(evaluator.params)
     outputs = evaluator(weights, state, batch, gradient=False).y_pred
-    if any(t.shape == () for t in tree.flatten(outputs)):
+    if any(t is not None and t.shape == () for t in tree.flatten(outputs)):
         raise ValueError(
             f"{_WHO} needs outputs with a batch axis. "
             f"Received: {batches.described(outputs)}"
