@@ -64,7 +64,8 @@ JAX_CORE = tests/jax tests/contracts/methods_test.py
 JAX_MORE = $(wildcard tests/*_test.py) \
     tests/algorithm tests/descents tests/directions tests/landscape \
     tests/keras_internals tests/training tests/callbacks tests/both_backends \
-    $(addprefix tests/contracts/,battery_test.py parity_test.py)
+    tests/evaluation $(addprefix tests/contracts/,battery_test.py \
+    curvature_test.py parity_test.py precision_test.py)
 
 define buildifier
 @if command -v npx >/dev/null; then set -x; \
