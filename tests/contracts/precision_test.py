@@ -307,12 +307,12 @@ def test_odd_loss_scale_only_rounds(optimizer):
 
 @ops.custom_gradient
 def explosive(weight, explodes):
-    """The identity, with an infinite gradient where it explodes."""
+    """The identity, with an infinite gradient where `explodes` is 1."""
 
-    def gradient(*upstream):
-        (upstream,) = upstream
+    def gradient(upstream):
         infinite = np.inf * ops.sign(upstream)
-        return ops.where(explodes, infinite, upstream), 0.0 * explodes
+        grad = ops.where(explodes > 0, infinite, upstream)
+        return grad, ops.zeros_like(explodes)
 
     return 1.0 * weight, gradient
 
@@ -338,7 +338,7 @@ class Bomb(keras.layers.Layer):
     def call(self, inputs, examples):
         marked = ops.max(examples) > 100.0
         moved = ops.max(ops.abs(self.w - 1.0)) > 1e-3
-        explodes = marked & (moved == self.moved)
+        explodes = ops.cast(marked & (moved == self.moved), "float32")
         w, b = 1.0 * self.w, 1.0 * self.b
         if self.weight == "w":
             return explosive(w, explodes) * inputs + b
