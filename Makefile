@@ -59,12 +59,14 @@ RUN = $(VENV)/bin/python -m
 FOLDERS = benchmarks examples keras_sam tests tools
 PYTEST = pytest -n 2 --dist loadfile --no-loadscope-reorder
 NOT_ALL = -m "not also"
-# What runs on both backends. `make test` runs the first line on JAX, too.
-JAX_CORE = tests/jax tests/contracts/methods_test.py
+# What runs on both backends. `make test` runs JAX_CORE on JAX, too.
+JAX_CORE = tests/jax tests/vectors_test.py tests/algorithm/method_test.py \
+    tests/backend/batches_test.py tests/contracts/methods_test.py
 JAX_MORE = $(wildcard tests/*_test.py) \
     tests/algorithm tests/descents tests/directions tests/landscape \
     tests/keras_internals tests/training tests/callbacks tests/both_backends \
-    $(addprefix tests/contracts/,battery_test.py parity_test.py)
+    tests/backend tests/evaluation $(addprefix tests/contracts/,battery_test.py \
+    curvature_test.py parity_test.py precision_test.py)
 
 define buildifier
 @if command -v npx >/dev/null; then set -x; \

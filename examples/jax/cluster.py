@@ -62,7 +62,7 @@ def slurm(environment):
 
     JAX itself finds the other tasks. The first node of the step has the first
     process, at a port that depends on the number of the job, or at the port
-    JAX_COORDINATOR_PORT.
+    JAX_COORDINATOR_PORT. JAX 0.7.0 does not read this variable; 0.10.2 does.
 
     Args:
         environment: Mapping, as `os.environ`.

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import scipy.sparse
-import tensorflow as tf
+from keras import ops
 
 import keras_sam
 from keras_sam import _keras_internals
@@ -14,13 +14,21 @@ from keras_sam import _types
 from keras_sam import directions
 from keras_sam import samples
 from keras_sam._backend import batches
+from tests.support import engine
 from tests.support import testing
 
+tf = engine.tf
+
 DENSE = np.array([[1, 0, 2], [0, 0, 0], [0, 3, 0], [4, 5, 6]], "float32")
-RAGGED = tf.ragged.constant([[1.0], [], [2.0, 3.0], [4.0]])
+
+
+def ragged():
+    return tf.ragged.constant([[1.0], [], [2.0, 3.0], [4.0]])
 
 
 def listed(x):
+    if engine.JAX:
+        return np.array(x.todense() if hasattr(x, "todense") else x).tolist()
     if isinstance(x, tf.RaggedTensor):
         return x.to_list()
     if isinstance(x, tf.SparseTensor):
@@ -29,10 +37,13 @@ def listed(x):
 
 
 def kinds():
+    """Returns tensors of all kinds that a batch may have."""
+    if engine.JAX:
+        return {"dense": ops.convert_to_tensor(DENSE)}
     sparse = tf.sparse.from_dense(DENSE)
     return {
         "dense": tf.constant(DENSE),
-        "ragged": RAGGED,
+        "ragged": ragged(),
         "sparse": sparse,
         # With its elements in another order.
         "reversed": tf.SparseTensor(
@@ -45,6 +56,7 @@ def kinds():
 @pytest.mark.parametrize("traced", [False, True])
 def test_rows(kind, traced):
     tensor = kinds()[kind]
+    one = 1 if engine.JAX else tf.constant(1)  # On JAX sizes are ints.
 
     def rows(tensor):
         batch = _types.Batch({"x": tensor})
@@ -52,13 +64,15 @@ def test_rows(kind, traced):
             taken.x["x"]
             for taken in (
                 batches.take(batch, [3, 1, 3]),
-                batches.take(batch, tf.constant([2])),
+                batches.take(batch, ops.convert_to_tensor([2])),
                 batches.part(batch, 1, 3),
-                batches.part(batch, 0, tf.constant(1)),
+                batches.part(batch, 0, one),
             )
         ]
 
-    found = tf.function(rows)(tensor) if traced else rows(tensor)
+    if traced:
+        rows = engine.compiled(rows, engine.TRACED[0])
+    found = rows(tensor)
     every = listed(tensor)
     assert [listed(x) for x in found] == [
         [every[3], every[1], every[3]],
@@ -68,6 +82,7 @@ def test_rows(kind, traced):
     ]
 
 
+@testing.TENSORFLOW
 def test_sparse_rows_keep_their_width():
     spec = tf.SparseTensorSpec((None, 3))
     taken = []
@@ -81,7 +96,7 @@ def test_sparse_rows_keep_their_width():
 
 
 def test_rows_keep_masks_and_factors():
-    x = tf.constant(DENSE)
+    x = ops.convert_to_tensor(DENSE)
     _keras_internals.set_mask(x, x > 0)
     batch = batches.take(_types.Batch(x, None, None, [2.0, None]), [3, 0])
     mask = _keras_internals.mask(batch.x)
@@ -102,24 +117,38 @@ def test_arrays_of_scipy():
         tensor = batches.tensor(kind(DENSE))
         assert tensor.dtype == "float32"
         assert listed(tensor) == DENSE.tolist()
-    assert batches.tensor(RAGGED) is RAGGED
+    for x in kinds().values():
+        assert batches.tensor(x) is x
     assert isinstance(batches.tensor([1, 2]), np.ndarray)
 
 
 @pytest.mark.parametrize(
-    ("x", "received"),
+    ("make", "received"),
     [
-        ((tf.ones((4, 2)), tf.ones((3, 2), "int32")), r"\(3, 2\) int32"),
-        ((tf.ones((4, 2)), tf.constant(1.0)), r"\(\) float32"),
-        ((tf.sparse.eye(3), tf.ones(4)), r"sparse \(3, 3\) float32"),
-        ((RAGGED, np.ones(3)), r"ragged \(4, None\) float32"),
+        (
+            lambda: (ops.ones((4, 2)), ops.ones((3, 2), "int32")),
+            r"\(3, 2\) int32",
+        ),
+        (lambda: (ops.ones((4, 2)), ops.ones(())), r"\(\) float32"),
+        pytest.param(
+            lambda: (tf.sparse.eye(3), tf.ones(4)),
+            r"sparse \(3, 3\) float32",
+            marks=testing.TENSORFLOW,
+        ),
+        pytest.param(
+            lambda: (ragged(), np.ones(3)),
+            r"ragged \(4, None\) float32",
+            marks=testing.TENSORFLOW,
+        ),
     ],
 )
-def test_no_axis_in_common(x, received):
+def test_no_axis_in_common(make, received):
+    x = make()
     with pytest.raises(ValueError, match=f"It needs inputs.*{received}"):
         batches.check("It", _types.Batch(x))
 
 
+@testing.TENSORFLOW
 def test_no_axis_in_common_at_run_time():
     @tf.function(input_signature=[tf.SparseTensorSpec(), tf.TensorSpec([None])])
     def check(x, y):
@@ -140,6 +169,7 @@ SPARSE_STEPS = {
 }
 
 
+@testing.TENSORFLOW
 @pytest.mark.parametrize("name", SPARSE_STEPS)
 def test_sparse_inputs_train_as_dense_ones(name):
     x, y = testing.data(8)

@@ -10,6 +10,8 @@ import keras_sam
 from keras_sam import landscape
 from tests.support import testing
 
+pytestmark = testing.TENSORFLOW  # On JAX Keras trains floats alone.
+
 
 class Counting(keras.layers.Layer):
     """Has a weight of another dtype, made as `add_weight` makes it."""

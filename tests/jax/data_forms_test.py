@@ -49,6 +49,7 @@ def test_forms(make, number, expected):
     np.testing.assert_array_equal(np.hstack(found), expected[number])
 
 
+@testing.BOTH
 def test_data_sets_of_tensorflow(expected):
     process = processes.start("-m", "tests.jax.data_forms", KERAS_BACKEND="jax")
     (found,) = processes.results([process], 200)

@@ -1,6 +1,8 @@
 """The launcher and Slurm on JAX: two processes, and one that does not come."""
 
 import json
+import os
+import socket
 import sys
 import time
 
@@ -64,25 +66,35 @@ def test_two_processes_are_one(one, tmp_path):
     assert "--strategy=data_parallel, replicas: 2" in output
 
 
-def slurm_task(index, port, folder, *arguments):
+def slurm_job():
+    """Returns (number of a job, port that JAX takes for it), the port free."""
+    for job in range(os.getpid() % 4096, 4096):
+        port = 61440 + job
+        with socket.socket() as tried:
+            if tried.connect_ex(("127.0.0.1", port)):
+                return job, port
+    raise RuntimeError("No port is free")
+
+
+def slurm_task(index, job, folder, *arguments):
     """Starts a task as `srun` does, of two on this machine."""
+    number, port = job
     return processes.start(
         *("-m", "examples.train", "--strategy=data_parallel", *_RUN),
         *("--cluster=slurm", f"--output_dir={folder}", *arguments),
-        SLURM_JOB_ID="7",
+        SLURM_JOB_ID=str(number),
         SLURM_STEP_NODELIST="127.0.0.1",
         SLURM_NTASKS="2",
         SLURM_PROCID=str(index),
         SLURM_LOCALID=str(index),
-        JAX_COORDINATOR_PORT=str(port),
         JAX_COORDINATOR_BIND_ADDRESS=f"127.0.0.1:{port}",
     )
 
 
 def test_tasks_of_slurm_are_one(one, tmp_path):
-    (port,) = processes.free_ports(1)
+    job = slurm_job()
     found, outputs = trained(
-        tmp_path, *(slurm_task(index, port, tmp_path) for index in range(2))
+        tmp_path, *(slurm_task(index, job, tmp_path) for index in range(2))
     )
     assert_close(found, one)
     for index, output in enumerate(outputs):
@@ -91,8 +103,7 @@ def test_tasks_of_slurm_are_one(one, tmp_path):
 
 
 def test_an_absent_task_of_slurm():
-    (port,) = processes.free_ports(1)
-    task = slurm_task(1, port, "unused", "--cluster_timeout=3")
+    task = slurm_task(1, slurm_job(), "unused", "--cluster_timeout=3")
     ((status, output),) = processes.finish([task], 120)
     assert status == 1, output
     assert "Waited 3.0 s for the others. This is task 1 of 2" in output

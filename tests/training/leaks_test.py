@@ -7,10 +7,10 @@ import weakref
 
 import pytest
 
+from tests.support import engine  # isort: skip
 from tests.support import testing  # isort: skip
 
 import keras
-import tensorflow as tf
 
 import keras_sam
 from keras_sam import cadences
@@ -38,7 +38,11 @@ def ours():
 
 
 def graphs():
-    return [o for o in gc.get_objects() if issubclass(type(o), tf.Graph)]
+    """Returns all graphs of TensorFlow."""
+    if engine.JAX:
+        return []
+    graph = engine.tf.Graph
+    return [o for o in gc.get_objects() if issubclass(type(o), graph)]
 
 
 def collected():
@@ -47,10 +51,12 @@ def collected():
     return {id(o) for o in ours() + graphs()}
 
 
-def train(optimizer="adam", fitted=(), strategy=None, **arguments):
+def train(
+    optimizer="adam", fitted=(), devices=contextlib.nullcontext, **arguments
+):
     """Trains; returns weak references to the wrapper and its model."""
     eager = arguments.pop("run_eagerly", False)
-    with strategy.scope() if strategy else contextlib.nullcontext():
+    with devices():
         sam = keras_sam.SAM(testing.dense_net(), **arguments)
         sam.compile(
             optimizer,
@@ -58,8 +64,8 @@ def train(optimizer="adam", fitted=(), strategy=None, **arguments):
             metrics=["accuracy"],
             run_eagerly=eager,
         )
-    x, y = testing.data(16)
-    sam.fit(x, y, batch_size=8, verbose=0, callbacks=list(fitted))
+        x, y = testing.data(16)
+        sam.fit(x, y, batch_size=8, verbose=0, callbacks=list(fitted))
     return sam, [weakref.ref(o) for o in (sam, sam.model, sam.optimizer)]
 
 
@@ -81,7 +87,7 @@ def test_nothing_is_left_of_a_training(where, method):
     settings = {
         "eager": {"run_eagerly": True},
         "graph": {},
-        "two replicas": {"strategy": testing.two_replicas()},
+        "two replicas": {"devices": engine.two_devices},
     }
     before = collected()
     sam, references = train(**METHODS[method], **settings[where])

@@ -5,13 +5,46 @@ import sys
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import ops
 
 import keras_sam
 from keras_sam import landscape
+from tests.support import engine
 from tests.support import testing
 
 pack = keras.utils.pack_x_y_sample_weight
+unpack = keras.utils.unpack_x_y_sample_weight
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of arrays, in their order. On JAX it stands for `tf.data`."""
+
+    def __init__(self, arrays, size, prepare=pack):
+        super().__init__()
+        self.arrays, self.size, self.prepare = arrays, size, prepare
+
+    def __len__(self):
+        return -(-len(keras.tree.flatten(self.arrays)[0]) // self.size)
+
+    def __getitem__(self, index):
+        rows = slice(index * self.size, (index + 1) * self.size)
+        given = keras.tree.map_structure(lambda a: a[rows], self.arrays)
+        prepared = self.prepare(*unpack(given))
+        return prepared if isinstance(prepared, tuple) else (prepared,)
+
+
+def batched(arrays, size):
+    """Returns a data set of batches."""
+    if engine.JAX:
+        return Batches(arrays, size)
+    return engine.tf.data.Dataset.from_tensor_slices(arrays).batch(size)
+
+
+def mapped(data, prepare):
+    """Returns a data set whose batches are prepared."""
+    if engine.JAX:
+        return Batches(data.arrays, data.size, prepare)
+    return data.map(prepare)
 
 
 class Pipeline(keras.Model):
@@ -25,10 +58,9 @@ class Pipeline(keras.Model):
         return pack(x, y, sample_weight)
 
     def prepared(self, x, y=None, sample_weight=None, batch_size=None):
-        if not isinstance(x, tf.data.Dataset):
-            x = tf.data.Dataset.from_tensor_slices(pack(x, y, sample_weight))
-            x = x.batch(batch_size or 32)
-        return x.map(self.preprocess_samples)
+        if not isinstance(x, Batches if engine.JAX else engine.tf.data.Dataset):
+            x = batched(pack(x, y, sample_weight), batch_size or 32)
+        return mapped(x, self.preprocess_samples)
 
     def fit(
         self,
@@ -46,7 +78,7 @@ class Pipeline(keras.Model):
             x, y = x[:end], y[:end]
         if validation_data is not None:
             validation_data = self.prepared(
-                *keras.utils.unpack_x_y_sample_weight(validation_data),
+                *unpack(validation_data),
                 batch_size,
             )
         x = self.prepared(x, y, sample_weight, batch_size)
@@ -64,19 +96,15 @@ class Pipeline(keras.Model):
 
     def train_on_batch(self, x, y=None, sample_weight=None, **kwargs):
         data = self.preprocess_samples(x, y, sample_weight)
-        return super().train_on_batch(
-            *keras.utils.unpack_x_y_sample_weight(data), **kwargs
-        )
+        return super().train_on_batch(*unpack(data), **kwargs)
 
     def test_on_batch(self, x, y=None, sample_weight=None, **kwargs):
         data = self.preprocess_samples(x, y, sample_weight)
-        return super().test_on_batch(
-            *keras.utils.unpack_x_y_sample_weight(data), **kwargs
-        )
+        return super().test_on_batch(*unpack(data), **kwargs)
 
     def predict_on_batch(self, x, **kwargs):
         data = self.preprocess_samples(x)
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        x, _, _ = unpack(data)
         return super().predict_on_batch(x, **kwargs)
 
 
@@ -91,7 +119,7 @@ class Scaled(Pipeline):
         return self.logits(inputs)
 
     def preprocess_samples(self, x, y=None, sample_weight=None):
-        return pack(tf.cast(x, "float32") / 255, y, sample_weight)
+        return pack(ops.cast(x, "float32") / 255, y, sample_weight)
 
 
 class NextWord(Pipeline):
@@ -106,6 +134,7 @@ class NextWord(Pipeline):
         return self.logits(self.embedding(inputs))
 
     def preprocess_samples(self, x, y=None, sample_weight=None):
+        tf = engine.tf
         words = tf.strings.split(x).to_tensor("", shape=[None, 5])
         ids = tf.strings.to_hash_bucket_fast(words, 7)
         known = tf.cast(words[:, 1:] != "", "float32")
@@ -146,7 +175,7 @@ def test_fit(fit):
 
 
 def test_data_sets():
-    data = tf.data.Dataset.from_tensor_slices((X, Y)).batch(8)
+    data = batched((X, Y), 8)
     fit = {"x": data, "y": None, "batch_size": None, "validation_data": data}
     plain = trained(Scaled, unwrapped, **fit)
     same = trained(Scaled, as_plain, **fit)
@@ -159,7 +188,8 @@ def test_data_sets():
     )
 
 
-@pytest.mark.parametrize("of", [list, np.array, tf.constant])
+@testing.TENSORFLOW  # JAX has no strings.
+@pytest.mark.parametrize("of", [list, np.array, ops.convert_to_tensor])
 def test_targets_made_of_strings(of):
     fit = {"x": of(SENTENCES), "y": None}
     plain = trained(NextWord, unwrapped, **fit)
@@ -193,14 +223,15 @@ def test_single_batches():
 def test_several_replicas():
     found = []
     for wrap in (unwrapped, as_plain):
-        with testing.two_replicas().scope():
+        with engine.two_devices():
             found.append(trained(Scaled, wrap, x=X, y=Y, epochs=1))
     testing.assert_same(*found)
 
 
 def test_the_climb_is_on_prepared_data():
     """A hand-written climb, on data that are prepared beforehand."""
-    prepared = {"x": X / np.float32(255), "y": Y}
+    # The backend divides, too: JAX rounds otherwise than NumPy.
+    prepared = {"x": np.array(ops.cast(X, "float32") / 255), "y": Y}
 
     def head():
         return keras.Sequential([keras.layers.Dense(3)])
@@ -218,7 +249,7 @@ def test_landscapes_prepare_too():
     expected = plain.evaluate(X, Y, verbose=0)
     sam = keras_sam.SAM(plain)
     sam.compile("sgd", testing.cross_entropy())
-    data = tf.data.Dataset.from_tensor_slices((X, Y)).batch(24)
+    data = batched((X, Y), 24)
     for model, given in (
         (plain, (X, Y)),
         (sam, (X, Y)),
@@ -270,7 +301,7 @@ def test_what_else_fit_does_is_refused():
         ({"x": "one sentence"}, "axis of examples.*str"),
         ({"x": X, "y": Y[:5]}, "axis of examples.*ndarray"),
         (
-            {"x": tf.data.Dataset.from_tensors((X, Y)), "y": Y},
+            {"x": batched((X, Y), 24), "y": Y},
             "`y` and `sample_weight` must be None if `x` is a data set",
         ),
         ({"x": X, "y": Y, "validation_split": 0.99}, "`validation_split` must"),

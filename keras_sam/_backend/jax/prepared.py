@@ -81,7 +81,7 @@ def examples(x: Any, y: Any, sample_weight: Any) -> Any:
     """Returns examples, a dict of what is not None."""
     data = dict(zip(_NAMES, (x, y, sample_weight), strict=True))
     arrays = {
-        name: tree.map_structure_up_to(_shallow(value), np.asarray, value)
+        name: _arrays(value)
         for name, value in data.items()
         if value is not None
     }
@@ -131,10 +131,10 @@ def _number(examples: Any) -> int:
     return tree.flatten(examples)[0].shape[0]
 
 
-def _shallow(value: Any) -> Any:
-    """Returns a structure in which a list, which is an array, is a leaf."""
+def _arrays(value: Any) -> Any:
+    """Returns a structure of arrays. A list is an array, not a structure."""
     if isinstance(value, dict):
-        return {key: _shallow(part) for key, part in value.items()}
+        return {key: _arrays(part) for key, part in value.items()}
     if isinstance(value, tuple):
-        return tuple(map(_shallow, value))
-    return None
+        return tuple(map(_arrays, value))
+    return np.asarray(value)
