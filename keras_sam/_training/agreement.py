@@ -29,6 +29,7 @@ from keras_sam._backend import values
 from keras_sam._backend import variables
 
 _LOG = logging.getLogger(__name__)
+_SLICE = 1  # Seconds until a worker that is missing is looked for.
 _PATIENCE = 10  # Seconds until a worker that is missing is logged once more.
 _LONGEST = 200  # Characters of a value in an error.
 _MANY = 10  # Values in an error.
@@ -208,32 +209,45 @@ def _read(
     """Returns the text of each task, once all have written theirs."""
     texts = {}
     for task in others:
+        named = time.monotonic()
+        failure = None
         while task not in texts:
-            left = min(_PATIENCE, deadline - time.monotonic())
+            left = min(_SLICE, deadline - time.monotonic())
             try:
                 texts[task] = store.read(
                     _key(number, task, kind), max(1, int(1000 * left))
                 )
             except store.LateError:
-                _complain(task, strategy, late=time.monotonic() >= deadline)
+                now = time.monotonic()
+                if failure or now >= deadline:
+                    raise _absent(task, strategy, failure) from failure
+                # A task may have written its text before it ended.
+                failure = store.failure(*task)
+                if now >= named + _PATIENCE:
+                    named = now
+                    _LOG.warning("Still waiting for %s", _name(task, strategy))
     return texts
 
 
-def _complain(task: _Task, strategy: Any, late: bool) -> None:
-    """Logs that a task is missing, or raises if it will not come."""
-    name = f"{task[0]} {task[1]}{replicas.address(strategy, task)}"
-    failure = store.failure(*task)
+def _absent(
+    task: _Task, strategy: Any, failure: Exception | None
+) -> RuntimeError | TimeoutError:
+    """Returns the error that a task does not come."""
+    name = _name(task, strategy)
     if failure is not None:
-        raise RuntimeError(
-            f"Lost {name} while waiting for it. See the log of that worker"
-        ) from failure
-    if late:
-        raise TimeoutError(
-            f"Gave up waiting for {name}, which has not come as far as this "
-            "worker. All workers must build, compile and fit the same way, and "
-            "equally often. See the log of that worker"
+        return RuntimeError(
+            f"Lost {name} while waiting for it. See the log of that worker. "
+            f"Received: {failure}"
         )
-    _LOG.warning("Still waiting for %s", name)
+    return TimeoutError(
+        f"Gave up waiting for {name}, which has not come as far as this "
+        "worker. All workers must build, compile and fit the same way, and "
+        "equally often. See the log of that worker"
+    )
+
+
+def _name(task: _Task, strategy: Any) -> str:
+    return f"{task[0]} {task[1]}{replicas.address(strategy, task)}"
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

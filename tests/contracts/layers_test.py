@@ -58,8 +58,8 @@ INTERNALS = {
     "_backend.jax.jax_internals",
     "_backend.tensorflow.tensorflow_internals",
 }
-# Methods of named tuples, which Python documents.
-PUBLIC = {"_asdict", "_fields", "_make", "_replace"}
+# Methods of named tuples, and a function of `os`, which Python documents.
+PUBLIC = {"_asdict", "_exit", "_fields", "_make", "_replace"}
 # Functions whose argument names an attribute.
 BY_NAME = {
     "attrgetter",

@@ -50,3 +50,22 @@ def delete(key: str) -> None:
     Read in JAX 0.10: `DistributedRuntimeClient.key_value_delete`.
     """
     _private(_client(), "key_value_delete")(key)
+
+
+def texts(folder: str) -> list[tuple[str, str]]:
+    """Returns pairs of a key and its text, for all keys that are in a folder.
+
+    Read in JAX 0.10: `DistributedRuntimeClient.key_value_dir_get`.
+    """
+    return _private(_client(), "key_value_dir_get")(folder)
+
+
+def process_index() -> int:
+    """Returns the index of this process among those of `jax.distributed`.
+
+    `jax.process_index` would connect the devices of all processes first.
+
+    Read in JAX 0.10: `process_id` of `jax._src.distributed.global_state`.
+    """
+    distributed = _JAX.module("jax._src.distributed")
+    return _private(_private(distributed, "global_state"), "process_id")
