@@ -34,6 +34,9 @@ def said(*call):
                 json.dumps(call),
                 KERAS_BACKEND="jax",
                 JAX_NUM_CPU_DEVICES="2",
+                # With one thread a core, devices that wait for those of the
+                # other process leave no thread for the rest: a deadlock of JAX.
+                PJRT_NPROC="8",
             )
             for index in range(worker.PROCESSES)
         ],

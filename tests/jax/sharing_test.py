@@ -33,6 +33,9 @@ def shared(tmp_path_factory):
             *("-m", "tests.jax.sharing", str(port), str(index), str(folder)),
             KERAS_BACKEND="jax",
             JAX_NUM_CPU_DEVICES="2",
+            # With one thread a core, devices that wait for those of the
+            # other process leave no thread for the rest: a deadlock of JAX.
+            PJRT_NPROC="8",
         )
         for index in range(2)
     ]
