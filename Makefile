@@ -56,6 +56,8 @@ DOCS = .venv-docs
 TUTORIALS = .venv-tutorials
 PEERS = .venv-peers-tf_keras .venv-peers-torch .venv-peers-jax
 RUN = $(VENV)/bin/python -m
+# A folder of runs belongs to one backend.
+DEMO = demo$(addprefix -,$(filter jax,$(KERAS_BACKEND)))
 FOLDERS = benchmarks examples keras_sam tests tools
 PYTEST = pytest -n 2 --dist loadfile --no-loadscope-reorder
 NOT_ALL = -m "not also"
@@ -86,7 +88,7 @@ export TPU_SKIP_MDS_QUERY = 1
     gpu-bundle gpu-check conformance ecosystem peers lock dist clean
 
 demo: $(VENV)/.installed
-	$(RUN) examples.compare --output_dir=demo
+	$(RUN) examples.compare --output_dir=$(DEMO)
 
 study: $(VENV)/.installed
 	$(RUN) examples.study --output_dir=study

@@ -1,6 +1,6 @@
 """What a run leaves on disk: a run that is cut short loses nothing.
 
-    settings.json   the flags; a folder belongs to one set of flags
+    settings.json   the flags and the backend; a folder belongs to one of each
     checkpoints/    all state, the last two backups
     result.json     written last: its presence says that the run is finished
 
@@ -24,6 +24,8 @@ import numpy as np
 import keras_sam
 from examples import engine
 from examples import methods
+
+_BACKEND = "KERAS_BACKEND"  # An environment variable beside the flags.
 
 
 def write_text(path, text):
@@ -51,13 +53,14 @@ def claim(folder, settings):
     """Makes the folder one of these settings, once there are results to keep.
 
     Raises:
-        ValueError: If a run with other settings lives there.
+        ValueError: If a run with other settings, or of another backend, lives
+            there.
     """
     check(folder, settings)
     path = folder / "settings.json"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(path, settings)
+        write_json(path, _with_backend(settings))
 
 
 def read_csv(path):
@@ -72,16 +75,18 @@ def check(folder, settings):
     """Checks that a folder is free, or one of the same settings.
 
     Raises:
-        ValueError: If a run with other settings lives there.
+        ValueError: If a run with other settings, or of another backend, lives
+            there.
     """
     path = folder / "settings.json"
     if not path.exists():
         return
-    earlier = json.loads(path.read_text())
+    earlier, now = json.loads(path.read_text()), _with_backend(settings)
     differing = [
-        f"--{name}: {earlier.get(name)!r} there, {settings.get(name)!r} here"
-        for name in sorted({*earlier, *settings})
-        if earlier.get(name) != settings.get(name)
+        f"{name if name == _BACKEND else f'--{name}'}: "
+        f"{earlier.get(name)!r} there, {now.get(name)!r} here"
+        for name in sorted({*earlier, *now})
+        if earlier.get(name) != now.get(name)
     ]
     if differing:
         raise ValueError(
@@ -89,6 +94,19 @@ def check(folder, settings):
             "--output_dir, or delete it. Differing:\n  "
             + "\n  ".join(differing)
         )
+
+
+def _with_backend(settings):
+    return {**settings, _BACKEND: keras.backend.backend()}
+
+
+def backend():
+    """Returns what a hash of all that a result depends on has of the backend.
+
+    TensorFlow has nothing: the first tables are from a time without JAX.
+    """
+    name = keras.backend.backend()
+    return [] if name == "tensorflow" else [name]
 
 
 class Backup(keras_sam.BackupAndRestore):

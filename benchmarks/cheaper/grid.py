@@ -6,6 +6,7 @@ import hashlib
 import keras
 
 from examples import methods
+from examples import runs
 from keras_sam import cadences
 from keras_sam import schedules
 
@@ -173,6 +174,7 @@ def recipe(run, told):
         sorted(arm.rate(run.steps).get_config().items()),
         told,
         (BATCH_SIZE, LEARNING_RATE, MOMENTUM, WEIGHT_DECAY, CHUNK),
+        *runs.backend(),
     ]
 
 

@@ -15,6 +15,7 @@ import json
 import types
 
 from examples import options
+from examples import runs
 
 # Name: (--method, descent, radius).
 METHODS = {
@@ -92,8 +93,8 @@ class Run:
 
     @property
     def digest(self):
-        """A hash of `kept`."""
-        text = json.dumps(self.kept, sort_keys=True)
+        """A hash of `kept` and the backend."""
+        text = json.dumps(self.kept, sort_keys=True) + "".join(runs.backend())
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property

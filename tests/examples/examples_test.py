@@ -581,6 +581,17 @@ def test_other_settings_are_refused(finished, data_dir):
     assert "--epochs" not in str(caught.value)
 
 
+def test_runs_of_another_backend_are_refused(tmp_path):
+    """Its results would pass for those of this one."""
+    settings = {"epochs": 2}
+    runs.claim(tmp_path, settings)
+    runs.check(tmp_path, settings)
+    path = tmp_path / "settings.json"
+    path.write_text(path.read_text().replace("tensorflow", "jax"))
+    with pytest.raises(ValueError, match="KERAS_BACKEND: 'jax' there, 'tens"):
+        runs.check(tmp_path, settings)
+
+
 def test_result(finished):
     folder, returned = finished
     result = json.loads((folder / "result.json").read_text())
