@@ -299,7 +299,9 @@ PROBABILITIES = "sparse_categorical_crossentropy"
         pytest.param(
             softmax_net,
             PROBABILITIES,
-            marks=pytest.mark.skipif(not engine.JAX, reason="See below"),
+            marks=pytest.mark.skipif(
+                not engine.JAX, reason="TensorFlow takes logits"
+            ),
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""One of two processes, one of which an error ends, for tests.
+"""One of two processes, for tests: an error ends one of them.
 
     python -m tests.jax.failing PORT INDEX WHO WHERE
 

@@ -22,7 +22,7 @@ def ended(who, where):
     """Fails in a process; returns (seconds, what both end with, the other).
 
     The seconds are from the error to the end of both processes. What they end
-    with is a list of (exit status, output), that of the failed one first.
+    with is a list of (exit status, output), the failed one first.
     """
     (port,) = processes.free_ports(1)
     first, second = processes.finish(
