@@ -1,7 +1,6 @@
 """The climb: from the weights to points of higher loss, step by step."""
 
 from keras import ops
-from keras import tree
 
 from keras_sam import _keras_internals
 from keras_sam._algorithm import returned
@@ -151,9 +150,7 @@ class Path:
         if after is None:
             return carry
         (point, masks), self.memory, finite, carry = after
-        tree.map_structure_up_to(
-            point.y_pred, _keras_internals.set_mask, point.y_pred, masks
-        )
+        _keras_internals.set_masks(point.y_pred, masks)
         self.last, self._taken = point, number
         self._finite += finite
         return carry
@@ -164,5 +161,5 @@ def _carried(point):
 
     A loop returns tensors without attributes, such as masks.
     """
-    masks = tree.map_structure(_keras_internals.mask, point.y_pred)
+    masks = _keras_internals.masks(point.y_pred)
     return point._replace(state=[], overwrites=[]), masks

@@ -301,6 +301,11 @@ def test_a_step_that_is_not_compiled_is_unrolled(mode, looped):
     assert set(looped) == {0}
 
 
+def test_an_output_may_be_none(looped, monkeypatch):
+    net = testing.OptionalOutput
+    check(looped, monkeypatch, 1e-6, 3, net=net, ascent_steps=3)
+
+
 def test_a_cpu_unrolls():
     assert not control_flow.loops()
     with jax.default_device(jax.devices("cpu")[-1]):

@@ -159,6 +159,20 @@ def full_net(features=6, hidden=8, classes=3):
     return keras.Model(inputs, outputs)
 
 
+class OptionalOutput(keras.Model):
+    """Has an output that is None."""
+
+    def __init__(self):
+        super().__init__()
+        self.logits = keras.layers.Dense(3)
+
+    def call(self, inputs):
+        return {"logits": self.logits(inputs), "state": None}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, *args, **kwargs):
+        return cross_entropy()(y, y_pred["logits"])
+
+
 def cross_entropy():
     """Returns the loss of the nets above."""
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -255,20 +255,6 @@ class Silent(Net):
         pass
 
 
-class Optional(keras.Model):
-    """Has an output that is None."""
-
-    def __init__(self):
-        super().__init__()
-        self.logits = keras.layers.Dense(3)
-
-    def call(self, inputs):
-        return {"logits": self.logits(inputs), "state": None}
-
-    def compute_loss(self, x=None, y=None, y_pred=None, *args, **kwargs):
-        return testing.cross_entropy()(y, y_pred["logits"])
-
-
 @pytest.mark.parametrize("splits", [None, 2])
 def test_an_output_may_be_none(splits):
     x, y = testing.data()
@@ -280,7 +266,7 @@ def test_an_output_may_be_none(splits):
         ),
     ):
         keras.utils.set_random_seed(0)
-        model = wrap(Optional())
+        model = wrap(testing.OptionalOutput())
         model.compile("sgd")
         history = model.fit(x, y, batch_size=8, verbose=0, shuffle=False)
         losses.append(history.history["loss"])
