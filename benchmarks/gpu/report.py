@@ -124,8 +124,9 @@ def _of(ours, rivals):
     ):
         eight, one = (ours.facts.get(m, {}).get(key) for m in ("n=8", "n=1"))
         cause = _first_cause((ours, "n=8"), (ours, "n=1"))
-        line = _line(f"{what}, n=8 to n=1", _over(eight, one), limit, cause)
-        if key == "program" and line.startswith("missed"):
+        measured = _over(eight, one)
+        line = _line(f"{what}, n=8 to n=1", measured, limit, cause)
+        if key == "program" and measured is not None and measured > limit:
             weights = 4 * ours.facts["n=1"]["parameters"]
             more = (eight - one) / weights
             line += f"; {more:.2f} times the weights in float32 more"
@@ -142,7 +143,7 @@ def _race_line(what, one, other, number=1):
     medians = [library.median(method) for library, method in (one, other)]
     measured = _over(_over(*medians), number)
     line = _line(what, measured, 1.0, _first_cause(one, other))
-    if line.startswith("missed"):
+    if measured is not None and measured > 1.0:
         times, others = (
             library.times[method] for library, method in (one, other)
         )

@@ -148,6 +148,23 @@ def scales(model, pieces, outputs, who=SPLITS, total=_sum):
     return [list(of_losses) for of_losses in zip(*by_loss, strict=True)]
 
 
+def check_outputs(needs, y_pred):
+    """Checks that all outputs have a batch axis.
+
+    Args:
+        needs: String, what needs it, to begin the message.
+        y_pred: The outputs of the model, which may hold None.
+
+    Raises:
+        ValueError: If an output has none.
+    """
+    if any(t is not None and t.shape == () for t in tree.flatten(y_pred)):
+        raise ValueError(
+            f"{needs} needs outputs with a batch axis. "
+            f"Received: {batches.described(y_pred)}"
+        )
+
+
 def scaled(batch, factors):
     """Returns a batch with more factors of its compiled losses.
 
@@ -187,11 +204,7 @@ def _factors(divisors, shares, total):
 
 
 def _counted(y_pred, rows):
-    if any(t is not None and t.shape == () for t in tree.flatten(y_pred)):
-        raise ValueError(
-            f"{SPLITS} needs outputs with a batch axis. "
-            f"Received: {batches.described(y_pred)}"
-        )
+    check_outputs(SPLITS, y_pred)
     return batches.first(y_pred, rows)
 
 

@@ -206,7 +206,7 @@ def _error(loss, needs, received):
 
 
 def _with_mask_of(values, like):
-    _keras_internals.set_mask(values, _keras_internals.mask(like))
+    _keras_internals.copy_mask(like, values)
     return values
 
 

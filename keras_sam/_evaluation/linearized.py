@@ -48,7 +48,7 @@ def copies(y_pred, copy):
 
     def copied(output):
         result = copy(output)
-        _keras_internals.set_mask(result, _keras_internals.mask(output))
+        _keras_internals.copy_mask(output, result)
         return result
 
     return tree.map_structure(copied, y_pred)

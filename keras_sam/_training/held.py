@@ -2,8 +2,6 @@
 
 import keras
 
-from keras_sam import _keras_internals
-
 
 class Held(keras.Layer):
     """A layer without inputs, for what a wrapper holds and saves.
@@ -18,10 +16,6 @@ class Held(keras.Layer):
     def __init__(self, name):
         super().__init__(name=name)
         self.built = True
-
-    def unlock(self):
-        """Lets the layer get variables. Keras locks it when it quantizes."""
-        _keras_internals.unlock(self)
 
     def quantize(self, mode=None, config=None, **kwargs):
         """Leaves the layer as it is."""

@@ -202,7 +202,7 @@ class MemoryWeights(held.Held):
 
     def _put(self, role, owners):
         """Makes the memory of a role, in place of an earlier one."""
-        self.unlock()
+        _keras_internals.unlock(self)  # Keras locks it when it quantizes.
         for weight in self._roles.get(role, _NOTHING).weights:
             delattr(self, f"_{weight.name}")  # Keras no longer tracks it.
         outline = control_flow.outline(

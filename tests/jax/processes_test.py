@@ -26,22 +26,8 @@ SOON = 30  # Seconds until an error; processes on a busy machine take turns.
 
 def said(*call):
     """Returns what a function of `worker` returns on both processes."""
-    (port,) = processes.free_ports(1)
-    return processes.results(
-        [
-            processes.start(
-                *("-m", "tests.jax.worker", str(port), str(index)),
-                json.dumps(call),
-                KERAS_BACKEND="jax",
-                JAX_NUM_CPU_DEVICES="2",
-                # With one thread a core, devices that wait for those of the
-                # other process leave no thread for the rest: a deadlock of JAX.
-                PJRT_NPROC="8",
-            )
-            for index in range(worker.PROCESSES)
-        ],
-        SECONDS,
-    )
+    started = worker.start("tests.jax.worker", json.dumps(call))
+    return processes.results(started, SECONDS)
 
 
 @pytest.fixture(scope="module")

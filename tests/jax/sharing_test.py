@@ -16,6 +16,7 @@ from keras_sam import landscape
 from tests.jax import landscape_test
 from tests.jax import meshes
 from tests.jax import sharing
+from tests.jax import worker
 from tests.support import processes
 from tests.support import testing
 
@@ -27,18 +28,7 @@ SECONDS = 300  # The limit of a test; a machine with other work is slow.
 def shared(tmp_path_factory):
     """What both processes say, and the folder that they have written to."""
     folder = tmp_path_factory.mktemp("shared")
-    (port,) = processes.free_ports(1)
-    started = [
-        processes.start(
-            *("-m", "tests.jax.sharing", str(port), str(index), str(folder)),
-            KERAS_BACKEND="jax",
-            JAX_NUM_CPU_DEVICES="2",
-            # With one thread a core, devices that wait for those of the
-            # other process leave no thread for the rest: a deadlock of JAX.
-            PJRT_NPROC="8",
-        )
-        for index in range(2)
-    ]
+    started = worker.start("tests.jax.sharing", str(folder))
     return processes.results(started, SECONDS), folder
 
 

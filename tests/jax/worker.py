@@ -27,6 +27,28 @@ CLIMBS = {
 }
 
 
+def start(module, *arguments):
+    """Starts both processes, with two devices each; returns them.
+
+    Args:
+        module: String, what they run. It is given a port, the index of the
+            process, and the arguments.
+        *arguments: Strings.
+    """
+    (port,) = processes.free_ports(1)
+    return [
+        processes.start(
+            *("-m", module, str(port), str(index), *arguments),
+            KERAS_BACKEND="jax",
+            JAX_NUM_CPU_DEVICES="2",
+            # With one thread a core, devices that wait for devices of the
+            # other process leave no thread for the rest: a deadlock of JAX.
+            PJRT_NPROC="8",
+        )
+        for index in range(PROCESSES)
+    ]
+
+
 def join(port, index):
     """Joins the processes; each has as many devices as it was given."""
     jax.distributed.initialize(

@@ -125,11 +125,7 @@ def _scales(
     """
     weights = values.read(evaluator.params)
     outputs = evaluator(weights, state, batch, gradient=False).y_pred
-    if any(t is not None and t.shape == () for t in tree.flatten(outputs)):
-        raise ValueError(
-            f"{_WHO} needs outputs with a batch axis. "
-            f"Received: {batches.described(outputs)}"
-        )
+    splits.check_outputs(_WHO, outputs)
     found = splits.scales(
         evaluator.model,
         [splits.Piece(batch, batches.size(batch), share)],
